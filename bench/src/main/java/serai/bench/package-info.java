@@ -1,0 +1,5 @@
+/** TODO bench. */
+@NullMarked
+package serai.bench;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** TODO checks. */
+@NullMarked
+package serai.checks;
+
+import org.jspecify.annotations.NullMarked;

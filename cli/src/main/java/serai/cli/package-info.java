@@ -1,0 +1,5 @@
+/** TODO cli. */
+@NullMarked
+package serai.cli;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** TODO cpu. */
+@NullMarked
+package serai.cpu;
+
+import org.jspecify.annotations.NullMarked;

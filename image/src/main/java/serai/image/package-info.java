@@ -1,0 +1,5 @@
+/** TODO image. */
+@NullMarked
+package serai.image;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** TODO kvm. */
+@NullMarked
+package serai.kvm;
+
+import org.jspecify.annotations.NullMarked;

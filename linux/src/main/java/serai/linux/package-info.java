@@ -1,0 +1,5 @@
+/** TODO linux. */
+@NullMarked
+package serai.linux;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,58 @@
+package serai.machine.bus;
+
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * Guest-physical addresses outside RAM. A read of an unclaimed address gives all ones, a write to one is dropped; each
+ * is counted, for {@code --stats}.
+ */
+public final class MmioBus {
+    private record Region(long base, long size, MmioDevice device) {}
+
+    private final TreeMap<Long, Region> regions = new TreeMap<>();
+    private long unclaimed;
+
+    /**
+     * Claims {@code size} bytes from guest-physical {@code base}.
+     *
+     * @throws IllegalArgumentException if any of it is claimed
+     */
+    public void map(long base, long size, MmioDevice device) {
+        Map.Entry<Long, Region> below = regions.floorEntry(base + size - 1);
+        if (size <= 0 || (below != null && below.getValue().base + below.getValue().size > base)) {
+            throw new IllegalArgumentException("memory %#x+%#x is claimed already".formatted(base, size));
+        }
+        regions.put(base, new Region(base, size, device));
+    }
+
+    /** Frees the region that {@link #map} claimed at {@code base}; nothing if there is none. */
+    public void unmap(long base) {
+        regions.remove(base);
+    }
+
+    /** How many accesses found no device. */
+    public long unclaimedAccesses() {
+        return unclaimed;
+    }
+
+    /** Reads {@code size} (1, 2, 4 or 8) bytes at guest-physical {@code address}, zero-extended. */
+    public long read(long address, int size) {
+        Map.Entry<Long, Region> e = regions.floorEntry(address);
+        if (e == null || address - e.getKey() > e.getValue().size - size) {
+            unclaimed++;
+            return size == 8 ? -1L : (1L << size * 8) - 1;
+        }
+        return e.getValue().device.readMmio(address - e.getKey(), size);
+    }
+
+    /** Writes {@code size} (1, 2, 4 or 8) bytes at guest-physical {@code address}. */
+    public void write(long address, int size, long value) {
+        Map.Entry<Long, Region> e = regions.floorEntry(address);
+        if (e == null || address - e.getKey() > e.getValue().size - size) {
+            unclaimed++;
+            return;
+        }
+        e.getValue().device.writeMmio(address - e.getKey(), size, value);
+    }
+}

@@ -1,0 +1,64 @@
+package serai.machine.bus;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The 64 Ki I/O ports. A read of an unclaimed port gives all ones, a write to one is dropped, as on a PC. An access
+ * that is wider than what one device claims is split into bytes.
+ */
+public final class PortBus {
+    private final @Nullable PortDevice[] devices = new PortDevice[0x10000];
+
+    /**
+     * Claims {@code count} ports from {@code first}.
+     *
+     * @throws IllegalArgumentException if the range leaves port space or any of it is claimed
+     */
+    public void map(int first, int count, PortDevice device) {
+        if (first < 0 || count <= 0 || first + count > devices.length) {
+            throw new IllegalArgumentException("ports %#x+%#x leave port space".formatted(first, count));
+        }
+        for (int p = first; p < first + count; p++) {
+            if (devices[p] != null) {
+                throw new IllegalArgumentException("port %#x is claimed already".formatted(p));
+            }
+        }
+        for (int p = first; p < first + count; p++) {
+            devices[p] = device;
+        }
+    }
+
+    /** Frees ports that {@link #map} claimed (a BAR that moves). */
+    public void unmap(int first, int count) {
+        for (int p = first; p < first + count; p++) {
+            devices[p] = null;
+        }
+    }
+
+    /** Reads {@code size} (1, 2 or 4) bytes at {@code port}, zero-extended. */
+    public int read(int port, int size) {
+        PortDevice d = devices[port & 0xffff];
+        if (size == 1 || (port + size <= 0x10000 && d == devices[port + size - 1])) {
+            return d == null ? (int) ((1L << size * 8) - 1) : d.readPort(port, size);
+        }
+        int v = 0;
+        for (int i = 0; i < size; i++) {
+            v |= (read((port + i) & 0xffff, 1) & 0xff) << (i * 8);
+        }
+        return v;
+    }
+
+    /** Writes {@code size} (1, 2 or 4) bytes at {@code port}. */
+    public void write(int port, int size, int value) {
+        PortDevice d = devices[port & 0xffff];
+        if (size == 1 || (port + size <= 0x10000 && d == devices[port + size - 1])) {
+            if (d != null) {
+                d.writePort(port, size, value);
+            }
+            return;
+        }
+        for (int i = 0; i < size; i++) {
+            write((port + i) & 0xffff, 1, (value >>> (i * 8)) & 0xff);
+        }
+    }
+}

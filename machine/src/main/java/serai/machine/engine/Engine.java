@@ -1,0 +1,21 @@
+package serai.machine.engine;
+
+/**
+ * What runs virtual CPUs: {@code java} (an interpreter) or {@code kvm}. The machine round them is the same object on
+ * either.
+ */
+public interface Engine extends AutoCloseable {
+    /** {@code "java"} or {@code "kvm"}. */
+    String name();
+
+    /**
+     * Makes a virtual CPU, in the state after reset (SDM vol. 3, 10.1.1).
+     *
+     * @param host what it needs of the machine
+     */
+    Vcpu createVcpu(VcpuHost host);
+
+    /** Frees what the engine holds of the host; no vCPU of it may run. */
+    @Override
+    void close();
+}

@@ -1,0 +1,21 @@
+package serai.machine.engine;
+
+/** Why {@link Vcpu#run} came back. */
+public enum Exit {
+    /** The budget of instructions is used up. */
+    BUDGET,
+    /** {@link Vcpu#kick} was called, or the machine's attention is needed: run due timers, look at requests. */
+    KICKED,
+    /** HLT (or MWAIT) with no deliverable interrupt; call run again once {@link VcpuHost#interrupts} has one. */
+    HALTED,
+    /** HLT with interrupts off and no NMI source: only a reset leads out of it. */
+    HALTED_FOR_EVER,
+    /** Triple fault or shutdown. */
+    SHUTDOWN,
+    /** A breakpoint of the debugger was reached; its instruction has not run. */
+    BREAKPOINT,
+    /** A watchpoint of the debugger was hit. */
+    WATCHPOINT,
+    /** The engine can't go on; {@link Vcpu#failure} says why. */
+    FAILED
+}

@@ -1,0 +1,50 @@
+package serai.machine.engine;
+
+/** One virtual CPU. All methods but {@link #kick} belong to the thread that runs it, or to one that has stopped it. */
+public interface Vcpu extends AutoCloseable {
+    /**
+     * Runs until something needs the caller.
+     *
+     * @param maxInstructions at most so many instructions; exact on an engine whose {@link #countsInstructions} is true,
+     *     else only a hint. {@link Long#MAX_VALUE} for no bound
+     */
+    Exit run(long maxInstructions);
+
+    /** Makes a {@link #run} in progress, or the next one, return {@link Exit#KICKED} soon. From any thread. */
+    void kick();
+
+    /** Whether {@link #instructions} and budgets are exact (and so deterministic mode is possible). */
+    boolean countsInstructions();
+
+    /**
+     * Instructions completed since creation or since the count in the last restored state. Correct also when asked from
+     * within a device access of this vCPU: the instruction in progress is not counted. An iteration of a repeated
+     * string instruction does not count, the whole counts one.
+     */
+    long instructions();
+
+    /** The architectural state between two instructions. */
+    CpuState save();
+
+    /** Takes over an architectural state. */
+    void restore(CpuState state);
+
+    /** Sets the instruction breakpoints of the debugger, as linear addresses; replaces earlier ones. */
+    void breakpoints(long[] linearAddresses);
+
+    /**
+     * Translates a linear address by the current paging, without setting accessed or dirty bits.
+     *
+     * @return the guest-physical address, or -1 if nothing is mapped there
+     */
+    long translate(long linear);
+
+    /** After {@link Exit#FAILED}: one sentence. */
+    String failure();
+
+    /** Counters for {@code --stats}. */
+    VcpuStats stats();
+
+    @Override
+    void close();
+}

@@ -1,0 +1,5 @@
+/** TODO machine. */
+@NullMarked
+package serai.machine;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** TODO storage. */
+@NullMarked
+package serai.storage;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** TODO vmm. */
+@NullMarked
+package serai.vmm;
+
+import org.jspecify.annotations.NullMarked;
