@@ -5,13 +5,14 @@ package serai.cpu;
  * the vCPU ({@link Cpu#raise}); the object carries no stack trace and there is one of each kind, because guests raise
  * faults by the hundred thousand.
  */
+@SuppressWarnings("StaticAssignmentOfThrowable") // they carry no stack trace
 final class CpuException extends RuntimeException {
     /** An exception of the architecture; vector and error code are in the vCPU. */
     static final CpuException FAULT = new CpuException("fault");
-    /** The instruction wants to write a page with cached instructions: run it again alone. */
-    static final CpuException CODE_WRITE = new CpuException("code write");
-    /** The vCPU is to leave {@code run} after this instruction. */
-    static final CpuException LEAVE = new CpuException("leave");
+    /** The instruction touches a device or a page with cached instructions: run it again alone ({@link CpuMemory#alone}). */
+    static final CpuException ALONE = new CpuException("alone");
+    /** A repeated string instruction has done a part of its work and is to be entered again. */
+    static final CpuException AGAIN = new CpuException("again");
 
     private CpuException(String message) {
         super(message, null, false, false);

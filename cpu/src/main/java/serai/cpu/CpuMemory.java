@@ -51,8 +51,12 @@ abstract class CpuMemory extends CpuRegisters {
     long mmioWrites;
     long pageFaults;
 
-    /** The instruction in progress may write pages with cached instructions. */
-    boolean codeWriteAllowed;
+    /**
+     * The instruction in progress runs alone, not in the middle of a block: it may touch devices (which see the exact
+     * instruction count, and whose interrupts are taken right after it) and write pages with cached instructions. Others that need to
+     * throw {@link CpuException#ALONE} before they have changed anything.
+     */
+    boolean alone;
 
     private int walkError;
 
@@ -207,6 +211,13 @@ abstract class CpuMemory extends CpuRegisters {
         return Long.compareUnsigned(off, PAGE - size) <= 0 ? writeTlb[i + 1] + off : 0;
     }
 
+    /** For an update that {@link #hostForUpdate} can't do in one go: it must run alone. */
+    final void aloneForUpdate() {
+        if (!alone) {
+            throw CpuException.ALONE;
+        }
+    }
+
     /** Host address of the byte at {@code linear} for a run of reads up to the end of its page, or 0. Faults. */
     final long hostForRead(long linear) {
         int i = ((int) (linear >>> 12) & TLB_MASK) << 1;
@@ -270,8 +281,8 @@ abstract class CpuMemory extends CpuRegisters {
     private long writablePhysical(long linear) {
         long page = linear & PAGE_MASK;
         long physical = translate(linear, PF_WRITE, cpl == 3);
-        if ((memory.pageFlags(physical) & GuestMemory.CODE) != 0 && !codeWriteAllowed) {
-            throw CpuException.CODE_WRITE;
+        if ((memory.pageFlags(physical) & GuestMemory.CODE) != 0 && !alone) {
+            throw CpuException.ALONE;
         }
         memory.beforeWrite(physical);
         fillWrite(page, physical);
@@ -281,6 +292,9 @@ abstract class CpuMemory extends CpuRegisters {
     private long readPhysical(long physical, int size) {
         long h = memory.host(physical);
         if (h == 0) {
+            if (!alone) {
+                throw CpuException.ALONE;
+            }
             mmioReads++;
             return host.mmioRead(physical, size);
         }
@@ -294,6 +308,9 @@ abstract class CpuMemory extends CpuRegisters {
 
     private void writePhysical(long physical, int size, long v) {
         if (!memory.writable(physical)) {
+            if (!alone) {
+                throw CpuException.ALONE;
+            }
             mmioWrites++;
             host.mmioWrite(physical, size, size == 8 ? v : v & (1L << size * 8) - 1);
             return;

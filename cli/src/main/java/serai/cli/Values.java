@@ -1,0 +1,153 @@
+package serai.cli;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** Values of options, checked. Files are checked where they are opened, by the VMM. */
+final class Values {
+    /** Enough for firmware areas and a very small guest. */
+    private static final long MIN_MEMORY = 2 << 20;
+
+    private static final Pattern SIZE = Pattern.compile("(\\d{1,12})([KMGT]?)(i?B)?", Pattern.CASE_INSENSITIVE);
+    private static final Pattern MEM_TOTAL = Pattern.compile("MemTotal:\\s*(\\d{1,15}) kB");
+
+    private Values() {}
+
+    /** Bytes, a multiple of 4 KiB, from 2 MiB to what the host has. */
+    static long memory(String text) throws CliException {
+        return memory(text, hostMemory());
+    }
+
+    static long memory(String text, long host) throws CliException {
+        Matcher m = SIZE.matcher(text);
+        if (!m.matches()) {
+            throw CliException.usage("--memory wants a size such as 512M or 2G, not '" + text + "'");
+        }
+        int bits = "KMGT".indexOf((m.group(2) + " ").toUpperCase(Locale.ROOT).charAt(0)) * 10 + 10;
+        long n = Long.parseLong(m.group(1));
+        if (n > Long.MAX_VALUE >>> bits || n << bits > host) {
+            throw CliException.usage("--memory " + text + " is more than this machine has (" + (host >>> 20) + "M)");
+        }
+        n <<= bits;
+        if (n < MIN_MEMORY) {
+            throw CliException.usage("--memory " + text + " is too little: a guest needs at least 2M");
+        }
+        if ((n & 4095) != 0) {
+            throw CliException.usage("--memory " + text + " is not a multiple of 4K");
+        }
+        return n;
+    }
+
+    /** What this machine, or the container it runs in, has; unlimited if it doesn't tell. */
+    private static long hostMemory() {
+        long total = Long.MAX_VALUE;
+        try {
+            Matcher m = MEM_TOTAL.matcher(Files.readString(Path.of("/proc/meminfo")));
+            total = m.find() ? Long.parseLong(m.group(1)) << 10 : total;
+            String limit =
+                    Files.readString(Path.of("/sys/fs/cgroup/memory.max")).strip();
+            return limit.matches("\\d{1,18}") ? Math.min(total, Long.parseLong(limit)) : total;
+        } catch (IOException e) {
+            return total;
+        }
+    }
+
+    static int cpus(String text) throws CliException {
+        int n = number("--cpus", text, 1, 255);
+        if (n > 1) {
+            throw CliException.usage("--cpus " + n + " is not possible yet: this version runs 1 CPU");
+        }
+        return n;
+    }
+
+    /** Decimal, or hexadecimal after 0x. */
+    static int number(String option, String text, int min, int max) throws CliException {
+        boolean hex = text.regionMatches(true, 0, "0x", 0, 2);
+        String digits = hex ? text.substring(2) : text;
+        if (digits.matches(hex ? "[0-9a-fA-F]{1,8}" : "\\d{1,10}")) {
+            long n = Long.parseLong(digits, hex ? 16 : 10);
+            if (n >= min && n <= max) {
+                return (int) n;
+            }
+        }
+        throw CliException.usage(option + " wants a number from " + min + " to " + max + ", not '" + text + "'");
+    }
+
+    static String oneOf(String option, String text, List<String> names) throws CliException {
+        if (!names.contains(text)) {
+            throw CliException.usage(option + " wants " + listed(names) + ", not '" + text + "'");
+        }
+        return text;
+    }
+
+    private static String listed(List<String> names) {
+        String last = names.getLast();
+        return names.size() == 1 ? last : String.join(", ", names.subList(0, names.size() - 1)) + " or " + last;
+    }
+
+    /** stdio, null or file:PATH. */
+    static String output(String option, String text) throws CliException {
+        if (text.equals("stdio") || text.equals("null") || (text.startsWith("file:") && text.length() > 5)) {
+            return text;
+        }
+        throw CliException.usage(option + " wants stdio, null or file:PATH, not '" + text + "'");
+    }
+
+    /** A disk as given by --disk. */
+    record Disk(String file, boolean readOnly) {
+        /** As the VMM takes it: the part after the last comma is never of the file's name. */
+        String vmmValue() {
+            return file + ",readonly=" + readOnly;
+        }
+    }
+
+    static Disk disk(String text) throws CliException {
+        List<String> parts = split(text);
+        if (parts.getFirst().isEmpty()) {
+            throw CliException.usage("--disk wants FILE[,format=raw][,readonly][,bus=virtio], not '" + text + "'");
+        }
+        boolean readOnly = false;
+        for (String p : parts.subList(1, parts.size())) {
+            int eq = p.indexOf('=');
+            String key = eq < 0 ? p : p.substring(0, eq);
+            String value = eq < 0 ? "" : p.substring(eq + 1);
+            switch (key) {
+                case "readonly" ->
+                    readOnly = eq < 0
+                            || oneOf("--disk ...,readonly=", value, List.of("on", "off", "true", "false"))
+                                    .matches("on|true");
+                case "format" -> oneOf("--disk ...,format=", value, List.of("raw"));
+                case "bus" -> oneOf("--disk ...,bus=", value, List.of("virtio"));
+                default ->
+                    throw CliException.usage("--disk has no setting '" + key + "'; they are format, readonly and bus");
+            }
+        }
+        return new Disk(parts.getFirst(), readOnly);
+    }
+
+    /** At commas, but not at doubled ones, which stand for one in a name. */
+    private static List<String> split(String text) {
+        List<String> parts = new ArrayList<>();
+        StringBuilder part = new StringBuilder();
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            if (c == ',' && i + 1 < text.length() && text.charAt(i + 1) == ',') {
+                part.append(c);
+                i++;
+            } else if (c == ',') {
+                parts.add(part.toString());
+                part.setLength(0);
+            } else {
+                part.append(c);
+            }
+        }
+        parts.add(part.toString());
+        return parts;
+    }
+}

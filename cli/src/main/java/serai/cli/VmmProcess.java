@@ -1,0 +1,92 @@
+package serai.cli;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A VMM in a process of its own, with this process's standard streams: {@code java … serai.vmm.Main KEY=VALUE…}.
+ *
+ * <pre>
+ *   memory=BYTES cpus=N engine=NAME cpu-model=NAME kernel=FILE initrd=FILE append=STRING
+ *   disk=FILE,readonly=BOOLEAN (repeated) serial=WHERE debugcon=WHERE debug-exit=PORT timeout=SECONDS
+ *   no-reboot=true gdb=PORT stats=true trace=RANGE deterministic=SEED record=FILE replay=FILE save-at=N snapshot=FILE
+ * </pre>
+ *
+ * Numbers are decimal; what was not given is left out. The VMM's status is ours.
+ */
+final class VmmProcess {
+    private static final String MAIN = "serai.vmm.Main";
+    /** Why each: GuestMemory's accessor; the bindings of module linux; decompressors; a small heap's cheapest collector. */
+    private static final List<String> JVM = List.of(
+            "--add-exports=java.base/jdk.internal.misc=ALL-UNNAMED",
+            "--enable-native-access=ALL-UNNAMED",
+            "--sun-misc-unsafe-memory-access=allow",
+            "-XX:+UseSerialGC",
+            "-Xshare:auto");
+
+    private final List<String> arguments = new ArrayList<>();
+
+    void add(String key, String value) {
+        arguments.add(key + "=" + value);
+    }
+
+    void addIfGiven(String key, @Nullable String value) {
+        if (value != null) {
+            add(key, value);
+        }
+    }
+
+    /** The whole command. */
+    List<String> command() {
+        List<String> c = new ArrayList<>();
+        c.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        c.addAll(JVM);
+        String extra = System.getProperty("serai.vmm.jvm", "").strip();
+        if (!extra.isEmpty()) {
+            c.addAll(List.of(extra.split("\\s+")));
+        }
+        String aot = System.getProperty("serai.vmm.aot", "");
+        if (!aot.isEmpty() && Files.isReadable(Path.of(aot))) {
+            c.add("-XX:AOTCache=" + aot);
+        }
+        c.add("-cp");
+        c.add(System.getProperty("java.class.path"));
+        c.add(MAIN);
+        c.addAll(arguments);
+        return c;
+    }
+
+    /** Starts it and waits for its end. */
+    int run() throws CliException, InterruptedException {
+        Process p;
+        try {
+            p = new ProcessBuilder(command()).inheritIO().start();
+        } catch (IOException e) {
+            throw new CliException(Status.HOST, "the VMM could not be started: " + e.getMessage(), e);
+        }
+        // a signal to us ends the VMM in order: it puts the terminal back
+        Thread end = new Thread(() -> {
+            p.destroy();
+            try {
+                if (!p.waitFor(10, TimeUnit.SECONDS)) {
+                    p.destroyForcibly();
+                }
+            } catch (InterruptedException e) {
+                p.destroyForcibly();
+            }
+        });
+        Runtime.getRuntime().addShutdownHook(end);
+        int status = p.waitFor();
+        try {
+            Runtime.getRuntime().removeShutdownHook(end);
+        } catch (IllegalStateException e) {
+            // we are being ended, too
+        }
+        return status;
+    }
+}

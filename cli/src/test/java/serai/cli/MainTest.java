@@ -1,0 +1,80 @@
+package serai.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class MainTest {
+    private static String refused(int status, String... args) {
+        ByteArrayOutputStream err = new ByteArrayOutputStream();
+        assertEquals(status, Main.execute(args, new PrintStream(err, true, StandardCharsets.UTF_8)));
+        return err.toString(StandardCharsets.UTF_8);
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
+            |no command given; see: serai --help
+            fly|unexpected argument 'fly'; see: serai --help
+            run|give an image (try: serai run tiny) or --kernel FILE
+            run tiny --fly|unknown option '--fly'; see: serai run --help
+            run tiny more|unexpected argument 'more'; see: serai run --help
+            run tiny --kernel x|an image has a kernel of its own: give 'tiny' or --kernel, not both
+            run tiny --initrd x|--initrd goes with --kernel; an image has its own
+            run tiny --memory 0|--memory 0 is too little: a guest needs at least 2M
+            run tiny --memory 1M|--memory 1M is too little: a guest needs at least 2M
+            run tiny --memory -5|--memory wants a size such as 512M or 2G, not '-5'
+            run tiny --memory lots|--memory wants a size such as 512M or 2G, not 'lots'
+            run tiny --memory 4194305|--memory 4194305 is not a multiple of 4K
+            run tiny --cpus 0|--cpus wants a number from 1 to 255, not '0'
+            run tiny --cpus 2|--cpus 2 is not possible yet: this version runs 1 CPU
+            run tiny --engine warp|--engine wants auto, java or kvm, not 'warp'
+            run tiny --serial tape|--serial wants stdio, null or file:PATH, not 'tape'
+            run tiny --debugcon file:|--debugcon wants stdio, null or file:PATH, not 'file:'
+            run tiny --debug-exit 0x10000|--debug-exit wants a number from 0 to 65535, not '0x10000'
+            run tiny --timeout 0|--timeout wants a number from 1 to 2147483647, not '0'
+            run tiny --gdb x|--gdb wants a number from 1 to 65535, not 'x'
+            run tiny --disk ,readonly|--disk wants FILE[,format=raw][,readonly][,bus=virtio], not ',readonly'
+            run tiny --disk a,format=qcow2|--disk ...,format= wants raw, not 'qcow2'
+            run tiny --disk a,speed=9|--disk has no setting 'speed'; they are format, readonly and bus
+            """)
+    void badUsage_isOneSentenceAndStatus2(@org.jspecify.annotations.Nullable String line, String sentence) {
+        String[] args = line == null ? new String[0] : line.split(" ");
+        assertEquals("serai: " + sentence + System.lineSeparator(), refused(Status.USAGE, args));
+    }
+
+    @Test
+    void moreMemoryThanTheHostHas() {
+        String m = refused(Status.USAGE, "run", "tiny", "--memory", "900000T");
+        assertEquals("serai: --memory 900000T is more than this machine has (", m.substring(0, m.indexOf('(') + 1));
+    }
+
+    @Test
+    void unknownImage_isRefusedInput() {
+        assertEquals(
+                "serai: there is no image 'huge'; the images are: tiny" + System.lineSeparator(),
+                refused(Status.INPUT, "run", "huge"));
+    }
+
+    @Test
+    void memory() throws CliException {
+        assertEquals(512L << 20, Values.memory("512M", Long.MAX_VALUE));
+        assertEquals(2L << 30, Values.memory("2g", Long.MAX_VALUE));
+        assertEquals(4L << 20, Values.memory("4096KiB", Long.MAX_VALUE));
+        assertEquals(8192L << 10, Values.memory("8388608", Long.MAX_VALUE));
+        assertThrows(CliException.class, () -> Values.memory("2G", 1L << 30));
+    }
+
+    @Test
+    void disk() throws CliException {
+        assertEquals(new Values.Disk("a", false), Values.disk("a"));
+        assertEquals(new Values.Disk("a", true), Values.disk("a,format=raw,readonly,bus=virtio"));
+        assertEquals(new Values.Disk("a,b", false), Values.disk("a,,b,readonly=off"));
+        assertEquals("a,b,readonly=false", Values.disk("a,,b").vmmValue());
+    }
+}

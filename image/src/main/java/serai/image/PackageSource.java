@@ -1,0 +1,18 @@
+package serai.image;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+
+/** Where packages come from: apt, or a fake in tests. */
+interface PackageSource {
+    /**
+     * Downloads packages.
+     *
+     * @param names of packages; a name that only stands for another one (a metapackage) is followed
+     * @param into an empty directory; the implementation may leave other files there
+     * @return the .deb files, in the order of {@code names}
+     */
+    List<Path> fetch(List<String> names, Path into, Progress progress)
+            throws ImageException, IOException, InterruptedException;
+}

@@ -1,0 +1,108 @@
+package serai.image;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * {@code tiny}: the stock cloud kernel of Debian and an initramfs with busybox-static.
+ *
+ * <p>Its {@code /init} first says {@code serai: init} (the benchmark takes the time of that line), then mounts, loads the
+ * virtio modules and starts a shell. The modules are loaded before the shell rather than behind its back: who types
+ * {@code ls /dev/vda} at the first prompt finds the disk, and a run repeats.
+ */
+final class TinyImage {
+    /** Goes up when what is built here changes, so that an older cached image is not taken. */
+    static final int REVISION = 1;
+
+    static final String NAME = "tiny";
+    static final String APPEND = "console=ttyS0";
+    static final String KERNEL = "vmlinuz";
+    static final String INITRD = "initrd.cpio";
+
+    private static final List<String> PACKAGES = List.of("linux-image-cloud-amd64", "busybox-static");
+
+    private static final String INIT_HEAD = """
+            #!/bin/sh
+            echo 'serai: init'
+            export PATH=/bin HOME=/root TERM=linux PS1='~ # '
+            mount -t proc proc /proc
+            mount -t sysfs sysfs /sys
+            mount -t devtmpfs devtmpfs /dev
+            """;
+    private static final String INIT_TAIL = """
+            setsid cttyhack sh
+            poweroff -f
+            """;
+
+    private TinyImage() {}
+
+    /** Builds it in {@code dir}, with downloads below {@code work}. */
+    static void build(PackageSource packages, Path dir, Path work, Progress progress)
+            throws ImageException, IOException, InterruptedException {
+        List<Path> debs = packages.fetch(PACKAGES, work, progress);
+        long kernelSize = Files.size(debs.get(0));
+        long busyboxSize = Files.size(debs.get(1));
+        progress.start("unpacking packages", kernelSize + busyboxSize);
+
+        boolean[] kernelFound = new boolean[1];
+        KernelModules modules = new KernelModules();
+        DebFile.read(
+                debs.get(0),
+                (name, content) -> {
+                    if (name.startsWith("boot/vmlinuz")) {
+                        kernelFound[0] = true;
+                        Durable.write(dir.resolve(KERNEL), content::transferTo);
+                    } else if (KernelModules.interesting(name)) {
+                        modules.add(name, DebFile.bytes(content));
+                    }
+                },
+                progress::at);
+        byte[][] busybox = new byte[1][];
+        DebFile.read(
+                debs.get(1),
+                (name, content) -> {
+                    if (name.equals("bin/busybox") || name.equals("usr/bin/busybox")) {
+                        busybox[0] = DebFile.bytes(content);
+                    }
+                },
+                n -> progress.at(kernelSize + n));
+        if (!kernelFound[0]) {
+            throw new ImageException("the package " + debs.get(0).getFileName() + " has no /boot/vmlinuz");
+        }
+        if (busybox[0] == null) {
+            throw new ImageException("the package " + debs.get(1).getFileName() + " has no busybox");
+        }
+        Durable.write(dir.resolve(INITRD), out -> initramfs(busybox[0], modules, out));
+        progress.done();
+    }
+
+    /** Writes the initramfs. */
+    static void initramfs(byte[] busybox, KernelModules modules, OutputStream out) throws IOException {
+        Cpio cpio = new Cpio();
+        for (String d : List.of("bin", "dev", "etc", "lib", "mnt", "proc", "root", "sys", "usr")) {
+            cpio.directory(d, 0755);
+        }
+        cpio.directory("tmp", 01777);
+        cpio.symlink("sbin", "bin");
+        cpio.symlink("usr/bin", "../bin");
+        cpio.symlink("usr/sbin", "../bin");
+        // the kernel opens it before /init can mount /dev
+        cpio.characterDevice("dev/console", 0600, 5, 1);
+        cpio.characterDevice("dev/null", 0666, 1, 3);
+        cpio.file("bin/busybox", 0755, busybox);
+        for (String applet : Busybox.applets(busybox)) {
+            cpio.symlink("bin/" + applet, "busybox");
+        }
+        StringBuilder init = new StringBuilder(INIT_HEAD);
+        for (String m : modules.order()) {
+            cpio.file("lib/" + m + ".ko", 0644, modules.content(m));
+            init.append("insmod /lib/").append(m).append(".ko\n");
+        }
+        cpio.file("init", 0755, init.append(INIT_TAIL).toString().getBytes(StandardCharsets.US_ASCII));
+        cpio.write(out);
+    }
+}
