@@ -76,9 +76,8 @@ final class MmxNodes {
                     return r;
                 };
             case "PALIGNR" ->
-                (a, b) -> imm == 0
-                        ? b
-                        : imm < 8 ? b >>> imm * 8 | a << 64 - imm * 8 : imm < 16 ? a >>> imm * 8 - 64 : 0;
+                (a, b) ->
+                        imm == 0 ? b : imm < 8 ? b >>> imm * 8 | a << 64 - imm * 8 : imm < 16 ? a >>> imm * 8 - 64 : 0;
             case "PHADDW", "PHADDSW", "PHSUBW", "PHSUBSW" -> {
                 IntBinaryOperator f = horizontal(mnemonic);
                 yield (a, b) -> PackedLanes.horizontalWords(a, f) | PackedLanes.horizontalWords(b, f) << 32;

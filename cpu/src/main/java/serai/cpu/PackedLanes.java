@@ -82,14 +82,16 @@ final class PackedLanes {
             case "PSRLW" -> (a, n) -> past(n, 16) ? 0 : a >>> n & repeat16(0xffff >>> (int) n);
             case "PSRLD" -> (a, n) -> past(n, 32) ? 0 : a >>> n & repeat32(-1 >>> (int) n);
             case "PSRLQ" -> (a, n) -> past(n, 64) ? 0 : a >>> n;
-            case "PSRAW" -> (a, n) -> {
-                int count = past(n, 16) ? 15 : (int) n;
-                return words(a, 0, (x, y) -> (short) x >> count);
-            };
-            case "PSRAD" -> (a, n) -> {
-                int count = past(n, 32) ? 31 : (int) n;
-                return a >> 32 >> count << 32 | (int) a >> count & 0xffffffffL;
-            };
+            case "PSRAW" ->
+                (a, n) -> {
+                    int count = past(n, 16) ? 15 : (int) n;
+                    return words(a, 0, (x, y) -> (short) x >> count);
+                };
+            case "PSRAD" ->
+                (a, n) -> {
+                    int count = past(n, 32) ? 31 : (int) n;
+                    return a >> 32 >> count << 32 | (int) a >> count & 0xffffffffL;
+                };
             default -> null;
         };
     }

@@ -74,8 +74,7 @@ final class SseInteger {
                 yield (c, x, low, high) -> {
                     c.vec[x] = PackedLanes.horizontalWords(c.vec[x], f)
                             | PackedLanes.horizontalWords(c.vec[x + 1], f) << 32;
-                    c.vec[x + 1] =
-                            PackedLanes.horizontalWords(low, f) | PackedLanes.horizontalWords(high, f) << 32;
+                    c.vec[x + 1] = PackedLanes.horizontalWords(low, f) | PackedLanes.horizontalWords(high, f) << 32;
                 };
             }
             case "PHADDD", "PHSUBD" -> {
@@ -83,8 +82,7 @@ final class SseInteger {
                 yield (c, x, low, high) -> {
                     c.vec[x] = PackedLanes.horizontalDwords(c.vec[x], f)
                             | PackedLanes.horizontalDwords(c.vec[x + 1], f) << 32;
-                    c.vec[x + 1] =
-                            PackedLanes.horizontalDwords(low, f) | PackedLanes.horizontalDwords(high, f) << 32;
+                    c.vec[x + 1] = PackedLanes.horizontalDwords(low, f) | PackedLanes.horizontalDwords(high, f) << 32;
                 };
             }
             default -> null;

@@ -15,9 +15,7 @@ final class SseMoves {
             case "MOVNTPS", "MOVNTPD", "MOVNTDQ" -> new Store16(d);
             case "MOVSS", "MOVSD" -> scalar(d, toMemory, fromMemory);
             case "MOVLPS", "MOVLPD" ->
-                toMemory
-                        ? new StorePart(d, xmm(d, 1), 8)
-                        : SseNodes.vector(d, (c, x, low, high) -> c.vec[x] = low);
+                toMemory ? new StorePart(d, xmm(d, 1), 8) : SseNodes.vector(d, (c, x, low, high) -> c.vec[x] = low);
             case "MOVHPS", "MOVHPD" ->
                 toMemory
                         ? new StorePart(d, xmm(d, 1) + 1, 8)
@@ -42,7 +40,6 @@ final class SseMoves {
                         ? new FromGeneral(d)
                         : new ToGeneral(d, d.size[0] == 8 ? (low, high) -> low : (low, high) -> low & 0xffffffffL);
             }
-            case "MOVNTI" -> new StoreGeneral(d);
             case "MOVMSKPS" ->
                 new ToGeneral(d, (low, high) -> low >>> 31 & 1 | low >>> 62 & 2 | high >>> 29 & 4 | high >>> 60 & 8);
             case "MOVMSKPD" -> new ToGeneral(d, (low, high) -> low >>> 63 | high >>> 62 & 2);
@@ -125,23 +122,6 @@ final class SseMoves {
         void execute(Cpu c) {
             SseNodes.check(c);
             c.store(address(c), bytes, c.vec[word]);
-        }
-    }
-
-    /** MOVNTI: needs no SSE state. */
-    private static final class StoreGeneral extends MemNode {
-        private final int source;
-        private final int bytes;
-
-        StoreGeneral(Decoded d) {
-            super(d, d.size[0], true);
-            source = d.operand[1];
-            bytes = d.size[0];
-        }
-
-        @Override
-        void execute(Cpu c) {
-            c.store(address(c), bytes, c.r[source]);
         }
     }
 

@@ -32,6 +32,9 @@ final class SseNodes {
         }
         Node node = SseMoves.make(d);
         if (node == null) {
+            node = SseState.make(d);
+        }
+        if (node == null) {
             node = SseConvert.make(d);
         }
         if (node == null) {
