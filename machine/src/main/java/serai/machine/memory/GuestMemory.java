@@ -405,6 +405,16 @@ public final class GuestMemory {
         return UNSAFE.compareAndSetLong(null, host, expected, value);
     }
 
+    /** Copies between host addresses; each range stays within a page. */
+    public static void copy(long from, long to, int bytes) {
+        UNSAFE.copyMemory(from, to, bytes);
+    }
+
+    /** Fills at a host address; the range stays within a page. */
+    public static void fill(long host, int bytes, byte value) {
+        UNSAFE.setMemory(host, bytes, value);
+    }
+
     /** A full barrier: MFENCE, locked and serializing instructions. */
     public static void fence() {
         UNSAFE.fullFence();

@@ -1,0 +1,90 @@
+package serai.cpu;
+
+import java.util.ArrayList;
+import serai.machine.memory.GuestMemory;
+
+/** Decodes blocks. */
+final class BlockBuilder {
+    private final Cpu cpu;
+    private final Decoder decoder = new Decoder();
+    private final Decoded decoded = new Decoded();
+    private final ArrayList<Node> nodes = new ArrayList<>();
+
+    /** Linear address of the instruction being decoded, its physical page's start, and the host address of that. */
+    private long linear;
+
+    private long physical;
+    private long host;
+    private long tailPage;
+
+    BlockBuilder(Cpu cpu) {
+        this.cpu = cpu;
+    }
+
+    /**
+     * Decodes the block at RIP {@code start}.
+     *
+     * @param physicalStart its physical address
+     * @param max at most so many instructions
+     */
+    Block build(long start, long physicalStart, int max) {
+        int codeSize = cpu.codeSize;
+        long linearStart = codeSize == 8 ? start : cpu.base[CpuRegisters.CS] + start & 0xffffffffL;
+        int toPageEnd = GuestMemory.PAGE_SIZE - (int) (linearStart & 0xfff);
+        nodes.clear();
+        tailPage = -1;
+        int offset = 0;
+        while (nodes.size() < max && offset < toPageEnd) {
+            linear = linearStart + offset;
+            physical = physicalStart + offset;
+            host = cpu.memory.host(physical);
+            tailPage = -1;
+            decoded.blockOffset = offset;
+            Decoder.Result result;
+            if (offset == 0) {
+                result = decoder.decode(decoded, this::at, codeSize, cpu.stackSize);
+            } else {
+                try {
+                    result = decoder.decode(decoded, this::at, codeSize, cpu.stackSize);
+                } catch (CpuException e) {
+                    // the next page is not there: reported when the instruction is reached
+                    break;
+                }
+            }
+            if (tailPage >= 0 && offset > 0) {
+                tailPage = -1;
+                break; // an instruction that crosses the page's end gets a block of its own
+            }
+            Node node;
+            boolean ends;
+            if (result == Decoder.Result.OK) {
+                node = NodeFactory.make(decoded);
+                ends = decoded.row.has("end");
+            } else {
+                int vector = result == Decoder.Result.UNDEFINED ? CpuSegments.UD : CpuSegments.GP;
+                node = new SystemNodes.Raise(vector);
+                ends = true;
+                decoded.length = 1;
+            }
+            node.blockOffset = offset;
+            node.length = decoded.length;
+            nodes.add(node);
+            offset += decoded.length;
+            if (ends || tailPage >= 0) {
+                break;
+            }
+        }
+        return new Block(nodes.toArray(Node[]::new), offset, physicalStart, cpu.mode, tailPage);
+    }
+
+    private int at(int i) {
+        long a = linear + i;
+        if ((a ^ linear) >>> 12 == 0) {
+            return host == 0 ? (int) cpu.host.mmioRead(physical + i, 1) & 0xff : GuestMemory.getByte(host + i) & 0xff;
+        }
+        long p = cpu.fetchPhysical(cpu.codeSize == 8 ? a : a & 0xffffffffL);
+        tailPage = p & -GuestMemory.PAGE_SIZE;
+        long h = cpu.memory.host(p);
+        return h == 0 ? (int) cpu.host.mmioRead(p, 1) & 0xff : GuestMemory.getByte(h) & 0xff;
+    }
+}

@@ -1,0 +1,546 @@
+package serai.cpu;
+
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import org.jspecify.annotations.Nullable;
+import serai.machine.engine.CpuState;
+import serai.machine.engine.Exit;
+import serai.machine.engine.Segment;
+import serai.machine.engine.Vcpu;
+import serai.machine.engine.VcpuHost;
+import serai.machine.engine.VcpuStats;
+import serai.machine.memory.GuestMemory;
+
+/**
+ * A virtual x86-64 CPU that interprets.
+ *
+ * <h2>The loop</h2>
+ *
+ * Guest code runs by the {@link Block}: look one up by RIP, run its nodes in order, go on. Between two blocks, and only there,
+ * one field, {@link #attention}, is looked at: interrupts, kicks, single stepping, breakpoints all set it. The way to
+ * a block is a direct-mapped table by RIP, tagged with a generation and the mode, so that a TLB flush drops all of it by counting up.
+ *
+ * <h2>Precise state</h2>
+ *
+ * Registers are written by instructions as they complete. RIP is known only at the start of a block ({@link #BLOCK}) and its end; a
+ * fault finds its instruction by {@link #cursor}. An instruction that touches a device, or writes a page with cached
+ * instructions, throws {@link CpuException#ALONE} before it has changed anything, and is run again as a block of its own: so devices
+ * see exact instruction counts, and interrupts they raise are taken right after it, wherever blocks begin and end.
+ */
+final class Cpu extends CpuTransfers implements Vcpu {
+    private static final VarHandle ATTENTION;
+
+    static {
+        try {
+            ATTENTION = MethodHandles.lookup().findVarHandle(Cpu.class, "attention", int.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
+    private static final int JUMP_SIZE = 1 << 13;
+    private static final int GENERATIONS = 1 << 13;
+    private static final long RIP_MASK = 0xffff_ffff_ffffL;
+
+    private final long[] jumpTag = new long[JUMP_SIZE];
+    private final @Nullable Block[] jumpBlock = new Block[JUMP_SIZE];
+    private final CodeCache codeCache = new CodeCache();
+    private final BlockBuilder builder = new BlockBuilder(this);
+    private final ConcurrentLinkedQueue<Long> writtenCode = new ConcurrentLinkedQueue<>();
+    private final CpuControl control = new CpuControl(this);
+
+    /** Something is to be done before the next block. Set by any thread. */
+    @SuppressWarnings("UnusedVariable")
+    private int attention;
+
+    private volatile boolean kicked;
+    private @Nullable Thread runner;
+
+    /** Generation and mode, in the bits of a jump tag above the address. */
+    private long jumpKey;
+
+    private int generation = 1;
+    /** Code size and privilege, as blocks depend on them: {@code codeSize / 4 | (cpl == 3 ? 4 : 0)}. */
+    int mode;
+
+    private long icount;
+    private int cursor;
+    private @Nullable Block current;
+
+    boolean halted;
+    boolean waitForSipi;
+    private String failure = "";
+    private long[] breakpoints = {};
+    private boolean skipBreakpoint;
+
+    long halts;
+    long portReads;
+    long portWrites;
+
+    Cpu(VcpuHost host) {
+        super(host);
+        reset();
+        memory.codeListener(page -> {
+            if (Thread.currentThread() == runner) {
+                dropCode(page);
+            } else {
+                writtenCode.add(page);
+                ATTENTION.setVolatile(this, 1);
+            }
+        });
+        host.interrupts().onPending(() -> ATTENTION.setVolatile(this, 1));
+    }
+
+    // ---- modes ----
+
+    @Override
+    void modeChanged() {
+        int a = attributes[CS];
+        if (!protectedMode()) {
+            cpl = 0;
+            codeSize = (a & Segment.DB) != 0 ? 4 : 2;
+        } else if (vm86()) {
+            cpl = 3;
+            codeSize = 2;
+        } else {
+            codeSize = longMode() && (a & Segment.L) != 0 ? 8 : (a & Segment.DB) != 0 ? 4 : 2;
+        }
+        stackSize = codeSize == 8 ? 8 : (attributes[SS] & Segment.DB) != 0 ? 4 : 2;
+        selectTlb();
+        int m = codeSize / 4 | (cpl == 3 ? 4 : 0);
+        if (m != mode || (codeSize != 8 && base[CS] != codeBase)) {
+            if (codeSize != 8 && base[CS] != codeBase) {
+                // jump tags hold RIP, not the linear address
+                codeBase = base[CS];
+                translationsChanged();
+            }
+            mode = m;
+        }
+        jumpKey = ((long) generation << 3 | mode) << 48;
+        if ((flagsRest & TF) != 0) {
+            checkInterrupts();
+        }
+    }
+
+    private long codeBase;
+
+    @Override
+    void translationsChanged() {
+        generation++;
+        if (generation == GENERATIONS) {
+            generation = 1;
+            Arrays.fill(jumpTag, 0);
+        }
+        jumpKey = ((long) generation << 3 | mode) << 48;
+    }
+
+    @Override
+    void checkInterrupts() {
+        ATTENTION.setOpaque(this, 1);
+    }
+
+    private void dropCode(long page) {
+        if (codeCache.dropPage(page)) {
+            translationsChanged();
+        }
+    }
+
+    // ---- running ----
+
+    @Override
+    public Exit run(long maxInstructions) {
+        long limit = maxInstructions > Long.MAX_VALUE - icount ? Long.MAX_VALUE : icount + maxInstructions;
+        runner = Thread.currentThread();
+        skipBreakpoint = true;
+        ATTENTION.setVolatile(this, 1);
+        boolean aloneNext = false;
+        while (true) {
+            try {
+                if (aloneNext) {
+                    aloneNext = false;
+                    alone = true;
+                    runPart(builder.build(rip, fetchPhysical(linearRip(rip)), 1), 1);
+                    alone = false;
+                }
+                return runBlocks(limit);
+            } catch (CpuException e) {
+                alone = false;
+                Block b = current;
+                if (b != null) {
+                    rip = r[BLOCK] + b.nodes[cursor].blockOffset;
+                    icount += cursor;
+                    cursor = 0;
+                    current = null;
+                }
+                if (e == CpuException.FAULT) {
+                    deliverFault();
+                    ATTENTION.setOpaque(this, 1);
+                } else {
+                    aloneNext = e == CpuException.ALONE;
+                }
+            } catch (RuntimeException | StackOverflowError e) {
+                failure = "the interpreter failed at rip %#x: %s".formatted(rip, e);
+                System.getLogger("serai.cpu").log(System.Logger.Level.DEBUG, failure, e);
+                alone = false;
+                current = null;
+                cursor = 0;
+                return Exit.FAILED;
+            }
+        }
+    }
+
+    private Exit runBlocks(long limit) {
+        while (true) {
+            if ((int) ATTENTION.getOpaque(this) != 0) {
+                Exit e = attend(limit);
+                if (e != null) {
+                    return e;
+                }
+            }
+            long start = rip;
+            int slot = (int) (start ^ start >>> 13) & JUMP_SIZE - 1;
+            Block b = jumpBlock[slot];
+            if (b == null || jumpTag[slot] != (start & RIP_MASK | jumpKey)) {
+                b = find(start, slot);
+            }
+            Node[] nodes = b.nodes;
+            int n = nodes.length;
+            if (n > limit - icount) {
+                if (icount >= limit) {
+                    return Exit.BUDGET;
+                }
+                runPart(b, (int) (limit - icount));
+                continue;
+            }
+            r[BLOCK] = start;
+            rip = start + b.bytes;
+            current = b;
+            for (int i = 0; i < n; i++) {
+                cursor = i;
+                nodes[i].execute(this);
+            }
+            icount += n;
+            cursor = 0;
+            current = null;
+        }
+    }
+
+    /** Runs the first {@code n} instructions of a block. */
+    private void runPart(Block b, int n) {
+        long start = rip;
+        r[BLOCK] = start;
+        // the block is cut: a node that ends one is its last, and is reached only if n is the whole
+        rip = n < b.nodes.length ? start + b.nodes[n].blockOffset : start + b.bytes;
+        if (codeSize != 8) {
+            rip &= 0xffffffffL;
+        }
+        current = b;
+        for (int i = 0; i < n; i++) {
+            cursor = i;
+            b.nodes[i].execute(this);
+        }
+        icount += n;
+        cursor = 0;
+        current = null;
+    }
+
+    private long linearRip(long ip) {
+        return codeSize == 8 ? ip : base[CS] + ip & 0xffffffffL;
+    }
+
+    /** The slow way to a block: by its physical address, or by decoding it. */
+    private Block find(long start, int slot) {
+        if (codeSize != 8) {
+            if (start >>> 32 != 0) {
+                // a block of 32-bit code ran past 4 GiB
+                rip = start & 0xffffffffL;
+                start = rip;
+            }
+            if (start > (limit[CS] & 0xffffffffL)) {
+                throw fault(GP, 0);
+            }
+        }
+        long linear = linearRip(start);
+        long physical = fetchPhysical(linear);
+        Block b = codeCache.get(physical, mode);
+        if (b != null && b.tailPage >= 0 && fetchPhysical((linear | 0xfff) + 1) != b.tailPage) {
+            b = null;
+        }
+        if (b == null) {
+            if (codeCache.full()) {
+                codeCache.clear();
+                translationsChanged();
+            }
+            b = builder.build(start, physical, Integer.MAX_VALUE);
+            if (memory.host(physical) == 0) {
+                return b; // instructions from a device: never kept
+            }
+            codeCache.put(b);
+            protect(physical);
+            if (b.tailPage >= 0) {
+                protect(b.tailPage);
+            }
+        }
+        jumpTag[slot] = start & RIP_MASK | jumpKey;
+        jumpBlock[slot] = b;
+        return b;
+    }
+
+    private void protect(long physical) {
+        if ((memory.pageFlags(physical) & GuestMemory.CODE) == 0) {
+            memory.markCode(physical);
+            protectPhysical(physical);
+        }
+    }
+
+    /** Between two blocks, with {@link #attention} set: what {@link #run} returns, or null to go on. */
+    private @Nullable Exit attend(long limit) {
+        while (true) {
+            ATTENTION.setVolatile(this, 0);
+            Long page;
+            while ((page = writtenCode.poll()) != null) {
+                dropCode(page);
+            }
+            if (shutdown) {
+                ATTENTION.setOpaque(this, 1);
+                return Exit.SHUTDOWN;
+            }
+            if (kicked) {
+                kicked = false;
+                ATTENTION.setOpaque(this, 1);
+                return Exit.KICKED;
+            }
+            if (host.interrupts().pending()) {
+                if (takeInterrupt()) {
+                    continue;
+                }
+            }
+            if (waitForSipi) {
+                ATTENTION.setOpaque(this, 1);
+                return Exit.HALTED;
+            }
+            if (halted) {
+                ATTENTION.setOpaque(this, 1);
+                return (flagsRest & IF) == 0 && !host.interrupts().pending() ? Exit.HALTED_FOR_EVER : Exit.HALTED;
+            }
+            if (icount >= limit) {
+                ATTENTION.setOpaque(this, 1);
+                return Exit.BUDGET;
+            }
+            if (breakpoints.length > 0) {
+                if (!skipBreakpoint && isBreakpoint()) {
+                    ATTENTION.setOpaque(this, 1);
+                    return Exit.BREAKPOINT;
+                }
+                skipBreakpoint = false;
+                ATTENTION.setOpaque(this, 1);
+                stepOne();
+                continue;
+            }
+            if (stiShadow || movSsShadow || (flagsRest & TF) != 0) {
+                ATTENTION.setOpaque(this, 1);
+                stepOne();
+                continue;
+            }
+            return null;
+        }
+    }
+
+    /** One instruction, with what single stepping and the shadows ask for after it. */
+    private void stepOne() {
+        boolean trap = (flagsRest & TF) != 0 && !movSsShadow;
+        boolean hadSti = stiShadow;
+        boolean hadMovSs = movSsShadow;
+        Block b = builder.build(rip, fetchPhysical(linearRip(rip)), 1);
+        alone = true;
+        try {
+            runPart(b, 1);
+        } finally {
+            alone = false;
+            if (hadSti) {
+                stiShadow = false;
+            }
+            if (hadMovSs) {
+                movSsShadow = false;
+            }
+        }
+        if (trap) {
+            dr[4] |= 1 << 14;
+            deliverEvent(DB);
+        }
+    }
+
+    private boolean isBreakpoint() {
+        long linear = linearRip(rip);
+        for (long b : breakpoints) {
+            if (b == linear) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private boolean takeInterrupt() {
+        if (host.interrupts().takeInit()) {
+            control.init();
+            return true;
+        }
+        if (waitForSipi) {
+            int vector = host.interrupts().takeStartup();
+            if (vector < 0) {
+                return false;
+            }
+            waitForSipi = false;
+            setSegment(CS, vector << 8, (long) vector << 12, 0xffff, attributes[CS]);
+            rip = 0;
+            modeChanged();
+            return true;
+        }
+        if (movSsShadow) {
+            return false;
+        }
+        if (!nmiMasked && host.interrupts().takeNmi()) {
+            halted = false;
+            nmiMasked = true;
+            interrupts++;
+            deliverEvent(NMI);
+            return true;
+        }
+        if ((flagsRest & IF) != 0 && !stiShadow && host.interrupts().externalPending()) {
+            int vector = host.interrupts().acknowledge();
+            if (vector >= 0) {
+                halted = false;
+                interrupts++;
+                deliverEvent(vector);
+                return true;
+            }
+        }
+        return false;
+    }
+
+    // ---- what nodes call ----
+
+    CpuControl control() {
+        return control;
+    }
+
+    void halt() {
+        halted = true;
+        halts++;
+        ATTENTION.setOpaque(this, 1);
+    }
+
+    /** Whether a long instruction should make way. */
+    boolean attentionDue() {
+        return (int) ATTENTION.getOpaque(this) != 0;
+    }
+
+    /** Back to power-on state (SDM vol. 3, table 10-1). */
+    void reset() {
+        Arrays.fill(r, 0);
+        r[RDX] = 0x306a9;
+        for (int s = ES; s <= GS; s++) {
+            setSegment(s, 0, 0, 0xffff, 0x93);
+        }
+        setSegment(CS, 0xf000, 0xffff0000L, 0xffff, 0x9b);
+        setSegment(LDTR, 0, 0, 0xffff, 0x82);
+        setSegment(TR, 0, 0, 0xffff, 0x8b);
+        gdtBase = 0;
+        gdtLimit = 0xffff;
+        idtBase = 0;
+        idtLimit = 0xffff;
+        cr0 = CR0_ET | CR0_NW | CR0_CD;
+        cr2 = 0;
+        cr3 = 0;
+        cr4 = 0;
+        efer = 0;
+        cpl = 0;
+        flagsRest = 2;
+        arithmeticFlags(0);
+        rip = 0xfff0;
+        halted = false;
+        shutdown = false;
+        waitForSipi = false;
+        nmiMasked = false;
+        stiShadow = false;
+        movSsShadow = false;
+        mxcsr = 0x1f80;
+        Arrays.fill(vec, 0);
+        control.reset();
+        flushTlb();
+        modeChanged();
+    }
+
+    // ---- Vcpu ----
+
+    @Override
+    public void kick() {
+        kicked = true;
+        ATTENTION.setVolatile(this, 1);
+    }
+
+    @Override
+    public boolean countsInstructions() {
+        return true;
+    }
+
+    @Override
+    public long instructions() {
+        return icount + cursor;
+    }
+
+    void instructions(long n) {
+        icount = n;
+    }
+
+    @Override
+    public CpuState save() {
+        return control.save(icount);
+    }
+
+    @Override
+    public void restore(CpuState state) {
+        control.restore(state);
+        flushTlb();
+        modeChanged();
+        ATTENTION.setVolatile(this, 1);
+    }
+
+    @Override
+    public void breakpoints(long[] linearAddresses) {
+        breakpoints = linearAddresses.clone();
+        ATTENTION.setVolatile(this, 1);
+    }
+
+    @Override
+    public long translate(long linear) {
+        return probe(linear);
+    }
+
+    @Override
+    public String failure() {
+        return failure;
+    }
+
+    @Override
+    public VcpuStats stats() {
+        Map<String, Long> exits = new LinkedHashMap<>();
+        exits.put("port-read", portReads);
+        exits.put("port-write", portWrites);
+        exits.put("mmio-read", mmioReads);
+        exits.put("mmio-write", mmioWrites);
+        exits.put("hlt", halts);
+        exits.put("interrupt", interrupts);
+        exits.put("exception", exceptions);
+        exits.put("page-fault", pageFaults);
+        exits.put("tlb-flush", tlbFlushes);
+        return new VcpuStats(icount, exits, tlbMisses);
+    }
+
+    @Override
+    public void close() {}
+}

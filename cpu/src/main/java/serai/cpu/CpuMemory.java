@@ -1,0 +1,576 @@
+package serai.cpu;
+
+import serai.machine.engine.VcpuHost;
+import serai.machine.memory.GuestMemory;
+
+/**
+ * Linear memory of a vCPU: a software TLB before a page walk.
+ *
+ * <h2>The TLB</h2>
+ *
+ * Direct-mapped, {@value #TLB_SIZE} entries, separate tables for reading and writing and for user and supervisor mode;
+ * an entry is two words, the linear page and the host address behind it. One subtraction and one unsigned compare check the
+ * tag and a crossing of the page's end at once. A page is in a write table only when it may be written with nothing
+ * else to do: it is RAM, dirty in its page-table entry, and has no flag in {@link GuestMemory} (no cached instructions, not clean in the
+ * dirty log). All else takes the slow path: misses, crossings, MMIO, faults.
+ *
+ * <h2>The walk</h2>
+ *
+ * SDM vol. 3, chapter 4: 32-bit, PAE and 4-level paging, with accessed and dirty bits. PAE reads its four PDPTEs
+ * from memory at each walk and not at the load of CR3.
+ */
+abstract class CpuMemory extends CpuRegisters {
+    private static final int TLB_SIZE = 1024;
+    private static final int TLB_MASK = TLB_SIZE - 1;
+    private static final long PAGE = GuestMemory.PAGE_SIZE;
+    private static final long PAGE_MASK = -PAGE;
+
+    /** Page-fault error code bits, SDM vol. 3, 4.7. */
+    private static final int PF_PRESENT = 1, PF_WRITE = 2, PF_USER = 4, PF_RESERVED = 8, PF_FETCH = 16;
+
+    final VcpuHost host;
+    final GuestMemory memory;
+
+    private final long[][] readTlbs = {new long[TLB_SIZE * 2], new long[TLB_SIZE * 2]};
+    private final long[][] writeTlbs = {new long[TLB_SIZE * 2], new long[TLB_SIZE * 2]};
+    private final long[] fetchTlb = new long[TLB_SIZE * 2];
+    private final long[] fetchPhysical = new long[TLB_SIZE];
+    /** Which slots have been filled since the last flush, so that a flush touches only those. */
+    private final int[] filled = new int[TLB_SIZE];
+
+    private final boolean[] isFilled = new boolean[TLB_SIZE];
+    private int filledCount;
+    /** The tables of the present privilege. */
+    private long[] readTlb = readTlbs[0];
+
+    private long[] writeTlb = writeTlbs[0];
+
+    long tlbMisses;
+    long tlbFlushes;
+    long mmioReads;
+    long mmioWrites;
+    long pageFaults;
+
+    /**
+     * The instruction in progress runs alone, not in the middle of a block: it may touch devices (which see the exact
+     * instruction count, and whose interrupts are taken right after it) and write pages with cached instructions. Others that need to
+     * throw {@link CpuException#ALONE} before they have changed anything.
+     */
+    boolean alone;
+
+    private int walkError;
+
+    CpuMemory(VcpuHost host) {
+        this.host = host;
+        memory = host.memory();
+        for (int i = 0; i < TLB_SIZE; i++) {
+            invalidate(i);
+        }
+    }
+
+    // ---- what the CPU above provides ----
+
+    /** Raises an exception with an error code. Never returns. */
+    abstract CpuException fault(int vector, int error);
+
+    /** All addresses may map anew: drop what was derived from linear addresses. */
+    abstract void translationsChanged();
+
+    // ---- loads ----
+
+    final int load8(long linear) {
+        int i = ((int) (linear >>> 12) & TLB_MASK) << 1;
+        long[] t = readTlb;
+        long off = linear - t[i];
+        if (Long.compareUnsigned(off, PAGE - 1) <= 0) {
+            return GuestMemory.getByte(t[i + 1] + off) & 0xff;
+        }
+        return (int) loadSlow(linear, 1) & 0xff;
+    }
+
+    final int load16(long linear) {
+        int i = ((int) (linear >>> 12) & TLB_MASK) << 1;
+        long[] t = readTlb;
+        long off = linear - t[i];
+        if (Long.compareUnsigned(off, PAGE - 2) <= 0) {
+            return GuestMemory.getShort(t[i + 1] + off) & 0xffff;
+        }
+        return (int) loadSlow(linear, 2) & 0xffff;
+    }
+
+    final int load32(long linear) {
+        int i = ((int) (linear >>> 12) & TLB_MASK) << 1;
+        long[] t = readTlb;
+        long off = linear - t[i];
+        if (Long.compareUnsigned(off, PAGE - 4) <= 0) {
+            return GuestMemory.getInt(t[i + 1] + off);
+        }
+        return (int) loadSlow(linear, 4);
+    }
+
+    final long load64(long linear) {
+        int i = ((int) (linear >>> 12) & TLB_MASK) << 1;
+        long[] t = readTlb;
+        long off = linear - t[i];
+        if (Long.compareUnsigned(off, PAGE - 8) <= 0) {
+            return GuestMemory.getLong(t[i + 1] + off);
+        }
+        return loadSlow(linear, 8);
+    }
+
+    /** A load of 1, 2, 4 or 8 bytes, zero-extended. */
+    final long load(long linear, int size) {
+        return switch (size) {
+            case 1 -> load8(linear);
+            case 2 -> load16(linear);
+            case 4 -> load32(linear) & 0xffffffffL;
+            default -> load64(linear);
+        };
+    }
+
+    // ---- stores ----
+
+    final void store8(long linear, int v) {
+        int i = ((int) (linear >>> 12) & TLB_MASK) << 1;
+        long[] t = writeTlb;
+        long off = linear - t[i];
+        if (Long.compareUnsigned(off, PAGE - 1) <= 0) {
+            GuestMemory.putByte(t[i + 1] + off, (byte) v);
+        } else {
+            storeSlow(linear, 1, v);
+        }
+    }
+
+    final void store16(long linear, int v) {
+        int i = ((int) (linear >>> 12) & TLB_MASK) << 1;
+        long[] t = writeTlb;
+        long off = linear - t[i];
+        if (Long.compareUnsigned(off, PAGE - 2) <= 0) {
+            GuestMemory.putShort(t[i + 1] + off, (short) v);
+        } else {
+            storeSlow(linear, 2, v);
+        }
+    }
+
+    final void store32(long linear, int v) {
+        int i = ((int) (linear >>> 12) & TLB_MASK) << 1;
+        long[] t = writeTlb;
+        long off = linear - t[i];
+        if (Long.compareUnsigned(off, PAGE - 4) <= 0) {
+            GuestMemory.putInt(t[i + 1] + off, v);
+        } else {
+            storeSlow(linear, 4, v);
+        }
+    }
+
+    final void store64(long linear, long v) {
+        int i = ((int) (linear >>> 12) & TLB_MASK) << 1;
+        long[] t = writeTlb;
+        long off = linear - t[i];
+        if (Long.compareUnsigned(off, PAGE - 8) <= 0) {
+            GuestMemory.putLong(t[i + 1] + off, v);
+        } else {
+            storeSlow(linear, 8, v);
+        }
+    }
+
+    /** A store of 1, 2, 4 or 8 bytes. */
+    final void store(long linear, int size, long v) {
+        switch (size) {
+            case 1 -> store8(linear, (int) v);
+            case 2 -> store16(linear, (int) v);
+            case 4 -> store32(linear, (int) v);
+            default -> store64(linear, v);
+        }
+    }
+
+    /** Faults now if {@code size} bytes can't be written: for instructions that read, compute, then write. */
+    final void checkWrite(long linear, int size) {
+        int i = ((int) (linear >>> 12) & TLB_MASK) << 1;
+        if (Long.compareUnsigned(linear - writeTlb[i], PAGE - size) > 0) {
+            long last = (linear + size - 1) & PAGE_MASK;
+            writablePhysical(linear);
+            if (last != (linear & PAGE_MASK)) {
+                writablePhysical(last);
+            }
+        }
+    }
+
+    /**
+     * Host address behind {@code size} bytes at {@code linear} for a read-modify-write in one go, or 0 if they cross a page or aren't
+     * plain RAM (then load, compute and store in turn). Faults as a write.
+     */
+    final long hostForUpdate(long linear, int size) {
+        int i = ((int) (linear >>> 12) & TLB_MASK) << 1;
+        long off = linear - writeTlb[i];
+        if (Long.compareUnsigned(off, PAGE - size) <= 0) {
+            return writeTlb[i + 1] + off;
+        }
+        checkWrite(linear, size);
+        off = linear - writeTlb[i];
+        return Long.compareUnsigned(off, PAGE - size) <= 0 ? writeTlb[i + 1] + off : 0;
+    }
+
+    /** For an update that {@link #hostForUpdate} can't do in one go: it must run alone. */
+    final void aloneForUpdate() {
+        if (!alone) {
+            throw CpuException.ALONE;
+        }
+    }
+
+    /** Host address of the byte at {@code linear} for a run of reads up to the end of its page, or 0. Faults. */
+    final long hostForRead(long linear) {
+        int i = ((int) (linear >>> 12) & TLB_MASK) << 1;
+        long off = linear - readTlb[i];
+        if (Long.compareUnsigned(off, PAGE - 1) > 0) {
+            long physical = translate(linear, 0, cpl == 3);
+            fillRead(linear & PAGE_MASK, physical);
+            off = linear - readTlb[i];
+            if (Long.compareUnsigned(off, PAGE - 1) > 0) {
+                return 0;
+            }
+        }
+        return readTlb[i + 1] + off;
+    }
+
+    // ---- slow paths ----
+
+    private long loadSlow(long linear, int size) {
+        long page = linear & PAGE_MASK;
+        int in = (int) (linear & ~PAGE_MASK);
+        if (in + size > PAGE) {
+            // x86 does a crossing access in parts; faults of the second part come before any effect
+            int first = (int) PAGE - in;
+            long low = loadParts(linear, first);
+            long high = loadParts(page + PAGE, size - first);
+            return low | high << (first * 8);
+        }
+        long physical = translate(linear, 0, cpl == 3);
+        fillRead(page, physical);
+        return readPhysical(physical | in, size);
+    }
+
+    private long loadParts(long linear, int bytes) {
+        long physical = translate(linear, 0, cpl == 3) | linear & ~PAGE_MASK;
+        long v = 0;
+        for (int i = 0; i < bytes; i++) {
+            v |= (readPhysical(physical + i, 1) & 0xff) << (i * 8);
+        }
+        return v;
+    }
+
+    private void storeSlow(long linear, int size, long v) {
+        long page = linear & PAGE_MASK;
+        int in = (int) (linear & ~PAGE_MASK);
+        if (in + size > PAGE) {
+            int first = (int) PAGE - in;
+            long a = writablePhysical(linear) | in;
+            long b = writablePhysical(page + PAGE);
+            for (int i = 0; i < first; i++) {
+                writePhysical(a + i, 1, v >>> (i * 8) & 0xff);
+            }
+            for (int i = first; i < size; i++) {
+                writePhysical(b + i - first, 1, v >>> (i * 8) & 0xff);
+            }
+            return;
+        }
+        writePhysical(writablePhysical(linear) | in, size, v);
+    }
+
+    /** Translates for writing, sees to the page's flags, fills the TLB: the physical page. */
+    private long writablePhysical(long linear) {
+        long page = linear & PAGE_MASK;
+        long physical = translate(linear, PF_WRITE, cpl == 3);
+        if ((memory.pageFlags(physical) & GuestMemory.CODE) != 0 && !alone) {
+            throw CpuException.ALONE;
+        }
+        memory.beforeWrite(physical);
+        fillWrite(page, physical);
+        return physical;
+    }
+
+    private long readPhysical(long physical, int size) {
+        long h = memory.host(physical);
+        if (h == 0) {
+            if (!alone) {
+                throw CpuException.ALONE;
+            }
+            mmioReads++;
+            return host.mmioRead(physical, size);
+        }
+        return switch (size) {
+            case 1 -> GuestMemory.getByte(h) & 0xff;
+            case 2 -> GuestMemory.getShort(h) & 0xffff;
+            case 4 -> GuestMemory.getInt(h) & 0xffffffffL;
+            default -> GuestMemory.getLong(h);
+        };
+    }
+
+    private void writePhysical(long physical, int size, long v) {
+        if (!memory.writable(physical)) {
+            if (!alone) {
+                throw CpuException.ALONE;
+            }
+            mmioWrites++;
+            host.mmioWrite(physical, size, size == 8 ? v : v & (1L << size * 8) - 1);
+            return;
+        }
+        long h = memory.host(physical);
+        switch (size) {
+            case 1 -> GuestMemory.putByte(h, (byte) v);
+            case 2 -> GuestMemory.putShort(h, (short) v);
+            case 4 -> GuestMemory.putInt(h, (int) v);
+            default -> GuestMemory.putLong(h, v);
+        }
+    }
+
+    // ---- accesses of the CPU itself: descriptor tables, TSS, stacks of another privilege ----
+
+    /** A supervisor load whatever the privilege (descriptor tables, TSS). */
+    final long loadSystem(long linear, int size) {
+        int saved = cpl;
+        if (saved == 3) {
+            cpl = 0;
+            selectTlb();
+            try {
+                return load(linear, size);
+            } finally {
+                cpl = saved;
+                selectTlb();
+            }
+        }
+        return load(linear, size);
+    }
+
+    /** A supervisor store whatever the privilege. */
+    final void storeSystem(long linear, int size, long v) {
+        int saved = cpl;
+        if (saved == 3) {
+            cpl = 0;
+            selectTlb();
+            try {
+                store(linear, size, v);
+            } finally {
+                cpl = saved;
+                selectTlb();
+            }
+        } else {
+            store(linear, size, v);
+        }
+    }
+
+    // ---- TLB upkeep ----
+
+    /** To be called when {@link #cpl} has changed. */
+    final void selectTlb() {
+        int user = cpl == 3 ? 1 : 0;
+        readTlb = readTlbs[user];
+        writeTlb = writeTlbs[user];
+    }
+
+    private void fillRead(long page, long physical) {
+        long h = memory.host(physical);
+        if (h != 0) {
+            int slot = (int) (page >>> 12) & TLB_MASK;
+            markFilled(slot);
+            readTlb[slot * 2] = page;
+            readTlb[slot * 2 + 1] = h;
+        }
+    }
+
+    private void fillWrite(long page, long physical) {
+        if (memory.writable(physical) && memory.pageFlags(physical) == 0) {
+            int slot = (int) (page >>> 12) & TLB_MASK;
+            markFilled(slot);
+            writeTlb[slot * 2] = page;
+            writeTlb[slot * 2 + 1] = memory.host(physical);
+        }
+    }
+
+    private void markFilled(int slot) {
+        tlbMisses++;
+        if (!isFilled[slot]) {
+            isFilled[slot] = true;
+            filled[filledCount++] = slot;
+        }
+    }
+
+    private void invalidate(int slot) {
+        // a non-canonical page that belongs into another slot: it can never match
+        long never = 0x4000_0000_0000_0000L | (long) (slot ^ 1) << 12;
+        for (int u = 0; u < 2; u++) {
+            readTlbs[u][slot * 2] = never;
+            writeTlbs[u][slot * 2] = never;
+        }
+        fetchTlb[slot * 2] = never;
+        isFilled[slot] = false;
+    }
+
+    /** Forgets all translations. */
+    final void flushTlb() {
+        tlbFlushes++;
+        for (int i = 0; i < filledCount; i++) {
+            invalidate(filled[i]);
+        }
+        filledCount = 0;
+        translationsChanged();
+    }
+
+    /** INVLPG. Translations of large pages are kept by the 4-KiB page, so one slot is all there is. */
+    final void flushPage(long linear) {
+        flushTlb();
+    }
+
+    /** Drops write permission to a physical page that has got a flag (cached instructions, dirty log). */
+    final void protectPhysical(long physical) {
+        long h = memory.host(physical & PAGE_MASK);
+        for (int i = 0; i < filledCount; i++) {
+            int slot = filled[i];
+            for (int u = 0; u < 2; u++) {
+                if (writeTlbs[u][slot * 2 + 1] == h) {
+                    writeTlbs[u][slot * 2] = 0x4000_0000_0000_0000L | (long) (slot ^ 1) << 12;
+                }
+            }
+        }
+    }
+
+    /** The physical address of an instruction byte. Faults as a fetch. */
+    final long fetchPhysical(long linear) {
+        int slot = (int) (linear >>> 12) & TLB_MASK;
+        long page = linear & PAGE_MASK;
+        long key = page | (cpl == 3 ? 1 : 0);
+        if (fetchTlb[slot * 2] != key) {
+            long physical = translate(linear, PF_FETCH, cpl == 3);
+            markFilled(slot);
+            fetchTlb[slot * 2] = key;
+            fetchPhysical[slot] = physical;
+        }
+        return fetchPhysical[slot] | linear & ~PAGE_MASK;
+    }
+
+    // ---- the walk ----
+
+    /** Translates for an access of the guest: the physical page; raises #PF or #GP. */
+    final long translate(long linear, int access, boolean user) {
+        long page = linear & PAGE_MASK;
+        if ((cr0 & CR0_PG) == 0) {
+            return page & 0xfffff000L;
+        }
+        if (codeSize == 8 && page << 16 >> 16 != page) {
+            throw fault(13, 0);
+        }
+        long physical = walk(page, access, user, true);
+        if (physical < 0) {
+            cr2 = linear;
+            pageFaults++;
+            throw fault(14, walkError);
+        }
+        return physical;
+    }
+
+    /** Translates for a debugger: no effect on the guest; -1 if nothing is mapped. */
+    final long probe(long linear) {
+        if ((cr0 & CR0_PG) == 0) {
+            return linear & 0xffffffffL;
+        }
+        long p = walk(linear & PAGE_MASK, 0, false, false);
+        return p < 0 ? -1 : p | linear & ~PAGE_MASK;
+    }
+
+    private long entry(long address, int size) {
+        long h = memory.host(address);
+        if (h == 0) {
+            return host.mmioRead(address, size);
+        }
+        return size == 8 ? GuestMemory.getLong(h) : GuestMemory.getInt(h) & 0xffffffffL;
+    }
+
+    private void updateEntry(long address, int size, long old, long bits) {
+        if ((old & bits) == bits || !memory.writable(address)) {
+            return;
+        }
+        // a page table in a page with cached instructions: rare, and the write has to be seen
+        memory.beforeWrite(address);
+        long h = memory.host(address);
+        if (size == 8) {
+            GuestMemory.casLong(h, old, old | bits);
+        } else {
+            GuestMemory.casInt(h, (int) old, (int) (old | bits));
+        }
+    }
+
+    private long walk(long page, int access, boolean user, boolean update) {
+        boolean write = (access & PF_WRITE) != 0;
+        boolean fetch = (access & PF_FETCH) != 0;
+        boolean nxe = (efer & EFER_NXE) != 0;
+        int error = (write ? PF_WRITE : 0)
+                | (user ? PF_USER : 0)
+                | (fetch && (nxe && (cr4 & CR4_PAE) != 0 || (cr4 & CR4_SMEP) != 0) ? PF_FETCH : 0);
+        boolean wide = (cr4 & CR4_PAE) != 0;
+        boolean four = (efer & EFER_LMA) != 0;
+        int entrySize = wide ? 8 : 4;
+        int levels = four ? 4 : wide ? 3 : 2;
+        long table = four ? cr3 & 0x000ffffffffff000L : wide ? cr3 & 0xffffffe0L : cr3 & 0xfffff000L;
+        long rights = 6; // R/W and U/S of all levels together
+        boolean noExecute = false;
+        for (int level = levels; ; level--) {
+            int shift = 12 + (level - 1) * (wide ? 9 : 10);
+            long indexMask = wide ? (level == 3 && !four ? 3 : 511) : 1023;
+            long address = table + (page >>> shift & indexMask) * entrySize;
+            long e = entry(address, entrySize);
+            if ((e & 1) == 0) {
+                walkError = error;
+                return -1;
+            }
+            boolean pdpte = wide && !four && level == 3;
+            boolean large = level > 1 && !pdpte && (e & 0x80) != 0 && (wide ? level <= 3 : (cr4 & CR4_PSE) != 0);
+            // reserved: bits past MAXPHYADDR (40), NX without EFER.NXE, PS in a PML4E, low bits of a large frame
+            long reserved = wide ? 0x000fff00_00000000L | (nxe ? 0 : 1L << 63) : 0;
+            if (wide && !four) {
+                reserved |= 0x7ff00000_00000000L;
+            }
+            if (pdpte) {
+                reserved |= 0x80000000_000001e6L;
+            } else if (four && level == 4) {
+                reserved |= 0x80;
+            } else if (large) {
+                reserved |= wide ? (1L << shift) - 1 & ~0x1fffL : 0x003fe000L & ~0x001fe000L;
+            }
+            if ((e & reserved) != 0) {
+                walkError = error | PF_PRESENT | PF_RESERVED;
+                return -1;
+            }
+            if (!pdpte) {
+                rights &= e;
+                noExecute |= e < 0;
+            }
+            if (level == 1 || large) {
+                boolean userPage = (rights & 4) != 0;
+                boolean denied = user
+                        ? !userPage || write && (rights & 2) == 0
+                        : write && (rights & 2) == 0 && (cr0 & CR0_WP) != 0;
+                if (fetch) {
+                    denied |= noExecute || !user && userPage && (cr4 & CR4_SMEP) != 0;
+                } else if (!user && userPage && (cr4 & CR4_SMAP) != 0) {
+                    denied |= (flagsRest & AC) == 0;
+                }
+                if (denied) {
+                    walkError = error | PF_PRESENT;
+                    return -1;
+                }
+                if (update) {
+                    updateEntry(address, entrySize, e, write ? 0x60 : 0x20);
+                }
+                if (large) {
+                    long frame = wide ? e & 0x000ffffffffff000L : e & 0xffc00000L | (e & 0x1fe000L) << 19;
+                    return frame & -(1L << shift) | page & (1L << shift) - 1 & PAGE_MASK;
+                }
+                return wide ? e & 0x000ffffffffff000L : e & 0xfffff000L;
+            }
+            if (update && !pdpte) {
+                updateEntry(address, entrySize, e, 0x20);
+            }
+            table = wide ? e & 0x000ffffffffff000L : e & 0xfffff000L;
+        }
+    }
+}

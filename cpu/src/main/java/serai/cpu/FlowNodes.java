@@ -1,0 +1,273 @@
+package serai.cpu;
+
+import java.lang.invoke.MethodHandles;
+
+/** Control transfers. All end their block: {@link Cpu#rip} is the next instruction's address when they run. */
+final class FlowNodes {
+    /** Bits of RIP that a near transfer of this operand size keeps. */
+    private static long mask(Decoded d) {
+        return d.opSize == 8 ? -1L : d.opSize == 4 ? 0xffffffffL : 0xffff;
+    }
+
+    /** A 64-bit target has to be canonical, or the transfer itself raises #GP(0). */
+    static long checked(Cpu c, long target, long mask) {
+        if (mask == -1L && target << 16 >> 16 != target) {
+            throw c.fault(CpuSegments.GP, 0);
+        }
+        return target;
+    }
+
+    static Node jcc(Decoded d) {
+        return d.codeSize == 8 ? Specializer.make(Jcc.class, 0x30, d.opcode & 15, d) : new JccLegacy(d);
+    }
+
+    static final class Jcc extends Node {
+        private static final int CONDITION = Specializer.spec(MethodHandles.lookup());
+        private final long displacement;
+
+        Jcc(Decoded d) {
+            displacement = d.immediate;
+        }
+
+        @Override
+        void execute(Cpu c) {
+            if (c.condition(CONDITION)) {
+                c.rip += displacement;
+            }
+        }
+    }
+
+    static final class JccLegacy extends Node {
+        private final int condition;
+        private final long displacement;
+        private final long mask;
+
+        JccLegacy(Decoded d) {
+            condition = d.opcode & 15;
+            displacement = d.immediate;
+            mask = mask(d);
+        }
+
+        @Override
+        void execute(Cpu c) {
+            if (c.condition(condition)) {
+                c.rip = c.rip + displacement & mask;
+            }
+        }
+    }
+
+    static final class Jmp extends Node {
+        private final long displacement;
+        private final long mask;
+
+        Jmp(Decoded d) {
+            displacement = d.immediate;
+            mask = mask(d);
+        }
+
+        @Override
+        void execute(Cpu c) {
+            c.rip = c.rip + displacement & mask;
+        }
+    }
+
+    static final class Call extends Node {
+        private final long displacement;
+        private final long mask;
+        private final int size;
+
+        Call(Decoded d) {
+            displacement = d.immediate;
+            mask = mask(d);
+            size = d.opSize;
+        }
+
+        @Override
+        void execute(Cpu c) {
+            c.push(c.rip, size);
+            c.rip = c.rip + displacement & mask;
+        }
+    }
+
+    static final class JmpReg extends Node {
+        private final int from;
+        private final long mask;
+
+        JmpReg(Decoded d) {
+            from = d.operand[0];
+            mask = mask(d);
+        }
+
+        @Override
+        void execute(Cpu c) {
+            c.rip = checked(c, c.r[from] & mask, mask);
+        }
+    }
+
+    static final class JmpMem extends MemNode {
+        private final int size;
+
+        JmpMem(Decoded d) {
+            super(d, d.opSize, false);
+            size = d.opSize;
+        }
+
+        @Override
+        void execute(Cpu c) {
+            c.rip = checked(c, c.load(address(c), size), size == 8 ? -1 : 0);
+        }
+    }
+
+    static final class CallReg extends Node {
+        private final int from;
+        private final int size;
+        private final long mask;
+
+        CallReg(Decoded d) {
+            from = d.operand[0];
+            size = d.opSize;
+            mask = mask(d);
+        }
+
+        @Override
+        void execute(Cpu c) {
+            long target = checked(c, c.r[from] & mask, mask);
+            c.push(c.rip, size);
+            c.rip = target;
+        }
+    }
+
+    static final class CallMem extends MemNode {
+        private final int size;
+
+        CallMem(Decoded d) {
+            super(d, d.opSize, false);
+            size = d.opSize;
+        }
+
+        @Override
+        void execute(Cpu c) {
+            long target = checked(c, c.load(address(c), size), size == 8 ? -1 : 0);
+            c.push(c.rip, size);
+            c.rip = target;
+        }
+    }
+
+    static final class Ret extends Node {
+        private final int size;
+        private final int extra;
+
+        Ret(Decoded d) {
+            size = d.opSize;
+            extra = (int) d.immediate;
+        }
+
+        @Override
+        void execute(Cpu c) {
+            if (size == 8) {
+                c.rip = checked(c, c.load64(c.r[CpuRegisters.RSP]), -1);
+                c.r[CpuRegisters.RSP] += 8 + extra;
+            } else {
+                c.rip = c.peek(0, size);
+                c.setStackPointer(c.r[CpuRegisters.RSP] + size + extra);
+            }
+        }
+    }
+
+    /** LOOP, LOOPE, LOOPNE, JCXZ. */
+    static final class Loop extends Node {
+        static final int LOOPNE = 0, LOOPE = 1, LOOP = 2, JCXZ = 3;
+        private final int op;
+        private final int addrSize;
+        private final long displacement;
+        private final long mask;
+
+        Loop(Decoded d) {
+            op = d.opcode & 3;
+            addrSize = d.addrSize;
+            displacement = d.immediate;
+            mask = mask(d);
+        }
+
+        @Override
+        void execute(Cpu c) {
+            long n = c.get(CpuRegisters.RCX, addrSize);
+            boolean taken;
+            if (op == JCXZ) {
+                taken = n == 0;
+            } else {
+                n--;
+                c.set(CpuRegisters.RCX, addrSize, n);
+                taken = Alu.zero(addrSize, n) != 0 && (op == LOOP || c.zf() == (op == LOOPE));
+            }
+            if (taken) {
+                c.rip = c.rip + displacement & mask;
+            }
+        }
+    }
+
+    /** Far JMP and CALL with the pointer in the instruction. */
+    static final class Far extends Node {
+        private final boolean call;
+        private final int size;
+        private final int selector;
+        private final long offset;
+
+        Far(Decoded d, boolean call) {
+            this.call = call;
+            size = d.opSize;
+            selector = (int) d.immediate2;
+            offset = d.immediate;
+        }
+
+        @Override
+        void execute(Cpu c) {
+            if (call) {
+                c.callFar(selector, offset, size);
+            } else {
+                c.jumpFar(selector, offset, size);
+            }
+        }
+    }
+
+    /** Far JMP and CALL with the pointer in memory. */
+    static final class FarMem extends MemNode {
+        private final boolean call;
+        private final int size;
+
+        FarMem(Decoded d, boolean call) {
+            super(d, d.opSize + 2, false);
+            this.call = call;
+            size = d.opSize;
+        }
+
+        @Override
+        void execute(Cpu c) {
+            long a = address(c);
+            long offset = c.load(a, size);
+            int selector = c.load16(a + size);
+            if (call) {
+                c.callFar(selector, offset, size);
+            } else {
+                c.jumpFar(selector, offset, size);
+            }
+        }
+    }
+
+    static final class RetFar extends Node {
+        private final int size;
+        private final int extra;
+
+        RetFar(Decoded d) {
+            size = d.opSize;
+            extra = (int) d.immediate;
+        }
+
+        @Override
+        void execute(Cpu c) {
+            c.returnFar(size, extra);
+        }
+    }
+
+    private FlowNodes() {}
+}

@@ -1,0 +1,54 @@
+package serai.cpu;
+
+import java.util.List;
+
+/**
+ * One form of an instruction: a line of the instruction table.
+ *
+ * @param mnemonic the manual's name, such as {@code ADD}
+ * @param map 0 one-byte opcodes, 1 after 0F, 2 after 0F 38, 3 after 0F 3A
+ * @param opcode the last opcode byte
+ * @param plusReg the low three bits of the opcode name a register (the manual's {@code +rd})
+ * @param prefix the mandatory prefix: {@link #ANY_PREFIX}, 0 for none allowed ({@code NP}), 0x66, 0xf2 or 0xf3
+ * @param modrm whether a ModR/M byte follows
+ * @param reg the opcode extension in ModR/M.reg, or -1
+ * @param rm a fixed ModR/M.rm with mod = 3, or -1
+ * @param mod {@link #ANY_MOD}, {@link #MEMORY} or {@link #REGISTER}
+ * @param vex the VEX (or EVEX) encoding's specification as in the manual, such as {@code VEX.128.66.0F.WIG}; empty for legacy
+ * @param operands the operand codes of SDM vol. 2, appendix A.2, such as {@code Ev}
+ * @param attributes such as {@code lock}, {@code cpl0}, {@code w=oszapc}; see the head of {@code instructions.tab}
+ * @param source file and line, for messages
+ */
+record InstructionRow(
+        String mnemonic,
+        int map,
+        int opcode,
+        boolean plusReg,
+        int prefix,
+        boolean modrm,
+        int reg,
+        int rm,
+        int mod,
+        String vex,
+        List<String> operands,
+        List<String> attributes,
+        String source) {
+    static final int ANY_PREFIX = -1;
+    static final int ANY_MOD = 0;
+    static final int MEMORY = 1;
+    static final int REGISTER = 2;
+
+    boolean has(String attribute) {
+        return attributes.contains(attribute);
+    }
+
+    /** The value of an attribute {@code key=value}, or the empty string. */
+    String value(String key) {
+        for (String a : attributes) {
+            if (a.length() > key.length() && a.startsWith(key) && a.charAt(key.length()) == '=') {
+                return a.substring(key.length() + 1);
+            }
+        }
+        return "";
+    }
+}

@@ -1,0 +1,24 @@
+package serai.cpu;
+
+import serai.machine.engine.Engine;
+import serai.machine.engine.Vcpu;
+import serai.machine.engine.VcpuHost;
+
+/** The engine {@code java}: x86-64 interpreted, on any host a JVM runs on, with no privilege. */
+public final class JavaEngine implements Engine {
+    /** The engine; it holds nothing of the host. */
+    public JavaEngine() {}
+
+    @Override
+    public String name() {
+        return "java";
+    }
+
+    @Override
+    public Vcpu createVcpu(VcpuHost host) {
+        return new Cpu(host);
+    }
+
+    @Override
+    public void close() {}
+}

@@ -1,0 +1,259 @@
+package serai.linux;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/**
+ * A regular file or block device, transferred by raw host address: a disk's data goes straight between the page cache
+ * and guest memory. Thread-safe as far as the kernel is: transfers take their position with them.
+ */
+public final class HostFile implements AutoCloseable {
+    /** How a file is opened. */
+    public enum Access {
+        /** Must exist. */
+        READ_ONLY(0),
+        /** Must exist. */
+        READ_WRITE(2),
+        /** Must not exist; mode 0600. */
+        CREATE_NEW(2 | 0x40 | 0x80);
+
+        private final int flags;
+
+        Access(int flags) {
+            this.flags = flags;
+        }
+    }
+
+    static final int FALLOC_KEEP_SIZE = 1;
+    static final int FALLOC_PUNCH_HOLE = 2;
+    private static final int FALLOC_ZERO_RANGE = 0x10;
+    private static final int O_CLOEXEC = 0x80000;
+    private static final int SEEK_END = 2;
+    private static final int AT_EMPTY_PATH = 0x1000;
+    private static final int STATX_BLOCKS = 0x400;
+    private static final int F_OFD_SETLK = 37;
+    private static final short F_RDLCK = 0;
+    private static final short F_WRLCK = 1;
+    private static final short F_UNLCK = 2;
+
+    private final Path path;
+    private final int fd;
+    private final boolean writable;
+    private final AtomicBoolean closed = new AtomicBoolean();
+
+    private HostFile(Path path, int fd, boolean writable) {
+        this.path = path;
+        this.fd = fd;
+        this.writable = writable;
+    }
+
+    /**
+     * Opens a file, close-on-exec.
+     *
+     * @throws LinuxException with the path in its message
+     */
+    public static HostFile open(Path path, Access access) throws LinuxException {
+        try (Arena arena = Arena.ofConfined()) {
+            String verb =
+                    switch (access) {
+                        case READ_ONLY -> "read ";
+                        case READ_WRITE -> "write ";
+                        case CREATE_NEW -> "create ";
+                    };
+            int fd = Libc.check(
+                    Libc.open(Libc.cString(arena, path.toString()), access.flags | O_CLOEXEC, 0600),
+                    "can't " + verb + path);
+            return new HostFile(path, fd, access != Access.READ_ONLY);
+        }
+    }
+
+    /** The descriptor, valid until {@link #close}. */
+    public int fd() {
+        return fd;
+    }
+
+    /** What it was opened by. */
+    public Path path() {
+        return path;
+    }
+
+    /** Whether it was opened for writing. */
+    public boolean writable() {
+        return writable;
+    }
+
+    /** Gives the descriptor away; {@link #close} does nothing then. */
+    int release() {
+        closed.set(true);
+        return fd;
+    }
+
+    /** Bytes in it; of a block device its capacity. */
+    public long size() throws LinuxException {
+        long n = Libc.lseek(fd, 0, SEEK_END);
+        if (n < 0) {
+            throw failed("can't tell the size of ", n);
+        }
+        return n;
+    }
+
+    /** Bytes that the file system has allocated for it. */
+    public long allocated() throws LinuxException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment statx = arena.allocate(256, 8);
+            int r = Libc.statx(fd, Libc.cString(arena, ""), AT_EMPTY_PATH, STATX_BLOCKS, statx.address());
+            if (r < 0) {
+                throw failed("can't tell the allocation of ", r);
+            }
+            return statx.get(ValueLayout.JAVA_LONG, 48) * 512; // stx_blocks
+        }
+    }
+
+    /**
+     * Reads until {@code length} bytes are there or the file ends.
+     *
+     * @param hostAddress where to, in this process; {@code length} bytes from there must be mapped
+     * @return the bytes read, fewer only at the end of the file
+     */
+    public long read(long position, long hostAddress, long length) throws LinuxException {
+        long done = 0;
+        while (done < length) {
+            long n = Libc.pread(fd, hostAddress + done, length - done, position + done);
+            if (n == 0) {
+                break;
+            }
+            if (n > 0) {
+                done += n;
+            } else if (n != -Errno.EINTR) {
+                throw failed("can't read ", n);
+            }
+        }
+        return done;
+    }
+
+    /**
+     * Reads exactly {@code length} bytes.
+     *
+     * @throws LinuxException EIO if the file ends before
+     */
+    public void readFully(long position, long hostAddress, long length) throws LinuxException {
+        if (read(position, hostAddress, length) < length) {
+            throw new LinuxException("%s ends before byte %d".formatted(path, position + length), Errno.EIO);
+        }
+    }
+
+    /** Writes all of {@code length} bytes at {@code hostAddress}. */
+    public void write(long position, long hostAddress, long length) throws LinuxException {
+        long done = 0;
+        while (done < length) {
+            long n = Libc.pwrite(fd, hostAddress + done, length - done, position + done);
+            if (n > 0) {
+                done += n;
+            } else if (n == 0) {
+                throw failed("can't write ", -Errno.EIO);
+            } else if (n != -Errno.EINTR) {
+                throw failed("can't write ", n);
+            }
+        }
+    }
+
+    /** Makes the data durable, and as much of the metadata as is needed to find it (fdatasync). */
+    public void flush() throws LinuxException {
+        int r = Libc.fdatasync(fd);
+        if (r < 0) {
+            throw failed("can't flush ", r);
+        }
+    }
+
+    /** Makes data and metadata durable (fsync). */
+    public void sync() throws LinuxException {
+        int r = Libc.fsync(fd);
+        if (r < 0) {
+            throw failed("can't flush ", r);
+        }
+    }
+
+    /** Sets the size; what is added reads as zeros. */
+    public void truncate(long size) throws LinuxException {
+        int r = Libc.ftruncate(fd, size);
+        if (r < 0) {
+            throw failed("can't resize ", r);
+        }
+    }
+
+    /** Allocates blocks for a range, growing the file where needed. */
+    public void allocate(long position, long length) throws LinuxException {
+        fallocate(0, position, length, "can't allocate ");
+    }
+
+    /** Frees the blocks of a range; it reads as zeros. The size stays. */
+    public void punch(long position, long length) throws LinuxException {
+        fallocate(FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE, position, length, "can't discard in ");
+    }
+
+    /** Makes a range read as zeros and keeps its blocks where the file system can. The size stays. */
+    public void zero(long position, long length) throws LinuxException {
+        fallocate(FALLOC_ZERO_RANGE | FALLOC_KEEP_SIZE, position, length, "can't zero in ");
+    }
+
+    private void fallocate(int mode, long position, long length, String what) throws LinuxException {
+        if (length <= 0) {
+            return;
+        }
+        int r;
+        do {
+            r = Libc.fallocate(fd, mode, position, length);
+        } while (r == -Errno.EINTR);
+        if (r < 0) {
+            throw failed(what, r);
+        }
+    }
+
+    /**
+     * Locks the whole file until it is closed: exclusively if it is open for writing, else shared. An open-file-description
+     * lock: it holds against other descriptors of this process as against other processes (QEMU's locks included).
+     *
+     * @throws LinuxException EAGAIN if another holds a lock that conflicts
+     */
+    public void lock() throws LinuxException {
+        int r = setLock(writable ? F_WRLCK : F_RDLCK);
+        if (r == -Errno.EAGAIN || r == -Errno.EACCES) {
+            throw new LinuxException("%s is locked by another user of it".formatted(path), Errno.EAGAIN);
+        }
+        if (r < 0) {
+            throw failed("can't lock ", r);
+        }
+    }
+
+    /** Gives the lock up. */
+    public void unlock() throws LinuxException {
+        int r = setLock(F_UNLCK);
+        if (r < 0) {
+            throw failed("can't unlock ", r);
+        }
+    }
+
+    private int setLock(short type) {
+        try (Arena arena = Arena.ofConfined()) {
+            // struct flock: l_type, l_whence, l_start @8, l_len @16 (0: to the end, wherever it moves), l_pid @24
+            MemorySegment flock = arena.allocate(32, 8);
+            flock.set(ValueLayout.JAVA_SHORT, 0, type);
+            return Libc.fcntl(fd, F_OFD_SETLK, flock.address());
+        }
+    }
+
+    private LinuxException failed(String what, long result) {
+        return new LinuxException(what + path, (int) -result);
+    }
+
+    /** Closes it and so gives its lock up. Does nothing the second time. */
+    @Override
+    public void close() {
+        if (closed.compareAndSet(false, true)) {
+            Libc.close(fd);
+        }
+    }
+}
