@@ -750,4 +750,76 @@ final class SoftFloat {
             flags |= PE;
         }
     }
+
+    // ---- whole x87 operations on a and b; the result is in r, false if it is not to be written ----
+
+    /** Deals with operands that are not numbers: true if there was one, the result then is in r. */
+    boolean x87Special(boolean binary) {
+        if (a.kind == Kind.UNSUPPORTED || binary && b.kind == Kind.UNSUPPORTED) {
+            flags |= IE;
+            r.setIndefinite();
+            return true;
+        }
+        if (!a.isNan() && !(binary && b.isNan())) {
+            return false;
+        }
+        if (a.kind == Kind.SIGNALING_NAN || binary && b.kind == Kind.SIGNALING_NAN) {
+            flags |= IE;
+        }
+        Num chosen;
+        if (!binary || !b.isNan()) {
+            chosen = a;
+        } else if (!a.isNan()) {
+            chosen = b;
+        } else if (a.kind != b.kind) {
+            // SDM vol. 1, table 4-7: the quiet one of an SNaN and a QNaN
+            chosen = a.kind == Kind.QUIET_NAN ? a : b;
+        } else {
+            // of two alike the one with the larger significand
+            int order = Long.compareUnsigned(a.sig, b.sig);
+            chosen = order > 0 ? a : order < 0 ? b : a.sign ? b : a;
+        }
+        r.set(chosen);
+        r.quiet();
+        return true;
+    }
+
+    /** FADD, FSUB, FMUL, FDIV of a and b at {@code precision} bits. */
+    void x87Binary(int operation, int precision) {
+        if (x87Special(true)) {
+            return;
+        }
+        if (!compute(operation)) {
+            flags |= IE;
+            r.setIndefinite();
+            return;
+        }
+        if ((a.denormal || b.denormal) && (flags & ZE) == 0) {
+            flags |= DE;
+        }
+        x87Round(precision);
+    }
+
+    void x87SquareRoot(int precision) {
+        if (x87Special(false)) {
+            return;
+        }
+        if (!squareRoot()) {
+            flags |= IE;
+            r.setIndefinite();
+            return;
+        }
+        if (a.denormal) {
+            flags |= DE;
+        }
+        x87Round(precision);
+    }
+
+    /** Rounds r to a register, unless an exception found before forbids a result. */
+    void x87Round(int precision) {
+        roundedUp = false;
+        if ((flags & BEFORE & ~masks) == 0) {
+            round(precision, Format.EXTENDED.emin, Format.EXTENDED.emax, 3 << 13);
+        }
+    }
 }

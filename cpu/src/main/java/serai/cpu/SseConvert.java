@@ -289,7 +289,6 @@ final class SseConvert {
     private static Node toMmx(Decoded d, Narrow op) {
         int destination = d.operand[0] & 7;
         VectorOp vector = (c, x, low, high) -> {
-            MmxNodes.check(c);
             // the stack becomes valid even if the conversion faults, as processors do it
             MmxNodes.enter(c.fpu);
             SoftFloat f = SseFloat.begin(c);
@@ -297,6 +296,14 @@ final class SseConvert {
             SseFloat.end(c, f);
             MmxNodes.write(c.fpu, destination, r);
         };
-        return SseNodes.vector(d, vector);
+        Node node = SseNodes.vector(d, vector);
+        return new Node() {
+            @Override
+            void execute(Cpu c) {
+                SseNodes.check(c);
+                MmxNodes.check(c);
+                node.execute(c);
+            }
+        };
     }
 }
