@@ -13,6 +13,15 @@ final class NodeFactory {
         if (n == null) {
             n = SystemNodes.make(d);
         }
+        if (n == null) {
+            n = SseNodes.make(d);
+        }
+        if (n == null) {
+            n = MmxNodes.make(d);
+        }
+        if (n == null) {
+            n = X87Nodes.make(d);
+        }
         return n == null ? new SystemNodes.Raise(CpuSegments.UD) : n;
     }
 

@@ -1,0 +1,3 @@
+package serai.cpu;
+
+final class SoftFloat {}

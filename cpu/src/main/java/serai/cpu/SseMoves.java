@@ -1,0 +1,231 @@
+package serai.cpu;
+
+import org.jspecify.annotations.Nullable;
+
+/** Loads, stores and moves of XMM registers, also from and to general registers. */
+final class SseMoves {
+    private SseMoves() {}
+
+    static @Nullable Node make(Decoded d) {
+        boolean toMemory = d.kind[0] == Decoded.Kind.MEM;
+        boolean fromMemory = d.kind[1] == Decoded.Kind.MEM;
+        return switch (d.row.mnemonic()) {
+            case "MOVAPS", "MOVAPD", "MOVDQA", "MOVUPS", "MOVUPD", "MOVDQU", "LDDQU" ->
+                toMemory ? new Store16(d) : SseNodes.vector(d, SseMoves::copy);
+            case "MOVNTPS", "MOVNTPD", "MOVNTDQ" -> new Store16(d);
+            case "MOVSS", "MOVSD" -> scalar(d, toMemory, fromMemory);
+            case "MOVLPS", "MOVLPD" ->
+                toMemory ? new StorePart(d, xmm(d, 1), 8) : SseNodes.vector(d, (c, x, low, high) -> c.vec[x] = low);
+            case "MOVHPS", "MOVHPD" ->
+                toMemory
+                        ? new StorePart(d, xmm(d, 1) + 1, 8)
+                        : SseNodes.vector(d, (c, x, low, high) -> c.vec[x + 1] = low);
+            case "MOVHLPS" -> SseNodes.vector(d, (c, x, low, high) -> c.vec[x] = high);
+            case "MOVLHPS" -> SseNodes.vector(d, (c, x, low, high) -> c.vec[x + 1] = low);
+            case "MOVQ" ->
+                toMemory
+                        ? new StorePart(d, xmm(d, 1), 8)
+                        : SseNodes.vector(d, (c, x, low, high) -> {
+                            c.vec[x] = low;
+                            c.vec[x + 1] = 0;
+                        });
+            case "MOVD" -> {
+                if (toMemory) {
+                    yield new StorePart(d, xmm(d, 1), d.size[0]);
+                }
+                if (fromMemory) {
+                    yield SseNodes.vector(d, SseMoves::copy);
+                }
+                yield d.kind[0] == Decoded.Kind.XMM
+                        ? new FromGeneral(d)
+                        : new ToGeneral(d, d.size[0] == 8 ? (low, high) -> low : (low, high) -> low & 0xffffffffL);
+            }
+            case "MOVMSKPS" ->
+                new ToGeneral(d, (low, high) -> low >>> 31 & 1 | low >>> 62 & 2 | high >>> 29 & 4 | high >>> 60 & 8);
+            case "MOVMSKPD" -> new ToGeneral(d, (low, high) -> low >>> 63 | high >>> 62 & 2);
+            case "PMOVMSKB" ->
+                new ToGeneral(d, (low, high) -> PackedLanes.topBits(low) | PackedLanes.topBits(high) << 8);
+            case "PEXTRW" -> {
+                int n = (int) d.immediate & 7;
+                yield new ToGeneral(d, (low, high) -> (n < 4 ? low : high) >>> (n & 3) * 16 & 0xffff);
+            }
+            case "PINSRW" -> fromMemory ? new InsertMemory(d) : new InsertRegister(d);
+            case "MASKMOVDQU" -> new MaskedStore(d);
+            default -> null;
+        };
+    }
+
+    private static int xmm(Decoded d, int i) {
+        return SseNodes.xmm(d, i);
+    }
+
+    private static void copy(Cpu c, int x, long low, long high) {
+        c.vec[x] = low;
+        c.vec[x + 1] = high;
+    }
+
+    /** MOVSS and MOVSD: a load clears the rest of the register, a move between registers leaves it. */
+    private static Node scalar(Decoded d, boolean toMemory, boolean fromMemory) {
+        int size = d.row.mnemonic().equals("MOVSS") ? 4 : 8;
+        if (toMemory) {
+            return new StorePart(d, xmm(d, 1), size);
+        }
+        if (fromMemory) {
+            return SseNodes.vector(d, SseMoves::copy);
+        }
+        return SseNodes.vector(
+                d,
+                size == 8
+                        ? (c, x, low, high) -> c.vec[x] = low
+                        : (c, x, low, high) -> c.vec[x] = c.vec[x] & ~0xffffffffL | low & 0xffffffffL);
+    }
+
+    /** Stores 16 bytes. */
+    private static final class Store16 extends MemNode {
+        private final int source;
+        private final int alignment;
+
+        Store16(Decoded d) {
+            super(d, 16, true);
+            source = xmm(d, 1);
+            alignment = d.row.has("align") ? 15 : 0;
+        }
+
+        @Override
+        void execute(Cpu c) {
+            SseNodes.check(c);
+            long a = address(c);
+            if ((a & alignment) != 0) {
+                throw c.fault(13, 0);
+            }
+            if ((a & 15) != 0) {
+                // the second half may be on another page: all faults before the first byte
+                c.checkWrite(a, 16);
+            }
+            c.store64(a, c.vec[source]);
+            c.store64(a + 8, c.vec[source + 1]);
+        }
+    }
+
+    /** Stores the low 4 or 8 bytes of a word of a vector register. */
+    private static final class StorePart extends MemNode {
+        private final int word;
+        private final int bytes;
+
+        StorePart(Decoded d, int word, int bytes) {
+            super(d, bytes, true);
+            this.word = word;
+            this.bytes = bytes;
+        }
+
+        @Override
+        void execute(Cpu c) {
+            SseNodes.check(c);
+            c.store(address(c), bytes, c.vec[word]);
+        }
+    }
+
+    /** MOVD and MOVQ from a general register. */
+    private static final class FromGeneral extends Node {
+        private final int destination;
+        private final int source;
+        private final int size;
+
+        FromGeneral(Decoded d) {
+            destination = xmm(d, 0);
+            source = d.operand[1];
+            size = d.size[1];
+        }
+
+        @Override
+        void execute(Cpu c) {
+            SseNodes.check(c);
+            c.vec[destination] = c.get(source, size);
+            c.vec[destination + 1] = 0;
+        }
+    }
+
+    /** What goes from an XMM register into a general one, zero-extended to 64 bits. */
+    @FunctionalInterface
+    private interface Extract {
+        long apply(long low, long high);
+    }
+
+    private static final class ToGeneral extends Node {
+        private final int destination;
+        private final int source;
+        private final Extract extract;
+
+        ToGeneral(Decoded d, Extract extract) {
+            destination = d.operand[0];
+            source = xmm(d, 1);
+            this.extract = extract;
+        }
+
+        @Override
+        void execute(Cpu c) {
+            SseNodes.check(c);
+            c.r[destination] = extract.apply(c.vec[source], c.vec[source + 1]);
+        }
+    }
+
+    private static void insertWord(Cpu c, int destination, int n, long value) {
+        int x = destination + (n >> 2);
+        int shift = (n & 3) * 16;
+        c.vec[x] = c.vec[x] & ~(0xffffL << shift) | (value & 0xffff) << shift;
+    }
+
+    private static final class InsertRegister extends Node {
+        private final int destination;
+        private final int source;
+        private final int n;
+
+        InsertRegister(Decoded d) {
+            destination = xmm(d, 0);
+            source = d.operand[1];
+            n = (int) d.immediate & 7;
+        }
+
+        @Override
+        void execute(Cpu c) {
+            SseNodes.check(c);
+            insertWord(c, destination, n, c.r[source]);
+        }
+    }
+
+    private static final class InsertMemory extends MemNode {
+        private final int destination;
+        private final int n;
+
+        InsertMemory(Decoded d) {
+            super(d, 2, false);
+            destination = xmm(d, 0);
+            n = (int) d.immediate & 7;
+        }
+
+        @Override
+        void execute(Cpu c) {
+            SseNodes.check(c);
+            insertWord(c, destination, n, c.load16(address(c)));
+        }
+    }
+
+    /** MASKMOVDQU: stores to DS:rDI the bytes whose mask has the top bit. */
+    private static final class MaskedStore extends MemNode {
+        private final int source;
+        private final int mask;
+
+        MaskedStore(Decoded d) {
+            super(MmxNodes.atDestinationIndex(d), 16, true);
+            source = xmm(d, 0);
+            mask = xmm(d, 1);
+        }
+
+        @Override
+        void execute(Cpu c) {
+            SseNodes.check(c);
+            long a = address(c);
+            MmxNodes.storeMasked(c, a, c.vec[source], c.vec[mask], c.vec[source + 1], c.vec[mask + 1], 16);
+        }
+    }
+}
