@@ -40,7 +40,8 @@ class DebianImageTest {
     @Test
     void tiny_hasKernelShellAndModules() throws Exception {
         assumeTrue(hasPackages(), "capability: debian-packages");
-        Progress quiet = new Progress(new PrintStream(new ByteArrayOutputStream(), true, StandardCharsets.UTF_8), false);
+        Progress quiet =
+                new Progress(new PrintStream(new ByteArrayOutputStream(), true, StandardCharsets.UTF_8), false);
         Image tiny = new Images(dir, new AptSource(), quiet).get("tiny");
         assertTrue(Files.size(tiny.kernel()) > 5_000_000);
         Set<String> names = new HashSet<>();
@@ -53,6 +54,8 @@ class DebianImageTest {
             assertTrue(names.contains(n), n);
         }
         assertEquals(
-                200, Math.min(200, names.size()), "applets are read from the binary, not only the few that /init needs");
+                200,
+                Math.min(200, names.size()),
+                "applets are read from the binary, not only the few that /init needs");
     }
 }

@@ -84,6 +84,14 @@ final class GdbClient implements AutoCloseable {
         if (!stop.startsWith("T") && !stop.startsWith("S")) {
             throw new IOException("no stop: " + stop);
         }
+        try {
+            Thread.sleep(100); // a stop may be told twice: that of connecting, and this one
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        while (in.available() > 0) {
+            in.read();
+        }
     }
 
     /** A monitor command. */

@@ -183,6 +183,7 @@ final class QemuOracle implements AutoCloseable {
     /** gdb's numbers in QEMU's description: i386/64bit-core.xml and what follows it. */
     private void setRegisters(CpuState s) throws IOException {
         int[] order = {0, 3, 1, 2, 6, 7, 5, 4, 8, 9, 10, 11, 12, 13, 14, 15};
+        gdb.ask("qXfer:features:read:target.xml:0,fff"); // single registers can be set after this only
         long efer = s.msr(Msr.EFER, 0);
         gdb.register(63, s.cr()[3]);
         gdb.register(65, efer);
