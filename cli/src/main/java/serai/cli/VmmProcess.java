@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  *   memory=BYTES cpus=N engine=NAME cpu-model=NAME kernel=FILE initrd=FILE append=STRING
  *   disk=FILE,readonly=BOOLEAN (repeated) serial=WHERE debugcon=WHERE debug-exit=PORT timeout=SECONDS
  *   no-reboot=true gdb=PORT stats=true trace=RANGE deterministic=SEED record=FILE replay=FILE save-at=N snapshot=FILE
+ *   load=FILE hash-every=N
  * </pre>
  *
  * Numbers are decimal; what was not given is left out. The VMM's status is ours, if it is one of its own: a JVM that is
@@ -53,6 +54,8 @@ final class VmmProcess {
         List<String> c = new ArrayList<>();
         c.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         c.addAll(JVM);
+        // not into the directory that the user happens to be in
+        c.add("-XX:ErrorFile=" + Path.of(System.getProperty("java.io.tmpdir"), "serai-hs_err-%p.log"));
         String extra = System.getProperty("serai.vmm.jvm", "").strip();
         if (!extra.isEmpty()) {
             c.addAll(List.of(extra.split("\\s+")));

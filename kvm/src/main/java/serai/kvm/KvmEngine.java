@@ -22,10 +22,6 @@ import serai.machine.memory.RamRegion;
 /**
  * One virtual machine of the host's KVM. Guest memory is that of the first vCPU's host, given to the kernel as it is
  * mapped here.
- *
- * <p>The engine registers no listener at {@link serai.machine.engine.InterruptSource#onPending}: whoever runs the vCPU's
- * thread does, and calls {@link KvmVcpu#kick} from it when another thread made an interrupt pending; else the guest takes
- * that interrupt only after its next exit.
  */
 public final class KvmEngine implements Engine {
     static final Path DEVICE = Path.of("/dev/kvm");

@@ -38,7 +38,8 @@ import serai.machine.memory.GuestMemory;
  * {@link #kick} sets its flag, then {@code immediate_exit}, then looks whether the vCPU is in the kernel and signals its
  * thread if so. {@link #run} clears {@code immediate_exit}, then looks at the flag, then says that it is in the kernel,
  * then enters. All are volatile: either the loop sees the flag, or its clearing came before the kick's setting and the
- * kernel sees {@code immediate_exit} or gets the signal. No order loses a kick.
+ * kernel sees {@code immediate_exit} or gets the signal. No order loses a kick. An interrupt that another thread makes
+ * pending goes the same way with the interrupt source in place of the flag, and is taken without a return from run.
  *
  * <h2>Interrupts</h2>
  *
@@ -117,6 +118,7 @@ public final class KvmVcpu implements Vcpu {
         this.transfer = new StateTransfer(fd, capabilities, xsave);
         this.signature = host.model().cpuid(1, 0, host.index()).eax();
         take(ResetState.withTscOffset(initState(), 0));
+        interrupts.onPending(this::interruptRun);
     }
 
     KvmCapabilities capabilities() {
@@ -469,6 +471,11 @@ public final class KvmVcpu implements Vcpu {
     @Override
     public void kick() {
         kicked = true;
+        interruptRun();
+    }
+
+    /** Makes the loop look again, from any thread: a KVM_RUN in progress or the next one ends at once. */
+    private void interruptRun() {
         synchronized (closing) {
             if (closed) {
                 return;

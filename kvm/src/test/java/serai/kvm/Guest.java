@@ -58,7 +58,6 @@ final class Guest implements VcpuHost, AutoCloseable {
         }
         engine = KvmEngine.open();
         vcpu = engine.createVcpu(this);
-        interrupts.onPending(vcpu::kick);
     }
 
     KvmCapabilities capabilities() {

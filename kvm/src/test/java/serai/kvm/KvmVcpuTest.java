@@ -166,11 +166,7 @@ class KvmVcpuTest {
                     g.interrupts.raise(0x20);
                 }
             };
-            Exit e;
-            do {
-                e = g.vcpu.run(FOR_EVER);
-            } while (e == Exit.KICKED);
-            assertEquals(Exit.HALTED_FOR_EVER, e);
+            assertEquals(Exit.HALTED_FOR_EVER, g.vcpu.run(FOR_EVER), g.vcpu.failure());
             assertEquals(0, g.memory().readInt(0x3010)); // not while IF was clear
             assertEquals(1, g.memory().readInt(0x3000));
             assertEquals(List.of("out 80.1=0", "out 20.1=0"), g.log);
@@ -192,7 +188,6 @@ class KvmVcpuTest {
             assertEquals(Activity.HALTED, g.vcpu.save().events().activity());
             assertEquals(Exit.HALTED, g.vcpu.run(FOR_EVER));
             g.interrupts.raise(0x20);
-            assertEquals(Exit.KICKED, g.vcpu.run(FOR_EVER));
             assertEquals(Exit.HALTED_FOR_EVER, g.vcpu.run(FOR_EVER));
             assertEquals(List.of("out 20.1=0", "out 80.4=1"), g.log);
         }
@@ -234,11 +229,7 @@ class KvmVcpuTest {
                     g.interrupts.raise(0x20);
                 }
             };
-            Exit e;
-            do {
-                e = g.vcpu.run(FOR_EVER);
-            } while (e == Exit.KICKED);
-            assertEquals(Exit.HALTED_FOR_EVER, e, g.vcpu.failure());
+            assertEquals(Exit.HALTED_FOR_EVER, g.vcpu.run(FOR_EVER), g.vcpu.failure());
             assertEquals(List.of("out 80.1=5", "out 81.4=0", "out 82.1=0", "out 81.4=1"), g.log);
             assertEquals(0, g.vcpu.save().cr()[4]);
         }
@@ -286,28 +277,50 @@ class KvmVcpuTest {
             """)) {
             assertEquals(Exit.HALTED_FOR_EVER, g.vcpu.run(FOR_EVER));
             g.interrupts.raiseNmi();
-            assertEquals(Exit.KICKED, g.vcpu.run(FOR_EVER));
             assertEquals(Exit.HALTED_FOR_EVER, g.vcpu.run(FOR_EVER), g.vcpu.failure());
             assertEquals(List.of("out 80.4=1"), g.log);
         }
     }
 
     @Test
-    void init_leadsToTheResetVector() throws IOException {
+    void interruptFromAnotherThread_reachesALoopThatNeverExits() throws Exception {
+        try (Guest g = new Guest().load(0x2200, """
+            f4                            ; hlt
+            """).protected32("fb eb fe ; sti, jmp $")) {
+            Thread device = new Thread(() -> {
+                try {
+                    Thread.sleep(20);
+                } catch (InterruptedException e) {
+                    return;
+                }
+                g.interrupts.raise(0x20);
+            });
+            device.start();
+            assertEquals(Exit.HALTED_FOR_EVER, g.vcpu.run(FOR_EVER), g.vcpu.failure());
+            assertEquals(0x2201, g.vcpu.save().rip());
+            device.join();
+        }
+    }
+
+    @Test
+    void init_startsAtTheResetVectorAndStartupAtItsPage() throws IOException {
         try (Guest g = new Guest().protected32("f4 ; hlt")) {
             assertEquals(Exit.HALTED_FOR_EVER, g.vcpu.run(FOR_EVER));
-            g.interrupts.raiseInit();
-            g.vcpu.run(FOR_EVER); // kicked
-            g.vcpu.kick();
-            g.vcpu.run(FOR_EVER);
-            // nothing lies at the reset vector here; what counts is where the CPU starts
-            CpuState s = ResetState.init(g.vcpu.save(), 0x306c1, Activity.RUNNING);
+            CpuState s = ResetState.init(g.vcpu.save(), 0x306c1, Activity.WAIT_FOR_SIPI);
             assertEquals(0xfff0, s.rip());
             assertEquals(0xffff0000L, s.segments()[CpuState.CS].base());
             assertEquals(0x306c1, s.gpr()[2]);
-            CpuState up = ResetState.startup(s, 0x9a);
-            assertEquals(0x9a000, up.segments()[CpuState.CS].base());
-            assertEquals(0, up.rip());
+            g.vcpu.restore(s);
+            assertEquals(Exit.HALTED, g.vcpu.run(FOR_EVER));
+            assertEquals(Activity.WAIT_FOR_SIPI, g.vcpu.save().events().activity());
+            g.load(0x3000, "e6 80 f4 ; out 0x80, al; hlt");
+            g.interrupts.startup(3);
+            assertEquals(Exit.HALTED_FOR_EVER, g.vcpu.run(FOR_EVER), g.vcpu.failure());
+            assertEquals(List.of("out 80.1=0"), g.log);
+            assertEquals(0x300, g.vcpu.save().segments()[CpuState.CS].selector());
+
+            g.interrupts.raiseInit(); // this is the bootstrap processor: it starts at once, where nothing lies here
+            assertEquals(Exit.FAILED, g.vcpu.run(FOR_EVER));
         }
     }
 
@@ -456,7 +469,6 @@ class KvmVcpuTest {
             """)) {
             g.vcpu.kick();
             assertEquals(Exit.KICKED, g.vcpu.run(FOR_EVER));
-            g.interrupts.onPending(() -> {});
             Exit e = g.vcpu.run(FOR_EVER);
             assertEquals(Exit.HALTED_FOR_EVER, e, g.vcpu.failure());
             assertEquals(0x4433221188776655L, g.vcpu.save().gpr()[0]);
