@@ -102,6 +102,15 @@ final class GdbClient implements AutoCloseable {
         }
     }
 
+    /** Writes memory by linear address. */
+    void write(long linear, byte[] data) throws IOException {
+        String answer =
+                ask("M%x,%x:%s".formatted(linear, data.length, HexFormat.of().formatHex(data)));
+        if (!answer.equals("OK")) {
+            throw new IOException("memory %x: %s".formatted(linear, answer));
+        }
+    }
+
     /** Sets a 64-bit register by gdb's number. */
     void register(int number, long value) throws IOException {
         String answer = ask("P%x=%016x".formatted(number, Long.reverseBytes(value)));

@@ -68,8 +68,13 @@ public final class Lockstep {
                         System.exit(1);
                     }
                 }
-                try (QemuOracle qemu =
-                        new QemuOracle(vcpu.save(), bare.memory(), o.getOrDefault("cpu", "qemu64"), fpu, extra)) {
+                try (QemuOracle qemu = new QemuOracle(
+                        vcpu.save(),
+                        vcpu.translate(vcpu.save().rip() & ~0xfffL),
+                        bare.memory(),
+                        o.getOrDefault("cpu", "qemu64"),
+                        fpu,
+                        extra)) {
                     same = new Comparison(
                                     vcpu,
                                     host,
