@@ -523,6 +523,7 @@ public final class KvmVcpu implements Vcpu {
     @Override
     public CpuState save() {
         try {
+            finishAccess(Exit.KICKED); // left only by a host that threw out of an access
             return transfer.save(host, activity, smbase);
         } catch (LinuxException e) {
             throw new UncheckedIOException(e.getMessage(), e);
@@ -546,6 +547,7 @@ public final class KvmVcpu implements Vcpu {
     }
 
     private void take(CpuState state) throws LinuxException {
+        finishAccess(Exit.KICKED);
         transfer.restore(state, host);
         interrupts.taskPriority((int) state.cr()[4] & 15);
         CpuState.Events e = state.events();

@@ -400,6 +400,7 @@ class KvmVcpuTest {
         CpuState state;
         byte[] ram;
         int moves = 0;
+        int outs = 0;
         try (Guest g = new Guest().long64(SUM)) {
             g.vcpu.kick();
             assertEquals(Exit.KICKED, g.vcpu.run(FOR_EVER));
@@ -422,16 +423,17 @@ class KvmVcpuTest {
                 kicker.join();
                 if (e == Exit.HALTED_FOR_EVER) {
                     assertEquals(expected, g.memory().readLong(0x3000));
-                    assertEquals(1, g.log.size());
+                    assertEquals(1, outs + g.log.size()); // by whichever machine the guest was in
                     break;
                 }
                 assertEquals(Exit.KICKED, e, g.vcpu.failure());
                 state = g.vcpu.save();
                 ram = g.ramBytes();
+                outs += g.log.size();
                 moves++;
             }
         }
-        System.out.println("moved " + moves + " times");
+        assertTrue(moves < 1000, moves + " moves"); // some dozen where ring 0 is emulated, none where it is fast
     }
 
     @Test

@@ -10,7 +10,11 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import serai.linux.SharedMapping;
 import serai.machine.engine.CpuState;
+import serai.machine.engine.Segment;
+import serai.machine.memory.GuestMemory;
+import serai.machine.memory.RamRegion;
 
 /** What needs no KVM: layouts and tables. */
 class LayoutTest {
@@ -91,5 +95,48 @@ class LayoutTest {
         assertTrue(t.stream().anyMatch(e -> e.leaf() == 0x40000010 && e.value().eax() == 1_000_000));
         assertTrue(t.stream().anyMatch(e -> e.leaf() == 0x80000008));
         assertEquals(t.size(), t.stream().distinct().count());
+    }
+
+    @Test
+    void segments_areMadeEnterable() {
+        Segment none = new Segment(0, 0, 0, 0);
+        assertEquals(Segment.P | 11, StateTransfer.enterable(CpuState.TR, none).attributes());
+        Segment available = new Segment(8, 1, 0x67, Segment.P | 9);
+        assertEquals(
+                Segment.P | 11, StateTransfer.enterable(CpuState.TR, available).attributes());
+        Segment code = new Segment(8, 0, -1, Segment.P | Segment.S | Segment.L | Segment.G | 10);
+        assertEquals(
+                code.attributes() | 1,
+                StateTransfer.enterable(CpuState.CS, code).attributes());
+        assertEquals(none, StateTransfer.enterable(CpuState.LDTR, none));
+        assertEquals(none, StateTransfer.enterable(CpuState.FS, none));
+    }
+
+    @Test
+    void pageWalk_knowsEachPagingMode() throws Exception {
+        try (SharedMapping ram = SharedMapping.create("walk", 1 << 20)) {
+            GuestMemory m = new GuestMemory(List.of(new RamRegion(0, 1 << 20, ram.address(), false, ram.fd(), 0)));
+            long pg = 1L << 31;
+            // 32-bit: a table and a 4-MiB page
+            m.writeInt(0x1000, 0x2003);
+            m.writeInt(0x1004, 0x00c00083);
+            m.writeInt(0x2000 + 4 * 5, 0x77001);
+            assertEquals(0x77123, PageWalk.translate(m, pg, 0x1000, 0x10, 0, 0x5123));
+            assertEquals(0xc12345, PageWalk.translate(m, pg, 0x1000, 0x10, 0, 0x412345));
+            assertEquals(-1, PageWalk.translate(m, pg, 0x1000, 0x10, 0, 0x6000));
+            // PAE: the pointer table on a 32-byte boundary
+            m.writeLong(0x3020 + 8 * 3, 0x4001);
+            m.writeLong(0x4000 + 8 * 511, 0x5003);
+            m.writeLong(0x5000 + 8 * 511, 0x8000_0000_0006_6003L);
+            assertEquals(0x66fff, PageWalk.translate(m, pg, 0x3020, 0x20, 0, 0xffffffffL));
+            // 5 levels
+            m.writeLong(0x6000, 0x7003);
+            m.writeLong(0x7000, 0x8003);
+            m.writeLong(0x8000, 0x40000083);
+            assertEquals(0x40000abcL, PageWalk.translate(m, pg, 0x6000, 0x1020, 0x400, 0xabc));
+            // a table outside memory
+            m.writeLong(0x8008, 0x7f000003);
+            assertEquals(-1, PageWalk.translate(m, pg, 0x6000, 0x1020, 0x400, 0x40000000));
+        }
     }
 }
