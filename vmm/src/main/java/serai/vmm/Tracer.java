@@ -15,9 +15,11 @@ final class Tracer {
 
     private final PrintStream out;
     private final GuestMemory memory;
+    private final VmConfig.Trace range;
     private @Nullable CpuState before;
 
-    Tracer(PrintStream out, GuestMemory memory) {
+    Tracer(PrintStream out, GuestMemory memory, VmConfig.Trace range) {
+        this.range = range;
         this.out = out;
         this.memory = memory;
     }
@@ -31,6 +33,11 @@ final class Tracer {
     void after(Vcpu vcpu, long number) {
         CpuState a = before;
         if (a == null) {
+            return;
+        }
+        if (range.addresses()
+                && (Long.compareUnsigned(a.rip(), range.from()) < 0
+                        || Long.compareUnsigned(a.rip(), range.to()) >= 0)) {
             return;
         }
         CpuState b = vcpu.save();
