@@ -12,12 +12,13 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.util.LinkedHashMap;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.zip.CRC32C;
 import java.util.zip.CheckedInputStream;
 import java.util.zip.CheckedOutputStream;
+import serai.machine.Machine;
+import serai.machine.MachineState;
 import serai.machine.engine.CpuState;
 import serai.machine.memory.GuestAddressException;
 import serai.machine.memory.GuestMemory;
@@ -57,42 +58,59 @@ final class Snapshot {
             .build();
 
     /**
-     * All but RAM.
+     * All but RAM: {@link MachineState} with its devices' records as trees, as their classes are known only to the machine
+     * that takes them, and what the VMM itself adds.
      *
-     * @param machineType the versioned type, which fixes addresses and slots
-     * @param memory bytes of RAM
-     * @param disks how many disks there are
      * @param cpuModel the CPU model's name
-     * @param cpus one state a vCPU
-     * @param devices state records by device name, in the order of the machine
+     * @param random the state of the source of random numbers
      */
     record Head(
-            String machineType,
+            int version,
+            String type,
             long memory,
-            int disks,
+            long clockNanos,
+            long clockSkipped,
             String cpuModel,
+            long random,
             List<CpuState> cpus,
-            Map<String, JsonNode> devices) {}
+            List<DeviceTree> devices) {
+        static Head of(MachineState s, String cpuModel, long random) {
+            return new Head(
+                    s.version(),
+                    s.type(),
+                    s.memory(),
+                    s.clockNanos(),
+                    s.clockSkipped(),
+                    cpuModel,
+                    random,
+                    s.cpus(),
+                    s.devices().stream()
+                            .map(d -> new DeviceTree(d.name(), MAPPER.valueToTree(d.state())))
+                            .toList());
+        }
 
-    private Snapshot() {}
-
-    /** A state record as a tree. */
-    static JsonNode tree(Record state) {
-        return MAPPER.valueToTree(state);
-    }
-
-    /**
-     * A tree as the state record it was made from.
-     *
-     * @throws VmmException status 6 if it is not one
-     */
-    static <S extends Record> S record(String device, JsonNode tree, Class<S> type) throws VmmException {
-        try {
-            return MAPPER.treeToValue(tree, type);
-        } catch (JacksonException e) {
-            throw refused("its state of " + device + " is not what this version writes", e);
+        /** The machine's state, with the classes that {@code machine} has for its devices. */
+        MachineState state(Machine machine) throws VmmException {
+            List<MachineState.DeviceState> states = new ArrayList<>();
+            for (DeviceTree d : devices) {
+                Class<? extends Record> type = machine.stateType(d.name);
+                if (type == null) {
+                    throw refused("it has a device " + d.name + ", this machine has none");
+                }
+                try {
+                    states.add(new MachineState.DeviceState(d.name, MAPPER.treeToValue(d.state, type)));
+                } catch (JacksonException e) {
+                    throw refused("its state of " + d.name + " is not what this version writes", e);
+                }
+            }
+            return new MachineState(version, type, memory, clockNanos, clockSkipped, cpus, states);
         }
     }
+
+    /** A device's name and its state record. */
+    record DeviceTree(String name, JsonNode state) {}
+
+    private Snapshot() {}
 
     /** Writes a snapshot, beside the file first: the old one stays whole until the new one is. */
     static void save(Path file, Head head, GuestMemory memory) throws VmmException {
@@ -272,12 +290,5 @@ final class Snapshot {
 
     private static VmmException refused(String why, Exception cause) {
         return new VmmException(VmmException.INPUT, "the snapshot was refused: " + why, cause);
-    }
-
-    /** Device states as trees, in order. */
-    static Map<String, JsonNode> trees(Map<String, ? extends Record> states) {
-        Map<String, JsonNode> m = new LinkedHashMap<>();
-        states.forEach((name, state) -> m.put(name, tree(state)));
-        return m;
     }
 }
