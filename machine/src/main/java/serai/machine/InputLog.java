@@ -83,7 +83,8 @@ public final class InputLog implements AutoCloseable {
     }
 
     /** The next recorded input if it is due. */
-    @Nullable Entry due(long instructions) {
+    @Nullable
+    Entry due(long instructions) {
         return next() <= instructions ? entries.poll() : null;
     }
 

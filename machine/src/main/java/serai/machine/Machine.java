@@ -121,15 +121,13 @@ public final class Machine implements AutoCloseable {
             ports.map(Layout.UART_BASE, 8, uart);
             ports.map(DebugPorts.CONSOLE, 1, DebugPorts.console(config.debugConsole()));
             if (config.debugExitPort() >= 0) {
-                ports.map(
-                        config.debugExitPort(),
-                        1,
-                        DebugPorts.exit(status -> request(new Outcome.DebugExit(status))));
+                ports.map(config.debugExitPort(), 1, DebugPorts.exit(status -> request(new Outcome.DebugExit(status))));
             }
             devices.addAll(apics);
             devices.addAll(List.of(ioApic, pic, pit, rtc, pm, uart));
 
             pci = new PciBus(ports, mmio, ioApic::line);
+            devices.add(pci);
             plug(0, new HostBridge());
             plug(Layout.LPC_SLOT, new LpcBridge());
         } finally {
@@ -183,7 +181,7 @@ public final class Machine implements AutoCloseable {
     }
 
     /** Puts a function into a PCI slot; before {@link #start}. Its state is saved with the machine's. */
-    public void plug(int slot, PciFunction function) {
+    public void plug(int slot, PciFunction<?> function) {
         lock.lock();
         try {
             pci.add(slot, function);
@@ -550,7 +548,8 @@ public final class Machine implements AutoCloseable {
                 Device<?> d = devices.get(i);
                 MachineState.DeviceState ds = s.devices().get(i);
                 if (!ds.name().equals(d.name())) {
-                    throw new IllegalArgumentException("the state has " + ds.name() + " where this machine has " + d.name());
+                    throw new IllegalArgumentException(
+                            "the state has " + ds.name() + " where this machine has " + d.name());
                 }
                 restore(d, ds.state());
             }

@@ -125,8 +125,25 @@ public record CpuState(
     /** The same with the local APIC's page filled in. */
     public CpuState withApic(byte[] page) {
         return new CpuState(
-                version, gpr, rip, rflags, segments, gdtBase, gdtLimit, idtBase, idtLimit, cr, dr, xcr0, xsave, msrs,
-                tscOffset, page, events, smbase, instructions);
+                version,
+                gpr,
+                rip,
+                rflags,
+                segments,
+                gdtBase,
+                gdtLimit,
+                idtBase,
+                idtLimit,
+                cr,
+                dr,
+                xcr0,
+                xsave,
+                msrs,
+                tscOffset,
+                page,
+                events,
+                smbase,
+                instructions);
     }
 
     /** The value of MSR {@code index}, or {@code otherwise} if it is not in {@link #msrs}. */
