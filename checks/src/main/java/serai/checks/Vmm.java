@@ -112,8 +112,8 @@ public final class Vmm implements AutoCloseable {
             while (!condition.test(stream.toString())) {
                 long left = (end - System.nanoTime()) / 1_000_000;
                 if (left <= 0 || (!process.isAlive() && !outReader.isAlive() && !errReader.isAlive())) {
-                    throw new AssertionError("not in %d s; standard output: %s%nstandard error: %s"
-                            .formatted(seconds, out, err));
+                    throw new AssertionError(
+                            "not in %d s; standard output: %s%nstandard error: %s".formatted(seconds, out, err));
                 }
                 stream.wait(Math.min(left, 100));
             }
@@ -124,8 +124,8 @@ public final class Vmm implements AutoCloseable {
     /** Waits for its end. */
     public Result await(long seconds) throws InterruptedException {
         if (!process.waitFor(seconds, TimeUnit.SECONDS)) {
-            throw new AssertionError("still running after %d s; standard output: %s%nstandard error: %s"
-                    .formatted(seconds, out, err));
+            throw new AssertionError(
+                    "still running after %d s; standard output: %s%nstandard error: %s".formatted(seconds, out, err));
         }
         outReader.join(5000);
         errReader.join(5000);

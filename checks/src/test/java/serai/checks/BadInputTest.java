@@ -85,11 +85,8 @@ final class BadInputTest {
 
     @Test
     void aTimeoutEndsTheVm() throws Exception {
-        Vmm.Result r = Vmm.run(
-                "engine=java",
-                "serial=null",
-                "timeout=1",
-                "kernel=" + Guests.binary(Guests.named("runaway")));
+        Vmm.Result r =
+                Vmm.run("engine=java", "serial=null", "timeout=1", "kernel=" + Guests.binary(Guests.named("runaway")));
         assertEquals(124, r.status(), r.err());
         assertEquals("serai: the time of 1.0 s is over", r.lastError());
     }

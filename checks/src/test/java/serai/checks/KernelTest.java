@@ -63,8 +63,9 @@ final class KernelTest {
 
     private static String hashes(String err) {
         StringBuilder b = new StringBuilder();
-        err.lines().filter(l -> l.startsWith("serai: hash") || l.startsWith("serai: final")).forEach(l -> b.append(l)
-                .append('\n'));
+        err.lines()
+                .filter(l -> l.startsWith("serai: hash") || l.startsWith("serai: final"))
+                .forEach(l -> b.append(l).append('\n'));
         return b.toString();
     }
 
@@ -79,8 +80,8 @@ final class KernelTest {
         assertEquals(a.out(), b.out());
         assertEquals(hashes(a.err()), hashes(b.err()));
         lastHash(tiny("deterministic=1", "hash-every=10000000", "save-at=97654321", "snapshot=" + half));
-        String resumed = lastHash(tiny(
-                "deterministic=1", "hash-every=10000000", "load=" + half, until, "snapshot=" + ends));
+        String resumed =
+                lastHash(tiny("deterministic=1", "hash-every=10000000", "load=" + half, until, "snapshot=" + ends));
         assertEquals(a.lastError(), resumed);
     }
 }

@@ -21,8 +21,8 @@ final class SnapshotRunsTest {
     Path directory;
 
     private List<String> words(String engine, String... more) {
-        List<String> w = new ArrayList<>(List.of(
-                "engine=" + engine, "serial=null", "debugcon=stdio", "debug-exit=0xf4", "timeout=120"));
+        List<String> w = new ArrayList<>(
+                List.of("engine=" + engine, "serial=null", "debugcon=stdio", "debug-exit=0xf4", "timeout=120"));
         w.addAll(List.of(more));
         return w;
     }
@@ -30,8 +30,7 @@ final class SnapshotRunsTest {
     private void across(String first, String second, String when) throws Exception {
         Guest guest = Guests.named("work");
         Path file = directory.resolve("snapshot");
-        Vmm.Result a = Vmm.run(words(
-                first, "kernel=" + Guests.binary(guest), "memory=64M", when, "snapshot=" + file));
+        Vmm.Result a = Vmm.run(words(first, "kernel=" + Guests.binary(guest), "memory=64M", when, "snapshot=" + file));
         assertEquals(0, a.status(), a.err());
         assertTrue(guest.transcript().startsWith(a.out()), a.out());
         assertNotEquals(guest.transcript(), a.out(), "it was over before it was saved");

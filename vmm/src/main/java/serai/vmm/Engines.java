@@ -51,9 +51,7 @@ final class Engines {
             return KvmEngine.open();
         } catch (IOException e) {
             throw new VmmException(
-                    VmmException.HOST,
-                    "/dev/kvm can't be used: " + Reasons.of(e) + "; --engine java needs none",
-                    e);
+                    VmmException.HOST, "/dev/kvm can't be used: " + Reasons.of(e) + "; --engine java needs none", e);
         }
     }
 }

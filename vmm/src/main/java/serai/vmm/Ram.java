@@ -9,6 +9,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import serai.linux.LinuxException;
 import serai.linux.SharedMapping;
+import serai.machine.Layout;
 import serai.machine.memory.GuestMemory;
 import serai.machine.memory.RamRegion;
 
@@ -17,11 +18,6 @@ import serai.machine.memory.RamRegion;
  * before the guest does.
  */
 final class Ram implements AutoCloseable {
-    /** Below this RAM, above it device memory; machine type 1 has 1 GiB of it. */
-    static final long HOLE = 0xc0000000L;
-
-    static final long HIGH = 1L << 32;
-
     private final SharedMapping mapping;
     private final GuestMemory memory;
 
@@ -42,10 +38,10 @@ final class Ram implements AutoCloseable {
             SharedMapping m = SharedMapping.create("serai-ram", bytes);
             m.adviseGuestMemory();
             List<RamRegion> regions = new ArrayList<>();
-            long low = Math.min(bytes, HOLE);
+            long low = Math.min(bytes, Layout.LOW_RAM_END);
             regions.add(new RamRegion(0, low, m.address(), false, m.fd(), 0));
             if (bytes > low) {
-                regions.add(new RamRegion(HIGH, bytes - low, m.address() + low, false, m.fd(), low));
+                regions.add(new RamRegion(Layout.HIGH_RAM, bytes - low, m.address() + low, false, m.fd(), low));
             }
             return new Ram(m, new GuestMemory(regions));
         } catch (LinuxException e) {

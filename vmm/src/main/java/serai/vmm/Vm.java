@@ -84,7 +84,7 @@ final class Vm implements AutoCloseable {
             Long seed = config.deterministic();
             Clock clock = seed == null ? new RealClock() : new VirtualClock(EPOCH, NANOS_PER_INSTRUCTION);
             random = seed == null ? new SecureRandom()::nextLong : new SeededRandom(seed);
-            model = Models.named(config.cpuModel());
+            model = Models.named(config.cpuModel(), config.cpus());
             Engine engine = own(Engines.open(config, console));
             MachineConfig machineConfig = new MachineConfig(
                     config.cpus(),
@@ -146,7 +146,8 @@ final class Vm implements AutoCloseable {
     private CpuState boot(long rsdp) throws VmmException {
         Path kernel = config.kernel();
         if (kernel == null) {
-            throw new VmmException(VmmException.INPUT, "the guest wants a reboot, but a snapshot has no kernel; give one");
+            throw new VmmException(
+                    VmmException.INPUT, "the guest wants a reboot, but a snapshot has no kernel; give one");
         }
         try {
             return Loader.load(memory, new BootSource(kernel, config.initrd(), config.append()), rsdp)
@@ -175,8 +176,7 @@ final class Vm implements AutoCloseable {
         if (file != null) {
             Snapshot.save(
                     file,
-                    Snapshot.Head.of(
-                            machine.save(), config.cpuModel(), random instanceof SeededRandom r ? r.state() : 0),
+                    Snapshot.Head.of(machine.save(), model.name(), random instanceof SeededRandom r ? r.state() : 0),
                     memory);
             console.say("serai: saved to %s at %d instructions%n".formatted(file, vcpu.instructions()));
         }

@@ -60,8 +60,7 @@ final class RegistersTest {
         CpuState a = state(2);
         int[] order = {0, 3, 1, 2, 6, 7, 5, 4, 8, 9, 10, 11, 12, 13, 14, 15};
         for (int i = 0; i < 16; i++) {
-            assertEquals(
-                    HexFormat.of().toHexDigits(Long.reverseBytes(a.gpr()[order[i]])), Registers.read(a, i));
+            assertEquals(HexFormat.of().toHexDigits(Long.reverseBytes(a.gpr()[order[i]])), Registers.read(a, i));
         }
     }
 
