@@ -78,7 +78,7 @@ final class BadInputTest {
 
     @Test
     void disks() throws Exception {
-        refused(6, "there is no", guest(), "disk=" + directory.resolve("none"));
+        refused(6, "there is no such file", guest(), "disk=" + directory.resolve("none"));
         refused(6, "512", guest(), "disk=" + file("odd", new byte[1000]));
         refused(6, "directory", guest(), "disk=" + directory);
     }

@@ -5,14 +5,19 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import serai.cpu.JavaEngine;
 import serai.linux.SharedMapping;
+import serai.machine.Machine;
+import serai.machine.MachineConfig;
+import serai.machine.Outcome;
 import serai.machine.boot.BootSource;
 import serai.machine.boot.Loader;
-import serai.machine.engine.Exit;
+import serai.machine.cpuid.X86V1Model;
+import serai.machine.engine.CpuState;
 import serai.machine.engine.Vcpu;
 import serai.machine.memory.GuestMemory;
 import serai.machine.memory.RamRegion;
+import serai.machine.time.VirtualClock;
+import serai.machine.uart.SerialBackend;
 
 /**
  * The lockstep comparison by hand; the package's page says how it works.
@@ -21,7 +26,7 @@ import serai.machine.memory.RamRegion;
  * kernel=FILE [initrd=FILE] [append=STRING] [memory=MiB]   what to boot
  * skip=N      let Serai run N instructions alone first (default 0)
  * count=N     compare so many (default 1,000,000)
- * cpu=MODEL   QEMU's -cpu (default qemu64)
+ * cpu=MODEL   QEMU's -cpu (default max)
  * fpu=true    compare SSE registers, too
  * adopt=true  report differences, take QEMU's values over and go on
  * </pre>
@@ -45,45 +50,54 @@ public final class Lockstep {
         }
         boolean fpu = Boolean.parseBoolean(o.getOrDefault("fpu", "false"));
         boolean same;
-        try (SharedMapping ram = SharedMapping.create("ram", Long.parseLong(o.getOrDefault("memory", "256")) << 20);
-                JavaEngine engine = new JavaEngine()) {
-            BareMachine bare = new BareMachine(
-                    new GuestMemory(List.of(new RamRegion(0, ram.size(), ram.address(), false, ram.fd(), 0))));
+        WatchedEngine engine = new WatchedEngine();
+        try (SharedMapping ram = SharedMapping.create("ram", Long.parseLong(o.getOrDefault("memory", "256")) << 20)) {
+            GuestMemory memory =
+                    new GuestMemory(List.of(new RamRegion(0, ram.size(), ram.address(), false, ram.fd(), 0)));
+            SerialBackend out = b -> {
+                System.err.write(b);
+                System.err.flush();
+            };
+            Machine machine = new Machine(
+                    new MachineConfig(
+                            1, new X86V1Model(1), new VirtualClock(1_767_225_600L, 5), () -> 4, out, out, 0xf4),
+                    memory,
+                    engine);
             String initrd = o.get("initrd");
-            WatchedHost host = new WatchedHost(bare);
-            try (Vcpu vcpu = engine.createVcpu(host)) {
-                vcpu.restore(Loader.load(
-                                bare.memory(),
-                                new BootSource(
-                                        Path.of(o.getOrDefault("kernel", "")),
-                                        initrd == null ? null : Path.of(initrd),
-                                        o.getOrDefault("append", "")),
-                                0)
-                        .cpu());
-                long skip = Long.parseLong(o.getOrDefault("skip", "0"));
-                while (vcpu.instructions() < skip) {
-                    Exit e = vcpu.run(skip - vcpu.instructions());
-                    if (e != Exit.BUDGET && e != Exit.KICKED) {
-                        System.out.println("Serai stopped after " + vcpu.instructions() + " instructions: " + e);
-                        System.exit(1);
-                    }
+            long rsdp = machine.reset();
+            machine.start(Loader.load(
+                            memory,
+                            new BootSource(
+                                    Path.of(o.getOrDefault("kernel", "")),
+                                    initrd == null ? null : Path.of(initrd),
+                                    o.getOrDefault("append", "")),
+                            rsdp)
+                    .cpu());
+            long skip = Long.parseLong(o.getOrDefault("skip", "0"));
+            Vcpu vcpu = machine.vcpu();
+            while (vcpu.instructions() < skip) {
+                Outcome e = machine.run(skip);
+                if (!(e instanceof Outcome.Stopped)) {
+                    System.out.println("Serai ended after " + vcpu.instructions() + " instructions: " + e);
+                    System.exit(1);
                 }
-                try (QemuOracle qemu = new QemuOracle(
-                        vcpu.save(),
-                        vcpu.translate(vcpu.save().rip() & ~0xfffL),
-                        bare.memory(),
-                        o.getOrDefault("cpu", "qemu64"),
-                        fpu,
-                        extra)) {
-                    same = new Comparison(
-                                    vcpu,
-                                    host,
-                                    qemu,
-                                    fpu,
-                                    Boolean.parseBoolean(o.getOrDefault("adopt", "false")),
-                                    System.out)
-                            .run(Long.parseLong(o.getOrDefault("count", "1000000")));
-                }
+            }
+            WatchedHost host = engine.host();
+            host.hold();
+            while ((vcpu.save().segments()[CpuState.CS].selector() & 3) != 0) {
+                vcpu.run(1); // a comparison starts in the kernel
+            }
+            CpuState start = vcpu.save();
+            try (QemuOracle qemu = new QemuOracle(
+                    start, vcpu.translate(start.rip() & ~0xfffL), memory, o.getOrDefault("cpu", "max"), fpu, extra)) {
+                same = new Comparison(
+                                vcpu,
+                                host,
+                                qemu,
+                                fpu,
+                                Boolean.parseBoolean(o.getOrDefault("adopt", "false")),
+                                System.out)
+                        .run(Long.parseLong(o.getOrDefault("count", "1000000")));
             }
         }
         System.exit(same ? 0 : 1);

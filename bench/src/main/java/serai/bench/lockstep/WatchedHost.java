@@ -8,13 +8,15 @@ import serai.machine.memory.GuestMemory;
 
 /**
  * A vCPU's host that notes when an instruction took something from outside (a port, device memory, the clock, CPUID,
- * an MSR of the machine), and that keeps interrupts back: which instruction they hit is taken from QEMU.
+ * an MSR of the machine), and that, once {@link #hold} is called, keeps interrupts back: which
+ * instruction they hit is then taken from QEMU.
  */
 final class WatchedHost implements VcpuHost {
     private final VcpuHost host;
     private final InterruptSource held;
     private final CpuModel model;
     private boolean touched;
+    private boolean holding;
 
     WatchedHost(VcpuHost host) {
         this.host = host;
@@ -22,32 +24,32 @@ final class WatchedHost implements VcpuHost {
         held = new InterruptSource() {
             @Override
             public boolean pending() {
-                return false;
+                return !holding && real.pending();
             }
 
             @Override
             public boolean externalPending() {
-                return false;
+                return !holding && real.externalPending();
             }
 
             @Override
             public int acknowledge() {
-                return -1;
+                return holding ? -1 : real.acknowledge();
             }
 
             @Override
             public boolean takeNmi() {
-                return false;
+                return !holding && real.takeNmi();
             }
 
             @Override
             public boolean takeInit() {
-                return false;
+                return !holding && real.takeInit();
             }
 
             @Override
             public int takeStartup() {
-                return -1;
+                return holding ? -1 : real.takeStartup();
             }
 
             @Override
@@ -61,7 +63,9 @@ final class WatchedHost implements VcpuHost {
             }
 
             @Override
-            public void onPending(Runnable action) {}
+            public void onPending(Runnable action) {
+                real.onPending(action);
+            }
         };
         CpuModel inner = host.model();
         model = new CpuModel() {
@@ -76,6 +80,11 @@ final class WatchedHost implements VcpuHost {
                 return inner.cpuid(leaf, subleaf, apicId);
             }
         };
+    }
+
+    /** From now on no interrupt is delivered. */
+    void hold() {
+        holding = true;
     }
 
     /** Whether the last instruction took something from outside; forgets it. */
