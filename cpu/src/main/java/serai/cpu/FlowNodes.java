@@ -17,6 +17,17 @@ final class FlowNodes {
         return target;
     }
 
+    /** A near indirect call. As on the processor, a bad target faults when the return address is written and RSP is not. */
+    static void call(Cpu c, long target, int size) {
+        long sp = c.r[CpuRegisters.RSP];
+        c.push(c.rip, size);
+        if (size == 8 && target << 16 >> 16 != target) {
+            c.r[CpuRegisters.RSP] = sp;
+            throw c.fault(CpuSegments.GP, 0);
+        }
+        c.rip = target;
+    }
+
     static Node jcc(Decoded d) {
         return d.codeSize == 8 ? Specializer.make(Jcc.class, 0x30, d.opcode & 15, d) : new JccLegacy(d);
     }
@@ -131,9 +142,7 @@ final class FlowNodes {
 
         @Override
         void execute(Cpu c) {
-            long target = checked(c, c.r[from] & mask, mask);
-            c.push(c.rip, size);
-            c.rip = target;
+            call(c, c.r[from] & mask, size);
         }
     }
 
@@ -147,9 +156,7 @@ final class FlowNodes {
 
         @Override
         void execute(Cpu c) {
-            long target = checked(c, c.load(address(c), size), size == 8 ? -1 : 0);
-            c.push(c.rip, size);
-            c.rip = target;
+            call(c, c.load(address(c), size), size);
         }
     }
 
