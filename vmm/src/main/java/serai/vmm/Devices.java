@@ -1,62 +1,103 @@
 package serai.vmm;
 
+import java.io.IOException;
 import java.util.List;
 import java.util.function.LongSupplier;
 import serai.machine.Layout;
 import serai.machine.Machine;
 import serai.machine.disk.DeterministicIo;
+import serai.machine.disk.Disk;
 import serai.machine.disk.IoExecutor;
 import serai.machine.disk.ThreadIo;
 import serai.machine.virtio.VirtioBlk;
 import serai.machine.virtio.VirtioConsole;
 import serai.machine.virtio.VirtioRng;
+import serai.storage.BlockDevice;
+import serai.storage.DiskException;
+import serai.storage.RawDisk;
 
-/** Plugs the virtio devices that the configuration asks for into the machine, each in the slot its type has. */
+/** Plugs the virtio devices into the machine: console and entropy always, disks as the configuration asks. */
 final class Devices {
-    private static final int MAX_DISKS = Layout.LAST_DISK_SLOT - Layout.FIRST_DISK_SLOT + 1;
-    /** A good SSD's: what a request takes in deterministic mode. */
-    private static final long LATENCY_NANOS = 100_000;
+    /** How long a disk request takes in deterministic mode, in nanoseconds of the guest. */
+    private static final long DETERMINISTIC_LATENCY = 100_000;
+
+    private static final int IO_THREADS = 4;
 
     private Devices() {}
 
     /**
      * Plugs them in.
      *
-     * @param random where the entropy device takes from
+     * @param random where entropy comes from
      * @param parts takes what has to be closed at the end
+     * @throws VmmException if a disk is refused
      */
     static void plug(Machine machine, VmConfig config, LongSupplier random, List<AutoCloseable> parts)
             throws VmmException {
-        // nothing is connected to it yet: COM1 is the console
         machine.plug(
-                Layout.CONSOLE_SLOT, VirtioConsole.create("console0", b -> {}, machine.memory(), machine.msi()));
-        machine.plug(Layout.RNG_SLOT, VirtioRng.create("rng0", random, machine.memory(), machine.msi()));
-        if (config.disks().isEmpty()) {
+                Layout.CONSOLE_SLOT,
+                VirtioConsole.create("virtio-console0", bytes -> {}, machine.memory(), machine.msi()));
+        machine.plug(Layout.RNG_SLOT, VirtioRng.create("virtio-rng0", random, machine.memory(), machine.msi()));
+        List<VmConfig.Disk> disks = config.disks();
+        if (disks.isEmpty()) {
             return;
         }
-        if (config.disks().size() > MAX_DISKS) {
-            throw new VmmException(
-                    VmmException.USAGE,
-                    "%d disks are too many: a machine has %d"
-                            .formatted(config.disks().size(), MAX_DISKS));
+        int slots = Layout.LAST_DISK_SLOT - Layout.FIRST_DISK_SLOT + 1;
+        if (disks.size() > slots) {
+            throw new VmmException(VmmException.USAGE, "a VM has at most " + slots + " disks");
         }
         IoExecutor io;
         if (config.deterministic() != null) {
-            io = new DeterministicIo(machine.timers(), LATENCY_NANOS);
+            io = new DeterministicIo(machine.timers(), DETERMINISTIC_LATENCY);
         } else {
-            ThreadIo threads = new ThreadIo(machine.lock(), 2);
+            ThreadIo threads = new ThreadIo(machine.lock(), IO_THREADS);
             parts.add(threads);
             io = threads;
         }
-        int slot = Layout.FIRST_DISK_SLOT;
-        for (VmConfig.Disk d : config.disks()) {
-            RawFileDisk disk = RawFileDisk.open(d.file(), d.readOnly());
-            parts.add(parts.size() - (config.deterministic() != null ? 0 : 1), disk); // closed after the threads
+        for (int i = 0; i < disks.size(); i++) {
+            RawDisk disk;
+            try {
+                disk = RawDisk.open(disks.get(i).file(), disks.get(i).readOnly());
+            } catch (DiskException e) {
+                throw new VmmException(VmmException.INPUT, String.valueOf(e.getMessage()));
+            }
+            parts.add(disk);
             machine.plug(
-                    slot,
+                    Layout.FIRST_DISK_SLOT + i,
                     VirtioBlk.create(
-                            "disk" + (slot - Layout.FIRST_DISK_SLOT), disk, io, machine.memory(), machine.msi()));
-            slot++;
+                            "virtio-blk" + i,
+                            new Attached(disk, "serai-disk-" + i),
+                            io,
+                            machine.memory(),
+                            machine.msi()));
+        }
+    }
+
+    /** Storage's disk as the machine wants it. */
+    private record Attached(BlockDevice disk, String id) implements Disk {
+        @Override
+        public long sectors() {
+            return disk.size() / 512;
+        }
+
+        @Override
+        public boolean readOnly() {
+            return disk.readOnly();
+        }
+
+        @Override
+        public void read(long offset, long host, int length) throws IOException {
+            disk.read(offset, host, length);
+        }
+
+        @Override
+        public void write(long offset, long host, int length) throws IOException {
+            disk.write(offset, host, length);
+        }
+
+        @Override
+        public void flush() throws IOException {
+            disk.flush();
         }
     }
 }
