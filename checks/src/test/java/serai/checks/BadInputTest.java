@@ -78,9 +78,9 @@ final class BadInputTest {
 
     @Test
     void disks() throws Exception {
-        refused(6, "there is no such file", guest(), "disk=" + directory.resolve("none"));
+        refused(6, "does not exist", guest(), "disk=" + directory.resolve("none"));
         refused(6, "512", guest(), "disk=" + file("odd", new byte[1000]));
-        refused(6, "directory", guest(), "disk=" + directory);
+        refused(6, "is a directory", guest(), "disk=" + directory);
     }
 
     @Test

@@ -3,6 +3,7 @@ package serai.vmm;
 import java.io.IOException;
 import java.util.List;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 import serai.machine.Layout;
 import serai.machine.Machine;
 import serai.machine.disk.DeterministicIo;
@@ -47,11 +48,11 @@ final class Devices {
             throw new VmmException(VmmException.USAGE, "a VM has at most " + slots + " disks");
         }
         IoExecutor io;
+        @Nullable ThreadIo threads = null;
         if (config.deterministic() != null) {
             io = new DeterministicIo(machine.timers(), DETERMINISTIC_LATENCY);
         } else {
-            ThreadIo threads = new ThreadIo(machine.lock(), IO_THREADS);
-            parts.add(threads);
+            threads = new ThreadIo(machine.lock(), IO_THREADS);
             io = threads;
         }
         for (int i = 0; i < disks.size(); i++) {
@@ -70,6 +71,9 @@ final class Devices {
                             io,
                             machine.memory(),
                             machine.msi()));
+        }
+        if (threads != null) {
+            parts.add(threads); // behind the disks: they are closed in reverse, when no transfer is under way
         }
     }
 

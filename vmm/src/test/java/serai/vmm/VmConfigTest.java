@@ -49,6 +49,7 @@ final class VmConfigTest {
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
+            quoteCharacter = '"',
             value = {
                 "memory=0 | memory 0 is too little: a guest needs 2M at least",
                 "memory=1M | memory 1M is too little: a guest needs 2M at least",
