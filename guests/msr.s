@@ -31,12 +31,12 @@ main:
     get fmask, 0xc0000084
     put 0x277, 0x0007040600070406
     get pat, 0x277
-    put 0xc0000100, offset area
-    put 0xc0000101, offset area + 64
-    put 0xc0000102, offset area + 128
-    mov qword ptr area[rip], 0xf5
-    mov qword ptr area[rip + 64], 0x65
-    mov qword ptr area[rip + 128], 0x6b
+    put 0xc0000100, 0x200000
+    put 0xc0000101, 0x200040
+    put 0xc0000102, 0x200080
+    mov qword ptr ds:[0x200000], 0xf5
+    mov qword ptr ds:[0x200040], 0x65
+    mov qword ptr ds:[0x200080], 0x6b
     show fs, fs:[0]
     show gs, gs:[0]
     swapgs
@@ -54,6 +54,3 @@ main:
     and eax, 0xfffff900         # base, enabled, bootstrap processor
     show apic_base, rax
     quit
-.bss
-.balign 64
-area: .skip 256

@@ -9,7 +9,7 @@
     \code
     int 0x80
 .Lback\@:
-    sub qword ptr trap_rip[rip], offset .Luser\@
+    mov qword ptr trap_from[rip], offset .Luser\@
     say "\name: "
     call print_trap
     show "  cs", trap_cs[rip]

@@ -26,9 +26,11 @@ public final class Main implements Runnable {
             names = {"-h", "--help"},
             usageHelp = true,
             description = "Shows this help.")
+    @SuppressWarnings("UnusedVariable") // picocli acts on it
     private boolean help;
 
     @Option(names = "--version", versionHelp = true, description = "Shows the version.")
+    @SuppressWarnings("UnusedVariable") // picocli acts on it
     private boolean version;
 
     @Override

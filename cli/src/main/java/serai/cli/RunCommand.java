@@ -48,6 +48,7 @@ final class RunCommand implements Callable<Integer> {
             names = {"-h", "--help"},
             usageHelp = true,
             description = "Shows this help.")
+    @SuppressWarnings("UnusedVariable") // picocli acts on it
     private boolean help;
 
     @Parameters(
@@ -139,8 +140,10 @@ final class RunCommand implements Callable<Integer> {
 
     @Option(
             names = "--trace",
-            paramLabel = "FROM-TO",
-            description = "Traces the instructions in a range of addresses to standard error.")
+            paramLabel = "RANGE",
+            description =
+                    "Traces instructions to standard error: FROM-TO, hexadecimal addresses, or FIRST,COUNT, as counted"
+                            + " from the start.")
     private @Nullable String trace;
 
     // ---- for tests and bug reports ----
@@ -160,6 +163,12 @@ final class RunCommand implements Callable<Integer> {
     @Option(names = "--snapshot", paramLabel = "FILE", hidden = true)
     private @Nullable String snapshot;
 
+    @Option(names = "--load", paramLabel = "FILE", hidden = true)
+    private @Nullable String load;
+
+    @Option(names = "--hash-every", paramLabel = "INSTRUCTIONS", hidden = true)
+    private @Nullable String hashEvery;
+
     @Option(names = "--vmm", paramLabel = "KEY=VALUE", hidden = true)
     private List<String> vmm = new ArrayList<>();
 
@@ -173,7 +182,7 @@ final class RunCommand implements Callable<Integer> {
 
     /** All but the kernel: refused before an image is made for nothing. */
     private void options(VmmProcess p) throws CliException {
-        if (image == null && kernel == null) {
+        if (image == null && kernel == null && load == null) {
             throw CliException.usage("give an image (try: serai run tiny) or --kernel FILE");
         }
         if (image != null && kernel != null) {
@@ -194,9 +203,7 @@ final class RunCommand implements Callable<Integer> {
         p.addIfGiven(
                 "debug-exit",
                 debugExit == null ? null : Integer.toString(Values.number("--debug-exit", debugExit, 0, 0xffff)));
-        p.addIfGiven(
-                "timeout",
-                timeout == null ? null : Integer.toString(Values.number("--timeout", timeout, 1, Integer.MAX_VALUE)));
+        p.addIfGiven("timeout", timeout == null ? null : Values.seconds("--timeout", timeout));
         if (noReboot) {
             p.add("no-reboot", "true");
         }
@@ -210,6 +217,8 @@ final class RunCommand implements Callable<Integer> {
         p.addIfGiven("replay", replay);
         p.addIfGiven("save-at", saveAt);
         p.addIfGiven("snapshot", snapshot);
+        p.addIfGiven("load", load);
+        p.addIfGiven("hash-every", hashEvery);
         for (String v : vmm) {
             int eq = v.indexOf('=');
             if (eq <= 0) {
@@ -222,7 +231,7 @@ final class RunCommand implements Callable<Integer> {
     private void kernel(VmmProcess p) throws CliException, InterruptedException {
         String line = append == null ? "" : append;
         if (image == null) {
-            p.add("kernel", String.valueOf(kernel));
+            p.addIfGiven("kernel", kernel == null ? null : kernel.toString());
             p.addIfGiven("initrd", initrd == null ? null : initrd.toString());
         } else {
             try {

@@ -19,7 +19,7 @@ final class Values {
 
     private Values() {}
 
-    /** Bytes, a multiple of 4 KiB, from 2 MiB to what the host has. */
+    /** Bytes, a multiple of 1 MiB, from 2 MiB to what the host has. */
     static long memory(String text) throws CliException {
         return memory(text, hostMemory());
     }
@@ -38,8 +38,8 @@ final class Values {
         if (n < MIN_MEMORY) {
             throw CliException.usage("--memory " + text + " is too little: a guest needs at least 2M");
         }
-        if ((n & 4095) != 0) {
-            throw CliException.usage("--memory " + text + " is not a multiple of 4K");
+        if ((n & 0xfffff) != 0) {
+            throw CliException.usage("--memory " + text + " is not a whole number of megabytes");
         }
         return n;
     }
@@ -77,6 +77,14 @@ final class Values {
             }
         }
         throw CliException.usage(option + " wants a number from " + min + " to " + max + ", not '" + text + "'");
+    }
+
+    /** Seconds, with up to three decimals, above 0. */
+    static String seconds(String option, String text) throws CliException {
+        if (text.matches("\\d{1,9}(\\.\\d{1,3})?") && !text.matches("[0.]+")) {
+            return text;
+        }
+        throw CliException.usage(option + " wants a number of seconds above 0, not '" + text + "'");
     }
 
     static String oneOf(String option, String text, List<String> names) throws CliException {

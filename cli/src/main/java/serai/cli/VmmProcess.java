@@ -15,19 +15,27 @@ import org.jspecify.annotations.Nullable;
  *   memory=BYTES cpus=N engine=NAME cpu-model=NAME kernel=FILE initrd=FILE append=STRING
  *   disk=FILE,readonly=BOOLEAN (repeated) serial=WHERE debugcon=WHERE debug-exit=PORT timeout=SECONDS
  *   no-reboot=true gdb=PORT stats=true trace=RANGE deterministic=SEED record=FILE replay=FILE save-at=N snapshot=FILE
+ *   load=FILE hash-every=N
  * </pre>
  *
- * Numbers are decimal; what was not given is left out. The VMM's status is ours.
+ * Numbers are decimal; what was not given is left out. The VMM's status is ours, if it is one of its own: a JVM that is
+ * killed, or does not start, must not look like a guest that ended.
  */
 final class VmmProcess {
     private static final String MAIN = "serai.vmm.Main";
-    /** Why each: GuestMemory's accessor; the bindings of module linux; decompressors; a small heap's cheapest collector. */
+    /**
+     * Why each: GuestMemory's accessor; the bindings of module linux; decompressors; a small heap's cheapest collector; and
+     * what the JVM has to say goes to standard error, as only the guest writes to standard output.
+     */
     private static final List<String> JVM = List.of(
             "--add-exports=java.base/jdk.internal.misc=ALL-UNNAMED",
             "--enable-native-access=ALL-UNNAMED",
             "--sun-misc-unsafe-memory-access=allow",
             "-XX:+UseSerialGC",
-            "-Xshare:auto");
+            "-Xshare:auto",
+            "-Xlog:disable",
+            "-Xlog:all=error:stderr",
+            "-XX:+DisplayVMOutputToStderr");
 
     private final List<String> arguments = new ArrayList<>();
 
@@ -46,6 +54,8 @@ final class VmmProcess {
         List<String> c = new ArrayList<>();
         c.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         c.addAll(JVM);
+        // not into the directory that the user happens to be in
+        c.add("-XX:ErrorFile=" + Path.of(System.getProperty("java.io.tmpdir"), "serai-hs_err-%p.log"));
         String extra = System.getProperty("serai.vmm.jvm", "").strip();
         if (!extra.isEmpty()) {
             c.addAll(List.of(extra.split("\\s+")));
@@ -87,6 +97,18 @@ final class VmmProcess {
         } catch (IllegalStateException e) {
             // we are being ended, too
         }
-        return status;
+        return own(status);
+    }
+
+    private int own(int status) throws CliException {
+        boolean guest = status % 2 != 0 && arguments.stream().anyMatch(a -> a.startsWith("debug-exit="));
+        if (guest || (status % 2 == 0 && status < 128)) {
+            return status;
+        }
+        throw new CliException(
+                Status.HOST,
+                status > 128
+                        ? "the VMM was ended by signal " + (status - 128)
+                        : "the VMM could not be started or broke down (status " + status + ")");
     }
 }

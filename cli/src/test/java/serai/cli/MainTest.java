@@ -30,14 +30,14 @@ class MainTest {
             run tiny --memory 1M|--memory 1M is too little: a guest needs at least 2M
             run tiny --memory -5|--memory wants a size such as 512M or 2G, not '-5'
             run tiny --memory lots|--memory wants a size such as 512M or 2G, not 'lots'
-            run tiny --memory 4194305|--memory 4194305 is not a multiple of 4K
+            run tiny --memory 4194305|--memory 4194305 is not a whole number of megabytes
             run tiny --cpus 0|--cpus wants a number from 1 to 255, not '0'
             run tiny --cpus 2|--cpus 2 is not possible yet: this version runs 1 CPU
             run tiny --engine warp|--engine wants auto, java or kvm, not 'warp'
             run tiny --serial tape|--serial wants stdio, null or file:PATH, not 'tape'
             run tiny --debugcon file:|--debugcon wants stdio, null or file:PATH, not 'file:'
             run tiny --debug-exit 0x10000|--debug-exit wants a number from 0 to 65535, not '0x10000'
-            run tiny --timeout 0|--timeout wants a number from 1 to 2147483647, not '0'
+            run tiny --timeout 0|--timeout wants a number of seconds above 0, not '0'
             run tiny --gdb x|--gdb wants a number from 1 to 65535, not 'x'
             run tiny --disk ,readonly|--disk wants FILE[,format=raw][,readonly][,bus=virtio], not ',readonly'
             run tiny --disk a,format=qcow2|--disk ...,format= wants raw, not 'qcow2'

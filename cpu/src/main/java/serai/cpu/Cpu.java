@@ -130,6 +130,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
 
     @Override
     void translationsChanged() {
+        forgetCodePages();
         generation++;
         if (generation == GENERATIONS) {
             generation = 1;

@@ -188,7 +188,9 @@ final class CpuControl {
         }
         if (c.host.ownsMsr(index)) {
             try {
-                return c.host.readMsr(index);
+                // the machine's deadline knows nothing of this vCPU's offset
+                long v = c.host.readMsr(index);
+                return index == Msr.TSC_DEADLINE && v != 0 ? v + tscOffset : v;
             } catch (GeneralProtection e) {
                 throw c.fault(CpuSegments.GP, 0);
             }
@@ -215,7 +217,7 @@ final class CpuControl {
         }
         if (c.host.ownsMsr(index)) {
             try {
-                c.host.writeMsr(index, v);
+                c.host.writeMsr(index, index == Msr.TSC_DEADLINE && v != 0 ? v - tscOffset : v);
             } catch (GeneralProtection e) {
                 throw c.fault(CpuSegments.GP, 0);
             }

@@ -1,5 +1,6 @@
 package serai.cpu;
 
+import java.util.BitSet;
 import serai.machine.engine.VcpuHost;
 import serai.machine.memory.GuestMemory;
 
@@ -40,6 +41,14 @@ abstract class CpuMemory extends CpuRegisters {
 
     private final boolean[] isFilled = new boolean[TLB_SIZE];
     private int filledCount;
+    /** By slot: an entry of it comes from a large page. */
+    private final boolean[] large = new boolean[TLB_SIZE];
+    /** Hashes of the pages whose addresses the code above may have kept something of. */
+    private final BitSet codePages = new BitSet(0x10000);
+    /** The same by GiB, for large pages. */
+    private final BitSet codeRegions = new BitSet(0x400);
+
+    private boolean walkLarge;
     /** The tables of the present privilege. */
     private long[] readTlb = readTlbs[0];
 
@@ -389,6 +398,7 @@ abstract class CpuMemory extends CpuRegisters {
 
     private void markFilled(int slot) {
         tlbMisses++;
+        large[slot] |= walkLarge;
         if (!isFilled[slot]) {
             isFilled[slot] = true;
             filled[filledCount++] = slot;
@@ -404,6 +414,7 @@ abstract class CpuMemory extends CpuRegisters {
         }
         fetchTlb[slot * 2] = never;
         isFilled[slot] = false;
+        large[slot] = false;
     }
 
     /** Forgets all translations. */
@@ -416,9 +427,53 @@ abstract class CpuMemory extends CpuRegisters {
         translationsChanged();
     }
 
-    /** INVLPG. Translations of large pages are kept by the 4-KiB page, so one slot is all there is. */
+    /**
+     * INVLPG. Entries of large pages are kept by the 4-KiB page, and all of a large page have to go: those are recognized by
+     * their mark and by lying in the same GiB, which drops a few too many. Kernels do this by the ten thousand while they
+     * start (17,661 times in a Debian 6.1), so the rest stays.
+     */
     final void flushPage(long linear) {
-        flushTlb();
+        tlbFlushes++;
+        long page = linear & PAGE_MASK;
+        int kept = 0;
+        for (int i = 0; i < filledCount; i++) {
+            int slot = filled[i];
+            if (holds(slot, page)) {
+                invalidate(slot);
+            } else {
+                filled[kept++] = slot;
+            }
+        }
+        filledCount = kept;
+        if (codePages.get(codePage(page)) || codeRegions.get(codeRegion(page))) {
+            translationsChanged();
+        }
+    }
+
+    private boolean holds(int slot, long page) {
+        return covers(slot, readTlbs[0][slot * 2], page)
+                || covers(slot, readTlbs[1][slot * 2], page)
+                || covers(slot, writeTlbs[0][slot * 2], page)
+                || covers(slot, writeTlbs[1][slot * 2], page)
+                || covers(slot, fetchTlb[slot * 2] & PAGE_MASK, page);
+    }
+
+    private boolean covers(int slot, long entry, long page) {
+        return entry == page || large[slot] && entry >>> 30 == page >>> 30;
+    }
+
+    private static int codePage(long linear) {
+        return (int) (linear >>> 12 ^ linear >>> 28) & 0xffff;
+    }
+
+    private static int codeRegion(long linear) {
+        return (int) (linear >>> 30) & 0x3ff;
+    }
+
+    /** Forgets which pages code was found on: nothing is derived from their addresses any more. */
+    final void forgetCodePages() {
+        codePages.clear();
+        codeRegions.clear();
     }
 
     /** Drops write permission to a physical page that has got a flag (cached instructions, dirty log). */
@@ -444,6 +499,11 @@ abstract class CpuMemory extends CpuRegisters {
             markFilled(slot);
             fetchTlb[slot * 2] = key;
             fetchPhysical[slot] = physical;
+        }
+        if (large[slot]) {
+            codeRegions.set(codeRegion(page));
+        } else {
+            codePages.set(codePage(page));
         }
         return fetchPhysical[slot] | linear & ~PAGE_MASK;
     }
@@ -523,7 +583,7 @@ abstract class CpuMemory extends CpuRegisters {
                 return -1;
             }
             boolean pdpte = wide && !four && level == 3;
-            boolean large = level > 1 && !pdpte && (e & 0x80) != 0 && (wide ? level <= 3 : (cr4 & CR4_PSE) != 0);
+            boolean isLarge = level > 1 && !pdpte && (e & 0x80) != 0 && (wide ? level <= 3 : (cr4 & CR4_PSE) != 0);
             // reserved: bits past MAXPHYADDR (40), NX without EFER.NXE, PS in a PML4E, low bits of a large frame
             long reserved = wide ? 0x000fff00_00000000L | (nxe ? 0 : 1L << 63) : 0;
             if (wide && !four) {
@@ -533,7 +593,7 @@ abstract class CpuMemory extends CpuRegisters {
                 reserved |= 0x80000000_000001e6L;
             } else if (four && level == 4) {
                 reserved |= 0x80;
-            } else if (large) {
+            } else if (isLarge) {
                 reserved |= wide ? (1L << shift) - 1 & ~0x1fffL : 0x003fe000L & ~0x001fe000L;
             }
             if ((e & reserved) != 0) {
@@ -544,7 +604,7 @@ abstract class CpuMemory extends CpuRegisters {
                 rights &= e;
                 noExecute |= e < 0;
             }
-            if (level == 1 || large) {
+            if (level == 1 || isLarge) {
                 boolean userPage = (rights & 4) != 0;
                 boolean denied = user
                         ? !userPage || write && (rights & 2) == 0
@@ -561,7 +621,8 @@ abstract class CpuMemory extends CpuRegisters {
                 if (update) {
                     updateEntry(address, entrySize, e, write ? 0x60 : 0x20);
                 }
-                if (large) {
+                walkLarge = isLarge;
+                if (isLarge) {
                     long frame = wide ? e & 0x000ffffffffff000L : e & 0xffc00000L | (e & 0x1fe000L) << 19;
                     return frame & -(1L << shift) | page & (1L << shift) - 1 & PAGE_MASK;
                 }

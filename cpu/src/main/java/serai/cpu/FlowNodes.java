@@ -9,6 +9,14 @@ final class FlowNodes {
         return d.opSize == 8 ? -1L : d.opSize == 4 ? 0xffffffffL : 0xffff;
     }
 
+    /** A 64-bit target has to be canonical, or the transfer itself raises #GP(0). */
+    static long checked(Cpu c, long target, long mask) {
+        if (mask == -1L && target << 16 >> 16 != target) {
+            throw c.fault(CpuSegments.GP, 0);
+        }
+        return target;
+    }
+
     static Node jcc(Decoded d) {
         return d.codeSize == 8 ? Specializer.make(Jcc.class, 0x30, d.opcode & 15, d) : new JccLegacy(d);
     }
@@ -92,7 +100,7 @@ final class FlowNodes {
 
         @Override
         void execute(Cpu c) {
-            c.rip = c.r[from] & mask;
+            c.rip = checked(c, c.r[from] & mask, mask);
         }
     }
 
@@ -106,7 +114,7 @@ final class FlowNodes {
 
         @Override
         void execute(Cpu c) {
-            c.rip = c.load(address(c), size);
+            c.rip = checked(c, c.load(address(c), size), size == 8 ? -1 : 0);
         }
     }
 
@@ -123,7 +131,7 @@ final class FlowNodes {
 
         @Override
         void execute(Cpu c) {
-            long target = c.r[from] & mask;
+            long target = checked(c, c.r[from] & mask, mask);
             c.push(c.rip, size);
             c.rip = target;
         }
@@ -139,7 +147,7 @@ final class FlowNodes {
 
         @Override
         void execute(Cpu c) {
-            long target = c.load(address(c), size);
+            long target = checked(c, c.load(address(c), size), size == 8 ? -1 : 0);
             c.push(c.rip, size);
             c.rip = target;
         }
@@ -157,7 +165,7 @@ final class FlowNodes {
         @Override
         void execute(Cpu c) {
             if (size == 8) {
-                c.rip = c.load64(c.r[CpuRegisters.RSP]);
+                c.rip = checked(c, c.load64(c.r[CpuRegisters.RSP]), -1);
                 c.r[CpuRegisters.RSP] += 8 + extra;
             } else {
                 c.rip = c.peek(0, size);

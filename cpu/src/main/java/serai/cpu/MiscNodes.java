@@ -40,8 +40,15 @@ final class MiscNodes {
             case "BSWAP" -> {
                 int n = d.operand[0];
                 int s = d.size[0];
-                yield new Simple(
-                        c -> c.set(n, s, s == 8 ? Long.reverseBytes(c.r[n]) : Integer.reverseBytes((int) c.r[n])));
+                // of 16 bits it is undefined: Intel's processors clear them
+                boolean word = d.opSize == 2;
+                yield new Simple(c -> {
+                    if (word) {
+                        c.set(n, 2, 0);
+                    } else {
+                        c.set(n, s, s == 8 ? Long.reverseBytes(c.r[n]) : Integer.reverseBytes((int) c.r[n]));
+                    }
+                });
             }
             case "XLAT" -> new Xlat(d);
             case "LEAVE" -> new Simple(c -> leave(c, size));

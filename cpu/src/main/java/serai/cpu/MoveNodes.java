@@ -459,7 +459,7 @@ final class MoveNodes {
             if (accumulator == old) {
                 c.set(to, size, c.get(reg, size));
             } else {
-                c.set(to, size, old);
+                // the destination is not written: its upper half stays
                 c.set(CpuRegisters.RAX, size, old);
             }
         }

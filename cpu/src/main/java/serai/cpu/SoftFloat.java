@@ -223,9 +223,7 @@ final class SoftFloat {
         } else if (sig >= 0) {
             n.kind = Kind.UNSUPPORTED;
         } else if (e == 0x7fff) {
-            n.kind = sig == Long.MIN_VALUE
-                    ? Kind.INFINITE
-                    : sig << 1 < 0 ? Kind.QUIET_NAN : Kind.SIGNALING_NAN;
+            n.kind = sig == Long.MIN_VALUE ? Kind.INFINITE : sig << 1 < 0 ? Kind.QUIET_NAN : Kind.SIGNALING_NAN;
         } else {
             n.kind = Kind.FINITE;
             n.exp = e - Format.EXTENDED.emax;
@@ -466,13 +464,12 @@ final class SoftFloat {
             rest = (sig & (unit >>> 1) - 1) != 0 || low != 0;
         }
         inexact = half || rest;
-        roundedUp =
-                switch (rounding) {
-                    case NEAREST -> half && (rest || (sig & unit) != 0);
-                    case DOWN -> sign && inexact;
-                    case UP -> !sign && inexact;
-                    default -> false;
-                };
+        roundedUp = switch (rounding) {
+            case NEAREST -> half && (rest || (sig & unit) != 0);
+            case DOWN -> sign && inexact;
+            case UP -> !sign && inexact;
+            default -> false;
+        };
         roundedSig = sig & -unit;
         carry = false;
         if (roundedUp) {

@@ -70,8 +70,7 @@ final class SseFloat {
                 };
             case "RCPSS", "RSQRTSS":
                 boolean rootOfOne = m.equals("RSQRTSS");
-                return (c, x, low, high) ->
-                        c.vec[x] = c.vec[x] & ~0xffffffffL | approximate((int) low, rootOfOne);
+                return (c, x, low, high) -> c.vec[x] = c.vec[x] & ~0xffffffffL | approximate((int) low, rootOfOne);
             default:
         }
         Element e = element(stem, single, (int) d.immediate);
@@ -90,8 +89,10 @@ final class SseFloat {
             case "MUL" -> single ? SseFloat::mulSingle : SseFloat::mulDouble;
             case "DIV" -> single ? SseFloat::divSingle : SseFloat::divDouble;
             case "SQRT" -> single ? SseFloat::sqrtSingle : SseFloat::sqrtDouble;
-            case "MIN" -> (f, a, b) -> f.compare(format, a, b, true) < 0 ? flushed(f, format, a) : flushed(f, format, b);
-            case "MAX" -> (f, a, b) -> f.compare(format, a, b, true) == 1 ? flushed(f, format, a) : flushed(f, format, b);
+            case "MIN" ->
+                (f, a, b) -> f.compare(format, a, b, true) < 0 ? flushed(f, format, a) : flushed(f, format, b);
+            case "MAX" ->
+                (f, a, b) -> f.compare(format, a, b, true) == 1 ? flushed(f, format, a) : flushed(f, format, b);
             case "CMP" -> compareMask(format, immediate);
             default -> null;
         };

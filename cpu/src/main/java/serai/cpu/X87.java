@@ -494,7 +494,9 @@ final class X87 {
         BigInteger m = rest.abs();
         int bits = m.bitLength();
         n.set(Kind.FINITE, sign != rest.signum() < 0);
-        n.sig = bits <= 64 ? m.longValue() << 64 - bits : m.shiftRight(bits - 64).longValue();
+        n.sig = bits <= 64
+                ? m.longValue() << 64 - bits
+                : m.shiftRight(bits - 64).longValue();
         n.exp = exp + bits - 64;
     }
 

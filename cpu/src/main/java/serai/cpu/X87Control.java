@@ -29,9 +29,7 @@ final class X87Control {
                 });
             }
             case "FNSTCW", "FNSTSW" ->
-                d.isMem(0)
-                        ? new StoreWord(d)
-                        : new Unwaited(c -> c.set(CpuRegisters.RAX, 2, c.fpu.status()));
+                d.isMem(0) ? new StoreWord(d) : new Unwaited(c -> c.set(CpuRegisters.RAX, 2, c.fpu.status()));
             case "FLDCW" -> new LoadControl(d);
             case "FNSTENV", "FNSAVE" -> new StoreEnvironment(d);
             case "FLDENV", "FRSTOR" -> new LoadEnvironment(d);

@@ -18,6 +18,11 @@ final class AptSource implements PackageSource {
     private static final int MAX_OUTPUT = 1 << 20;
 
     private record Output(int status, String text) {
+        /** The package lists are older than the archive, or there are none. */
+        boolean outdated() {
+            return text.contains("404") || text.contains("Unable to locate") || text.contains("Hash Sum");
+        }
+
         /** apt's own words for what went wrong, on one line. */
         String error() {
             return text.lines()
@@ -47,8 +52,7 @@ final class AptSource implements PackageSource {
         }
         progress.start("downloading packages", size);
         Output out = download(packages, into, progress);
-        if (out.status != 0 && isRoot()) {
-            // the package lists are often older than the archive
+        if (out.status != 0 && out.outdated() && isRoot()) {
             progress.broken();
             progress.say("updating the package lists");
             run(into, List.of("apt-get", "-q", "update"));
@@ -57,8 +61,11 @@ final class AptSource implements PackageSource {
         }
         if (out.status != 0) {
             progress.broken();
+            if (out.text.contains("No space left on device")) {
+                throw new IOException("No space left on device");
+            }
             throw new ImageException("apt-get could not download " + String.join(" and ", packages) + ": " + out.error()
-                    + (isRoot() ? "" : "; if the package lists are old, run: sudo apt-get update"));
+                    + (!isRoot() && out.outdated() ? "; the package lists are old, run: sudo apt-get update" : ""));
         }
         progress.done();
         List<Path> files = new ArrayList<>();

@@ -43,7 +43,8 @@ public final class Progress {
     /** How much of it is done. */
     void at(long bytes) {
         int percent = (int) Math.max(0, Math.min(100, bytes * 100 / total));
-        if (percent == shown || (!terminal && shown >= 0 && percent / 25 == shown / 25)) {
+        // never back: a download that is tried again starts from 0
+        if (percent <= shown || (!terminal && shown >= 0 && percent / 25 == shown / 25)) {
             return;
         }
         shown = percent;

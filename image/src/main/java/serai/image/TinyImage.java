@@ -95,7 +95,9 @@ final class TinyImage {
         cpio.characterDevice("dev/null", 0666, 1, 3);
         cpio.file("bin/busybox", 0755, busybox);
         for (String applet : Busybox.applets(busybox)) {
-            cpio.symlink("bin/" + applet, "busybox");
+            if (!applet.equals("busybox")) { // it lists itself
+                cpio.symlink("bin/" + applet, "busybox");
+            }
         }
         StringBuilder init = new StringBuilder(INIT_HEAD);
         for (String m : modules.order()) {

@@ -90,7 +90,7 @@ class ImagesTest {
                 Map.of(
                         "bin/busybox",
                         ascii(
-                                "\u007fELF code\0[\0[[\0cat\0cttyhack\0dd\0dmesg\0echo\0insmod\0ls\0mkdir\0mount\0poweroff\0"
+                                "\u007fELF code\0[\0[[\0busybox\0cat\0cttyhack\0dd\0dmesg\0echo\0insmod\0ls\0mkdir\0mount\0poweroff\0"
                                         + "ps\0reboot\0setsid\0sh\0sleep\0umount\0uname\0zcat\0!\0apple\0")));
         return List.of(into.resolve("k.deb"), into.resolve("b.deb"));
     }
@@ -124,6 +124,7 @@ class ImagesTest {
         Map<String, CpioArchiveEntry> cpio = entries(first, contents);
         assertTrue(requireNonNull(cpio.get("dev/console")).isCharacterDevice());
         assertEquals("busybox", new String(contents.get("bin/zcat"), StandardCharsets.US_ASCII));
+        assertEquals(0100755, requireNonNull(cpio.get("bin/busybox")).getMode());
         assertFalse(cpio.containsKey("bin/apple"));
         assertFalse(cpio.containsKey("lib/virtio_net.ko"));
         assertEquals(0100755, requireNonNull(cpio.get("init")).getMode());

@@ -10,9 +10,10 @@ import serai.linux.Fd;
  * @param userMsrs MSRs that KVM does not know reach the machine (KVM_CAP_X86_USER_SPACE_MSR)
  * @param msrFilter MSRs that KVM knows can be given to the machine all the same (KVM_CAP_X86_MSR_FILTER)
  * @param readOnlyMemory ROM is mapped into the guest; else each load from it exits, and no code can run there
- * @param guestDebug breakpoints and single steps
+ * @param guestDebug breakpoints and single steps; breakpoints by single steps where debug registers have no effect
  * @param xcrs XCR0 can be read and set
- * @param tscOffset the TSC can be moved exactly; else by writing the MSR, late by the time that takes
+ * @param tscOffset the TSC can be moved exactly; else by writing the MSR, late by the time that takes, or (a software
+ *     flavour of KVM) not at all: a restored guest then sees the host's TSC, and a state saved says by how much it differs
  * @param xsaveSize bytes of the extended state as KVM gives it
  */
 public record KvmCapabilities(

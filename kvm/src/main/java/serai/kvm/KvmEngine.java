@@ -22,10 +22,6 @@ import serai.machine.memory.RamRegion;
 /**
  * One virtual machine of the host's KVM. Guest memory is that of the first vCPU's host, given to the kernel as it is
  * mapped here.
- *
- * <p>The engine registers no listener at {@link serai.machine.engine.InterruptSource#onPending}: whoever runs the vCPU's
- * thread does, and calls {@link KvmVcpu#kick} from it when another thread made an interrupt pending; else the guest takes
- * that interrupt only after its next exit.
  */
 public final class KvmEngine implements Engine {
     static final Path DEVICE = Path.of("/dev/kvm");
@@ -256,11 +252,20 @@ public final class KvmEngine implements Engine {
         return capabilities.tsc() == KvmCapabilities.Tsc.SCALED ? 0 : vcpuKhz;
     }
 
+    /** By its effect: a software flavour of KVM takes the attribute and forgets it. */
     private static boolean hasTscOffset(Fd fd) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment attribute = arena.allocate(24, 8);
-            attribute.set(ValueLayout.JAVA_LONG, 16, arena.allocate(8, 8).address());
-            return fd.ioctl(Kvm.GET_DEVICE_ATTR, attribute.address()) >= 0;
+            MemorySegment attribute = arena.allocate(24, 8); // flags, group @4 (0: TSC), attr @8 (0: offset), addr @16
+            MemorySegment value = arena.allocate(8, 8);
+            attribute.set(ValueLayout.JAVA_LONG, 16, value.address());
+            if (fd.ioctl(Kvm.GET_DEVICE_ATTR, attribute.address()) < 0) {
+                return false;
+            }
+            long before = value.get(ValueLayout.JAVA_LONG, 0);
+            value.set(ValueLayout.JAVA_LONG, 0, before + 4096);
+            fd.ioctl(Kvm.SET_DEVICE_ATTR, attribute.address());
+            fd.ioctl(Kvm.GET_DEVICE_ATTR, attribute.address());
+            return value.get(ValueLayout.JAVA_LONG, 0) == before + 4096;
         }
     }
 

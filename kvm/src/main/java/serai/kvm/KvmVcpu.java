@@ -38,7 +38,8 @@ import serai.machine.memory.GuestMemory;
  * {@link #kick} sets its flag, then {@code immediate_exit}, then looks whether the vCPU is in the kernel and signals its
  * thread if so. {@link #run} clears {@code immediate_exit}, then looks at the flag, then says that it is in the kernel,
  * then enters. All are volatile: either the loop sees the flag, or its clearing came before the kick's setting and the
- * kernel sees {@code immediate_exit} or gets the signal. No order loses a kick.
+ * kernel sees {@code immediate_exit} or gets the signal. No order loses a kick. An interrupt that another thread makes
+ * pending goes the same way with the interrupt source in place of the flag, and is taken without a return from run.
  *
  * <h2>Interrupts</h2>
  *
@@ -86,6 +87,8 @@ public final class KvmVcpu implements Vcpu {
     private final EnumMap<Cause, long[]> counts = new EnumMap<>(Cause.class);
     private boolean stepping;
     private boolean steppingOff;
+    /** Debug registers have no effect on this host: breakpoints are looked for after each single step. */
+    private boolean breakpointsByStepping;
 
     private final Object closing = new Object();
     private boolean closed;
@@ -114,11 +117,8 @@ public final class KvmVcpu implements Vcpu {
         this.capabilities = capabilities;
         this.transfer = new StateTransfer(fd, capabilities, xsave);
         this.signature = host.model().cpuid(1, 0, host.index()).eax();
-        CpuState reset = ResetState.init(
-                transfer.save(host, activity, smbase),
-                signature,
-                host.index() == 0 ? Activity.RUNNING : Activity.WAIT_FOR_SIPI);
-        take(reset);
+        take(ResetState.withTscOffset(initState(), 0));
+        interrupts.onPending(this::interruptRun);
     }
 
     KvmCapabilities capabilities() {
@@ -153,6 +153,10 @@ public final class KvmVcpu implements Vcpu {
     }
 
     private Exit loop() throws LinuxException {
+        if (breakpointsByStepping && breakpoints.length > 0 && !atBreakpoint && !stepping && standsAtBreakpoint()) {
+            atBreakpoint = true;
+            return Exit.BREAKPOINT;
+        }
         steppingOff = !stepping && atBreakpoint;
         atBreakpoint = false;
         while (true) {
@@ -183,7 +187,7 @@ public final class KvmVcpu implements Vcpu {
             }
             offerInterrupt();
             page.cr8(interrupts.taskPriority());
-            debug(stepping || steppingOff);
+            debug(stepping || steppingOff || (breakpointsByStepping && breakpoints.length > 0));
             int r = enter();
             if (r == -Errno.EINTR) {
                 count(Cause.KICK);
@@ -198,6 +202,18 @@ public final class KvmVcpu implements Vcpu {
             Exit exit = dispatch();
             if (exit != null) {
                 return exit;
+            }
+            if (accessUnfinished && (debugControl & Kvm.GUESTDBG_SINGLESTEP) != 0) {
+                // KVM's emulator does not trap after a store to a device: what was finished was the one step
+                exit = finishAccess(Exit.BUDGET);
+                if (stepping || exit != Exit.BUDGET) {
+                    return exit;
+                }
+                steppingOff = false;
+                if (breakpointsByStepping && standsAtBreakpoint()) {
+                    atBreakpoint = true;
+                    return Exit.BREAKPOINT;
+                }
             }
         }
     }
@@ -221,10 +237,7 @@ public final class KvmVcpu implements Vcpu {
         }
         if (interrupts.takeInit()) {
             finishAccess(Exit.KICKED);
-            take(ResetState.init(
-                    transfer.save(host, activity, smbase),
-                    signature,
-                    host.index() == 0 ? Activity.RUNNING : Activity.WAIT_FOR_SIPI));
+            take(initState());
         }
         if (activity == Activity.WAIT_FOR_SIPI) {
             int vector = interrupts.takeStartup();
@@ -235,6 +248,13 @@ public final class KvmVcpu implements Vcpu {
             fd.ioctl(Kvm.NMI, 0, "KVM_NMI");
             activity = Activity.RUNNING;
         }
+    }
+
+    private CpuState initState() throws LinuxException {
+        return ResetState.init(
+                transfer.save(host, activity, smbase),
+                signature,
+                host.index() == 0 ? Activity.RUNNING : Activity.WAIT_FOR_SIPI);
     }
 
     private void offerInterrupt() throws LinuxException {
@@ -302,8 +322,9 @@ public final class KvmVcpu implements Vcpu {
                 if (stepping) {
                     return Exit.BUDGET;
                 }
-                if (steppingOff) {
-                    steppingOff = false;
+                boolean steppedOff = steppingOff;
+                steppingOff = false;
+                if (breakpointsByStepping ? !standsAtBreakpoint() : steppedOff) {
                     return null;
                 }
                 atBreakpoint = true;
@@ -450,6 +471,11 @@ public final class KvmVcpu implements Vcpu {
     @Override
     public void kick() {
         kicked = true;
+        interruptRun();
+    }
+
+    /** Makes the loop look again, from any thread: a KVM_RUN in progress or the next one ends at once. */
+    private void interruptRun() {
         synchronized (closing) {
             if (closed) {
                 return;
@@ -497,6 +523,7 @@ public final class KvmVcpu implements Vcpu {
     @Override
     public CpuState save() {
         try {
+            finishAccess(Exit.KICKED); // left only by a host that threw out of an access
             return transfer.save(host, activity, smbase);
         } catch (LinuxException e) {
             throw new UncheckedIOException(e.getMessage(), e);
@@ -520,6 +547,7 @@ public final class KvmVcpu implements Vcpu {
     }
 
     private void take(CpuState state) throws LinuxException {
+        finishAccess(Exit.KICKED);
         transfer.restore(state, host);
         interrupts.taskPriority((int) state.cr()[4] & 15);
         CpuState.Events e = state.events();
@@ -548,8 +576,21 @@ public final class KvmVcpu implements Vcpu {
         if (linearAddresses.length > 0 && !capabilities.guestDebug()) {
             throw new UnsupportedOperationException("this host's KVM has no breakpoints");
         }
+        if (linearAddresses.length > 0) {
+            breakpointsByStepping = !KvmProbe.debugRegistersWork();
+        }
         breakpoints = linearAddresses.clone();
         debugControl = -1;
+    }
+
+    private boolean standsAtBreakpoint() throws LinuxException {
+        StateTransfer.Control c = transfer.control();
+        for (long b : breakpoints) {
+            if (b == c.csBase() + c.rip()) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** Sets breakpoints, or a single step with the breakpoints off: that also leads off one that was hit. */

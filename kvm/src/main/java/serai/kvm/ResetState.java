@@ -86,4 +86,27 @@ final class ResetState {
                 s.smbase(),
                 s.instructions());
     }
+
+    static CpuState withTscOffset(CpuState s, long tscOffset) {
+        return new CpuState(
+                s.version(),
+                s.gpr(),
+                s.rip(),
+                s.rflags(),
+                s.segments(),
+                s.gdtBase(),
+                s.gdtLimit(),
+                s.idtBase(),
+                s.idtLimit(),
+                s.cr(),
+                s.dr(),
+                s.xcr0(),
+                s.xsave(),
+                s.msrs(),
+                tscOffset,
+                s.apic(),
+                s.events(),
+                s.smbase(),
+                s.instructions());
+    }
 }

@@ -193,6 +193,25 @@ final class StateTransfer {
         return new Segment(s.get(JAVA_SHORT, 12) & 0xffff, s.get(JAVA_LONG, 0), s.get(JAVA_INT, 8), a);
     }
 
+    /**
+     * What VT-x enters with (SDM vol. 3, 28.3.1.2): a busy TSS in TR whatever the guest has, which after reset is none that
+     * could be used; the accessed bit in every usable code or data segment.
+     */
+    static Segment enterable(int index, Segment s) {
+        int a = s.attributes();
+        boolean usable = (a & Segment.P) != 0 && (a & Segment.UNUSABLE) == 0;
+        if (index == CpuState.TR) {
+            return usable && (s.type() == 11 || s.type() == 3)
+                    ? s
+                    : usable && (s.type() == 9 || s.type() == 1)
+                            ? new Segment(s.selector(), s.base(), s.limit(), a | 2)
+                            : new Segment(s.selector(), s.base(), 0xffff, Segment.P | 11);
+        }
+        return index != CpuState.LDTR && usable && (a & Segment.S) != 0
+                ? new Segment(s.selector(), s.base(), s.limit(), a | 1)
+                : s;
+    }
+
     private static void segment(MemorySegment into, Segment s) {
         int a = s.attributes();
         into.set(JAVA_LONG, 0, s.base());
@@ -261,7 +280,7 @@ final class StateTransfer {
             // APIC base stays as it is: the machine has it
             MemorySegment s = get(arena, Kvm.GET_SREGS, SREGS, "KVM_GET_SREGS");
             for (int i = 0; i < 8; i++) {
-                segment(s.asSlice(SEGMENT_AT[i], 24), state.segments()[i]);
+                segment(s.asSlice(SEGMENT_AT[i], 24), enterable(i, state.segments()[i]));
             }
             s.set(JAVA_LONG, GDT_AT, state.gdtBase());
             s.set(JAVA_SHORT, GDT_AT + 8, (short) state.gdtLimit());

@@ -16,6 +16,8 @@ import java.lang.invoke.MethodHandle;
  *
  * <p>Variadic functions name their first variadic argument: x86-64 wants AL set, AArch64 on other systems the stack. A
  * downcall with errno capture costs 7 ns, so nothing is made {@code critical}: such a call must never block.
+ *
+ * <p>A class for each handle: linking one costs 2 to 5 ms in a cold JVM, and most processes need a third of them.
  */
 final class Libc {
     private static final Linker LINKER = Linker.nativeLinker();
@@ -23,42 +25,119 @@ final class Libc {
     private static final ThreadLocal<MemorySegment> CAPTURE =
             ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(Linker.Option.captureStateLayout()));
 
-    private static final MethodHandle OPEN = variadic("open", JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_INT);
-    private static final MethodHandle CLOSE = fixed("close", JAVA_INT, JAVA_INT);
-    private static final MethodHandle READ = fixed("read", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG);
-    private static final MethodHandle WRITE = fixed("write", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG);
-    private static final MethodHandle PREAD = fixed("pread", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG);
-    private static final MethodHandle PWRITE = fixed("pwrite", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG);
-    private static final MethodHandle FSYNC = fixed("fsync", JAVA_INT, JAVA_INT);
-    private static final MethodHandle FDATASYNC = fixed("fdatasync", JAVA_INT, JAVA_INT);
-    private static final MethodHandle FTRUNCATE = fixed("ftruncate", JAVA_INT, JAVA_INT, JAVA_LONG);
-    private static final MethodHandle FALLOCATE =
-            fixed("fallocate", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG);
-    private static final MethodHandle LSEEK = fixed("lseek", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT);
-    private static final MethodHandle STATX =
-            fixed("statx", JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_LONG);
-    private static final MethodHandle FCNTL = variadic("fcntl", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG);
-    private static final MethodHandle IOCTL = variadic("ioctl", JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG);
-    private static final MethodHandle MMAP =
-            fixed("mmap", JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG);
-    private static final MethodHandle MUNMAP = fixed("munmap", JAVA_INT, JAVA_LONG, JAVA_LONG);
-    private static final MethodHandle MADVISE = fixed("madvise", JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT);
-    private static final MethodHandle MINCORE = fixed("mincore", JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG);
-    private static final MethodHandle MEMFD_CREATE = fixed("memfd_create", JAVA_INT, JAVA_LONG, JAVA_INT);
-    private static final MethodHandle EVENTFD = fixed("eventfd", JAVA_INT, JAVA_INT, JAVA_INT);
-    private static final MethodHandle POLL = fixed("poll", JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT);
-    private static final MethodHandle ISATTY = fixed("isatty", JAVA_INT, JAVA_INT);
-    private static final MethodHandle TCGETATTR = fixed("tcgetattr", JAVA_INT, JAVA_INT, JAVA_LONG);
-    private static final MethodHandle TCSETATTR = fixed("tcsetattr", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG);
-    private static final MethodHandle CFMAKERAW =
-            LINKER.downcallHandle(symbol("cfmakeraw"), FunctionDescriptor.ofVoid(JAVA_LONG));
-    private static final MethodHandle SIGACTION = fixed("sigaction", JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG);
+    private static final class Open {
+        static final MethodHandle H = variadic("open", JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_INT);
+    }
+
+    private static final class Close {
+        static final MethodHandle H = fixed("close", JAVA_INT, JAVA_INT);
+    }
+
+    private static final class Read {
+        static final MethodHandle H = fixed("read", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG);
+    }
+
+    private static final class Write {
+        static final MethodHandle H = fixed("write", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG);
+    }
+
+    private static final class Pread {
+        static final MethodHandle H = fixed("pread", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+    }
+
+    private static final class Pwrite {
+        static final MethodHandle H = fixed("pwrite", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+    }
+
+    private static final class Fsync {
+        static final MethodHandle H = fixed("fsync", JAVA_INT, JAVA_INT);
+    }
+
+    private static final class Fdatasync {
+        static final MethodHandle H = fixed("fdatasync", JAVA_INT, JAVA_INT);
+    }
+
+    private static final class Ftruncate {
+        static final MethodHandle H = fixed("ftruncate", JAVA_INT, JAVA_INT, JAVA_LONG);
+    }
+
+    private static final class Fallocate {
+        static final MethodHandle H = fixed("fallocate", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG);
+    }
+
+    private static final class Lseek {
+        static final MethodHandle H = fixed("lseek", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT);
+    }
+
+    private static final class Statx {
+        static final MethodHandle H = fixed("statx", JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_LONG);
+    }
+
+    private static final class Fcntl {
+        static final MethodHandle H = variadic("fcntl", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG);
+    }
+
+    private static final class Ioctl {
+        static final MethodHandle H = variadic("ioctl", JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG);
+    }
+
+    private static final class Mmap {
+        static final MethodHandle H =
+                fixed("mmap", JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG);
+    }
+
+    private static final class Munmap {
+        static final MethodHandle H = fixed("munmap", JAVA_INT, JAVA_LONG, JAVA_LONG);
+    }
+
+    private static final class Madvise {
+        static final MethodHandle H = fixed("madvise", JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT);
+    }
+
+    private static final class Mincore {
+        static final MethodHandle H = fixed("mincore", JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+    }
+
+    private static final class MemfdCreate {
+        static final MethodHandle H = fixed("memfd_create", JAVA_INT, JAVA_LONG, JAVA_INT);
+    }
+
+    private static final class Eventfd {
+        static final MethodHandle H = fixed("eventfd", JAVA_INT, JAVA_INT, JAVA_INT);
+    }
+
+    private static final class Poll {
+        static final MethodHandle H = fixed("poll", JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT);
+    }
+
+    private static final class Isatty {
+        static final MethodHandle H = fixed("isatty", JAVA_INT, JAVA_INT);
+    }
+
+    private static final class Tcgetattr {
+        static final MethodHandle H = fixed("tcgetattr", JAVA_INT, JAVA_INT, JAVA_LONG);
+    }
+
+    private static final class Tcsetattr {
+        static final MethodHandle H = fixed("tcsetattr", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG);
+    }
+
+    private static final class Cfmakeraw {
+        static final MethodHandle H = LINKER.downcallHandle(symbol("cfmakeraw"), FunctionDescriptor.ofVoid(JAVA_LONG));
+    }
+
+    private static final class Sigaction {
+        static final MethodHandle H = fixed("sigaction", JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG);
+    }
+
     /** By number, not by function: glibc has gettid and tgkill only since 2.30. */
-    private static final MethodHandle SYSCALL = LINKER.downcallHandle(
-            symbol("syscall"),
-            FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
-            ERRNO,
-            Linker.Option.firstVariadicArg(1));
+    private static final class Syscall {
+        static final MethodHandle H = LINKER.downcallHandle(
+                symbol("syscall"),
+                FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
+                ERRNO,
+                Linker.Option.firstVariadicArg(1));
+    }
 
     private Libc() {}
 
@@ -93,7 +172,7 @@ final class Libc {
     static int open(long path, int flags, int mode) {
         MemorySegment c = CAPTURE.get();
         try {
-            return (int) result(c, (int) OPEN.invokeExact(c, path, flags, mode));
+            return (int) result(c, (int) Open.H.invokeExact(c, path, flags, mode));
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -102,7 +181,7 @@ final class Libc {
     static int close(int fd) {
         MemorySegment c = CAPTURE.get();
         try {
-            return (int) result(c, (int) CLOSE.invokeExact(c, fd));
+            return (int) result(c, (int) Close.H.invokeExact(c, fd));
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -111,7 +190,7 @@ final class Libc {
     static long read(int fd, long address, long length) {
         MemorySegment c = CAPTURE.get();
         try {
-            return result(c, (long) READ.invokeExact(c, fd, address, length));
+            return result(c, (long) Read.H.invokeExact(c, fd, address, length));
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -120,7 +199,7 @@ final class Libc {
     static long write(int fd, long address, long length) {
         MemorySegment c = CAPTURE.get();
         try {
-            return result(c, (long) WRITE.invokeExact(c, fd, address, length));
+            return result(c, (long) Write.H.invokeExact(c, fd, address, length));
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -129,7 +208,7 @@ final class Libc {
     static long pread(int fd, long address, long length, long position) {
         MemorySegment c = CAPTURE.get();
         try {
-            return result(c, (long) PREAD.invokeExact(c, fd, address, length, position));
+            return result(c, (long) Pread.H.invokeExact(c, fd, address, length, position));
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -138,7 +217,7 @@ final class Libc {
     static long pwrite(int fd, long address, long length, long position) {
         MemorySegment c = CAPTURE.get();
         try {
-            return result(c, (long) PWRITE.invokeExact(c, fd, address, length, position));
+            return result(c, (long) Pwrite.H.invokeExact(c, fd, address, length, position));
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -147,7 +226,7 @@ final class Libc {
     static int fsync(int fd) {
         MemorySegment c = CAPTURE.get();
         try {
-            return (int) result(c, (int) FSYNC.invokeExact(c, fd));
+            return (int) result(c, (int) Fsync.H.invokeExact(c, fd));
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -156,7 +235,7 @@ final class Libc {
     static int fdatasync(int fd) {
         MemorySegment c = CAPTURE.get();
         try {
-            return (int) result(c, (int) FDATASYNC.invokeExact(c, fd));
+            return (int) result(c, (int) Fdatasync.H.invokeExact(c, fd));
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -165,7 +244,7 @@ final class Libc {
     static int ftruncate(int fd, long size) {
         MemorySegment c = CAPTURE.get();
         try {
-            return (int) result(c, (int) FTRUNCATE.invokeExact(c, fd, size));
+            return (int) result(c, (int) Ftruncate.H.invokeExact(c, fd, size));
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -174,7 +253,7 @@ final class Libc {
     static int fallocate(int fd, int mode, long position, long length) {
         MemorySegment c = CAPTURE.get();
         try {
-            return (int) result(c, (int) FALLOCATE.invokeExact(c, fd, mode, position, length));
+            return (int) result(c, (int) Fallocate.H.invokeExact(c, fd, mode, position, length));
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -183,7 +262,7 @@ final class Libc {
     static long lseek(int fd, long position, int whence) {
         MemorySegment c = CAPTURE.get();
         try {
-            return result(c, (long) LSEEK.invokeExact(c, fd, position, whence));
+            return result(c, (long) Lseek.H.invokeExact(c, fd, position, whence));
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -192,7 +271,7 @@ final class Libc {
     static int statx(int fd, long path, int flags, int mask, long into) {
         MemorySegment c = CAPTURE.get();
         try {
-            return (int) result(c, (int) STATX.invokeExact(c, fd, path, flags, mask, into));
+            return (int) result(c, (int) Statx.H.invokeExact(c, fd, path, flags, mask, into));
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -201,7 +280,7 @@ final class Libc {
     static int fcntl(int fd, int command, long argument) {
         MemorySegment c = CAPTURE.get();
         try {
-            return (int) result(c, (int) FCNTL.invokeExact(c, fd, command, argument));
+            return (int) result(c, (int) Fcntl.H.invokeExact(c, fd, command, argument));
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -210,7 +289,7 @@ final class Libc {
     static int ioctl(int fd, long request, long argument) {
         MemorySegment c = CAPTURE.get();
         try {
-            return (int) result(c, (int) IOCTL.invokeExact(c, fd, request, argument));
+            return (int) result(c, (int) Ioctl.H.invokeExact(c, fd, request, argument));
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -219,7 +298,7 @@ final class Libc {
     static long mmap(long address, long length, int protection, int flags, int fd, long offset) {
         MemorySegment c = CAPTURE.get();
         try {
-            return result(c, (long) MMAP.invokeExact(c, address, length, protection, flags, fd, offset));
+            return result(c, (long) Mmap.H.invokeExact(c, address, length, protection, flags, fd, offset));
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -228,7 +307,7 @@ final class Libc {
     static int munmap(long address, long length) {
         MemorySegment c = CAPTURE.get();
         try {
-            return (int) result(c, (int) MUNMAP.invokeExact(c, address, length));
+            return (int) result(c, (int) Munmap.H.invokeExact(c, address, length));
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -237,7 +316,7 @@ final class Libc {
     static int madvise(long address, long length, int advice) {
         MemorySegment c = CAPTURE.get();
         try {
-            return (int) result(c, (int) MADVISE.invokeExact(c, address, length, advice));
+            return (int) result(c, (int) Madvise.H.invokeExact(c, address, length, advice));
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -246,7 +325,7 @@ final class Libc {
     static int mincore(long address, long length, long vector) {
         MemorySegment c = CAPTURE.get();
         try {
-            return (int) result(c, (int) MINCORE.invokeExact(c, address, length, vector));
+            return (int) result(c, (int) Mincore.H.invokeExact(c, address, length, vector));
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -255,7 +334,7 @@ final class Libc {
     static int memfdCreate(long name, int flags) {
         MemorySegment c = CAPTURE.get();
         try {
-            return (int) result(c, (int) MEMFD_CREATE.invokeExact(c, name, flags));
+            return (int) result(c, (int) MemfdCreate.H.invokeExact(c, name, flags));
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -264,7 +343,7 @@ final class Libc {
     static int eventfd(int initial, int flags) {
         MemorySegment c = CAPTURE.get();
         try {
-            return (int) result(c, (int) EVENTFD.invokeExact(c, initial, flags));
+            return (int) result(c, (int) Eventfd.H.invokeExact(c, initial, flags));
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -273,7 +352,7 @@ final class Libc {
     static int poll(long fds, long count, int timeoutMillis) {
         MemorySegment c = CAPTURE.get();
         try {
-            return (int) result(c, (int) POLL.invokeExact(c, fds, count, timeoutMillis));
+            return (int) result(c, (int) Poll.H.invokeExact(c, fds, count, timeoutMillis));
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -282,7 +361,7 @@ final class Libc {
     static boolean isatty(int fd) {
         MemorySegment c = CAPTURE.get();
         try {
-            return (int) ISATTY.invokeExact(c, fd) == 1;
+            return (int) Isatty.H.invokeExact(c, fd) == 1;
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -291,7 +370,7 @@ final class Libc {
     static int tcgetattr(int fd, long termios) {
         MemorySegment c = CAPTURE.get();
         try {
-            return (int) result(c, (int) TCGETATTR.invokeExact(c, fd, termios));
+            return (int) result(c, (int) Tcgetattr.H.invokeExact(c, fd, termios));
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -300,7 +379,7 @@ final class Libc {
     static int tcsetattr(int fd, int when, long termios) {
         MemorySegment c = CAPTURE.get();
         try {
-            return (int) result(c, (int) TCSETATTR.invokeExact(c, fd, when, termios));
+            return (int) result(c, (int) Tcsetattr.H.invokeExact(c, fd, when, termios));
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -308,7 +387,7 @@ final class Libc {
 
     static void cfmakeraw(long termios) {
         try {
-            CFMAKERAW.invokeExact(termios);
+            Cfmakeraw.H.invokeExact(termios);
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -317,7 +396,7 @@ final class Libc {
     static int sigaction(int signal, long action, long old) {
         MemorySegment c = CAPTURE.get();
         try {
-            return (int) result(c, (int) SIGACTION.invokeExact(c, signal, action, old));
+            return (int) result(c, (int) Sigaction.H.invokeExact(c, signal, action, old));
         } catch (Throwable t) {
             throw impossible(t);
         }
@@ -326,7 +405,7 @@ final class Libc {
     static long syscall(long number, long a, long b, long d) {
         MemorySegment c = CAPTURE.get();
         try {
-            return result(c, (long) SYSCALL.invokeExact(c, number, a, b, d));
+            return result(c, (long) Syscall.H.invokeExact(c, number, a, b, d));
         } catch (Throwable t) {
             throw impossible(t);
         }

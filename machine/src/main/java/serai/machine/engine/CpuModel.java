@@ -8,6 +8,9 @@ public interface CpuModel {
     /** The fixed frequency of the guest's TSC, in hertz, told by CPUID 0x15, 0x16 and the hypervisor leaf 0x40000010. */
     long TSC_HZ = 1_000_000_000L;
 
+    /** The fixed frequency that the local APIC's timer counts at before its divider: the crystal of CPUID 0x15. */
+    long APIC_HZ = 25_000_000L;
+
     /** EAX, EBX, ECX, EDX of a leaf. */
     record Leaf(int eax, int ebx, int ecx, int edx) {
         /** All zero: an unknown leaf in range. */

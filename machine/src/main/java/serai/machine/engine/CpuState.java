@@ -122,6 +122,30 @@ public record CpuState(
         SHUTDOWN
     }
 
+    /** The same with the local APIC's page filled in. */
+    public CpuState withApic(byte[] page) {
+        return new CpuState(
+                version,
+                gpr,
+                rip,
+                rflags,
+                segments,
+                gdtBase,
+                gdtLimit,
+                idtBase,
+                idtLimit,
+                cr,
+                dr,
+                xcr0,
+                xsave,
+                msrs,
+                tscOffset,
+                page,
+                events,
+                smbase,
+                instructions);
+    }
+
     /** The value of MSR {@code index}, or {@code otherwise} if it is not in {@link #msrs}. */
     public long msr(int index, long otherwise) {
         for (int i = 0; i < msrs.length; i += 2) {

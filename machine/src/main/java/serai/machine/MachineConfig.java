@@ -1,0 +1,26 @@
+package serai.machine;
+
+import java.util.function.LongSupplier;
+import serai.machine.engine.CpuModel;
+import serai.machine.time.Clock;
+import serai.machine.uart.SerialBackend;
+
+/**
+ * What a machine is made with, beside its memory and its engine.
+ *
+ * @param cpus vCPUs, at least 1
+ * @param model what CPUID tells
+ * @param clock the guest's time; with a {@link serai.machine.time.VirtualClock} the machine is deterministic
+ * @param random values of RDRAND; seeded in deterministic mode
+ * @param serial where COM1's output goes
+ * @param debugConsole where port 0xe9's output goes
+ * @param debugExitPort the port whose value ends the VM, or -1 for none
+ */
+public record MachineConfig(
+        int cpus,
+        CpuModel model,
+        Clock clock,
+        LongSupplier random,
+        SerialBackend serial,
+        SerialBackend debugConsole,
+        int debugExitPort) {}

@@ -1,0 +1,35 @@
+package serai.machine;
+
+import java.util.List;
+import serai.machine.engine.CpuState;
+
+/**
+ * Everything of a machine but its RAM.
+ *
+ * @param version {@link #VERSION}
+ * @param type name of the machine type
+ * @param memory bytes of RAM
+ * @param clockNanos the guest clock
+ * @param clockSkipped in deterministic mode: what the clock has skipped, else 0
+ * @param cpus by index
+ * @param devices in the machine's order
+ */
+public record MachineState(
+        int version,
+        String type,
+        long memory,
+        long clockNanos,
+        long clockSkipped,
+        List<CpuState> cpus,
+        List<DeviceState> devices) {
+    /** The version of this record's layout. */
+    public static final int VERSION = 1;
+
+    /**
+     * A device's state.
+     *
+     * @param name of the device
+     * @param state its record, of the class that the device of this name has
+     */
+    public record DeviceState(String name, Record state) {}
+}

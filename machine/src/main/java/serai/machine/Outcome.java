@@ -1,0 +1,39 @@
+package serai.machine;
+
+/** Why {@link Machine#run} came back. */
+public sealed interface Outcome {
+    /** The guest has entered S5. */
+    record PowerOff() implements Outcome {}
+
+    /** The guest asks for a reset: {@link Machine#reset}, load the kernel anew, run again; or end. */
+    record Reset() implements Outcome {}
+
+    /**
+     * The guest has written the debug-exit port.
+     *
+     * @param status {@code (value << 1) | 1}
+     */
+    record DebugExit(int status) implements Outcome {}
+
+    /** A triple fault. */
+    record TripleFault() implements Outcome {}
+
+    /** All vCPUs are halted with interrupts off. */
+    record HaltedForEver() implements Outcome {}
+
+    /** The deterministic run waits for an interrupt that nothing will ever raise. */
+    record NothingToWaitFor() implements Outcome {}
+
+    /**
+     * The engine can't go on.
+     *
+     * @param why one sentence
+     */
+    record Failed(String why) implements Outcome {}
+
+    /** {@link Machine#stop} was called, or the count of instructions given to run is reached. */
+    record Stopped() implements Outcome {}
+
+    /** A breakpoint of the debugger. */
+    record Breakpoint() implements Outcome {}
+}

@@ -1,0 +1,237 @@
+package serai.machine.acpi;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import serai.machine.Layout;
+import serai.machine.memory.GuestMemory;
+import serai.machine.pm.PowerManagement;
+
+/**
+ * RSDP, XSDT, FADT, FACS, MADT, MCFG and DSDT. The hardware is full, not reduced: PM1 blocks, PM timer and SCI are there, in ACPI
+ * mode from the start (no SMI command port).
+ */
+public final class AcpiTables {
+    private static final int HEADER = 36;
+    private static final int GAS_IO = 1;
+
+    private AcpiTables() {}
+
+    /**
+     * Writes the tables.
+     *
+     * @param cpus local APICs 0 to cpus - 1
+     * @return the guest-physical address of the RSDP
+     */
+    public static long build(GuestMemory memory, int cpus) {
+        long at = Layout.ACPI_TABLES;
+        long facs = at;
+        memory.write(facs, facs());
+        at += 64;
+        long dsdt = at;
+        byte[] dsdtBytes = table("DSDT", 2, dsdt());
+        memory.write(dsdt, dsdtBytes);
+        at = align(at + dsdtBytes.length);
+        List<Long> tables = new ArrayList<>();
+        for (byte[] t : List.of(fadt(facs, dsdt), madt(cpus), mcfg())) {
+            memory.write(at, t);
+            tables.add(at);
+            at = align(at + t.length);
+        }
+        ByteBuffer entries = buffer(tables.size() * 8);
+        tables.forEach(entries::putLong);
+        memory.write(at, table("XSDT", 1, entries.array()));
+        memory.write(Layout.ACPI_RSDP, rsdp(at));
+        return Layout.ACPI_RSDP;
+    }
+
+    private static long align(long a) {
+        return a + 15 & ~15L;
+    }
+
+    private static ByteBuffer buffer(int n) {
+        return ByteBuffer.allocate(n).order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    private static byte checksum(byte[] b, int length) {
+        int sum = 0;
+        for (int i = 0; i < length; i++) {
+            sum += b[i];
+        }
+        return (byte) -sum;
+    }
+
+    private static byte[] ascii(String s) {
+        return s.getBytes(StandardCharsets.US_ASCII);
+    }
+
+    /** The header of 5.2.6 before a body. */
+    private static byte[] table(String signature, int revision, byte[] body) {
+        ByteBuffer b = buffer(HEADER + body.length);
+        b.put(ascii(signature))
+                .putInt(HEADER + body.length)
+                .put((byte) revision)
+                .put((byte) 0);
+        b.put(ascii("SERAI "))
+                .put(ascii("PC-1.0  "))
+                .putInt(1)
+                .put(ascii("SERA"))
+                .putInt(1);
+        b.put(body);
+        b.put(9, checksum(b.array(), b.capacity()));
+        return b.array();
+    }
+
+    /** 5.2.5.3. */
+    private static byte[] rsdp(long xsdt) {
+        ByteBuffer b = buffer(36);
+        b.put(ascii("RSD PTR ")).put((byte) 0).put(ascii("SERAI ")).put((byte) 2);
+        b.putInt(0).putInt(36).putLong(xsdt);
+        b.put(8, checksum(b.array(), 20));
+        b.put(32, checksum(b.array(), 36));
+        return b.array();
+    }
+
+    /** 5.2.10. */
+    private static byte[] facs() {
+        ByteBuffer b = buffer(64);
+        b.put(ascii("FACS")).putInt(64);
+        b.put(32, (byte) 2);
+        return b.array();
+    }
+
+    /** 5.2.9, revision 6.5. */
+    private static byte[] fadt(long facs, long dsdt) {
+        ByteBuffer b = buffer(276 - HEADER);
+        int o = -HEADER;
+        b.putInt(o + 36, (int) facs);
+        b.putInt(o + 40, (int) dsdt);
+        b.putShort(o + 46, (short) Layout.SCI_IRQ);
+        b.putInt(o + 56, Layout.PM_BASE);
+        b.putInt(o + 64, Layout.PM_BASE + 4);
+        b.putInt(o + 76, Layout.PM_BASE + 8);
+        b.putInt(o + 80, Layout.PM_BASE + 0x20);
+        b.put(o + 88, (byte) 4); // PM1 event length
+        b.put(o + 89, (byte) 2); // PM1 control length
+        b.put(o + 91, (byte) 4); // PM timer length
+        b.put(o + 92, (byte) 4); // GPE0 length
+        b.putShort(o + 96, (short) 0xfff); // no C2
+        b.putShort(o + 98, (short) 0xfff); // no C3
+        b.put(o + 108, (byte) 0x32); // century
+        b.putShort(o + 109, (short) 1); // legacy devices, no 8042
+        // WBINVD, C1, sleep button absent, RTC wake not in fixed space, 32-bit PM timer, reset register
+        b.putInt(o + 112, 1 | 1 << 2 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 10);
+        gas(b, o + 116, 8, PowerManagement.RESET_PORT, 1);
+        b.put(o + 128, (byte) 6); // reset value: full, by the CPU
+        b.put(o + 131, (byte) 5); // minor revision
+        b.putLong(o + 132, facs);
+        b.putLong(o + 140, dsdt);
+        gas(b, o + 148, 32, Layout.PM_BASE, 3);
+        gas(b, o + 172, 16, Layout.PM_BASE + 4, 2);
+        gas(b, o + 208, 32, Layout.PM_BASE + 8, 3);
+        gas(b, o + 220, 32, Layout.PM_BASE + 0x20, 1);
+        b.put(o + 268, ascii("SERAI")); // hypervisor vendor identity
+        return table("FACP", 6, b.array());
+    }
+
+    /** A generic address (5.2.3.2) in port space. */
+    private static void gas(ByteBuffer b, int at, int bits, int port, int access) {
+        b.put(at, (byte) GAS_IO).put(at + 1, (byte) bits).put(at + 2, (byte) 0).put(at + 3, (byte) access);
+        b.putLong(at + 4, port);
+    }
+
+    /** 5.2.12. */
+    private static byte[] madt(int cpus) {
+        ByteBuffer b = buffer(8 + cpus * 8 + 12 + 2 * 10 + 6);
+        b.putInt((int) Layout.LAPIC_BASE).putInt(1); // PC-AT compatible: 8259s
+        for (int i = 0; i < cpus; i++) {
+            b.put((byte) 0).put((byte) 8).put((byte) i).put((byte) i).putInt(1);
+        }
+        b.put((byte) 1)
+                .put((byte) 12)
+                .put((byte) 0)
+                .put((byte) 0)
+                .putInt((int) Layout.IOAPIC_BASE)
+                .putInt(0);
+        sourceOverride(b, 0, 2, 0);
+        sourceOverride(b, Layout.SCI_IRQ, Layout.SCI_IRQ, 0xd); // level, active-high
+        b.put((byte) 4).put((byte) 6).put((byte) 0xff).putShort((short) 0).put((byte) 1); // NMI on LINT1
+        return table("APIC", 5, b.array());
+    }
+
+    private static void sourceOverride(ByteBuffer b, int irq, int gsi, int flags) {
+        b.put((byte) 2).put((byte) 10).put((byte) 0).put((byte) irq).putInt(gsi).putShort((short) flags);
+    }
+
+    /** PCI firmware specification 3.3, 4.1.2. */
+    private static byte[] mcfg() {
+        ByteBuffer b = buffer(8 + 16);
+        b.putLong(0).putLong(Layout.ECAM_BASE).putShort((short) 0).put((byte) 0).put((byte) (Layout.ECAM_BUSES - 1));
+        return table("MCFG", 1, b.array());
+    }
+
+    // ---- DSDT ----
+
+    private static byte[] dsdt() {
+        byte[] pci = Aml.device(
+                "PCI0",
+                Aml.name("_HID", Aml.eisaId("PNP0A08")),
+                Aml.name("_CID", Aml.eisaId("PNP0A03")),
+                Aml.name("_UID", Aml.integer(0)),
+                Aml.name("_BBN", Aml.integer(0)),
+                Aml.name(
+                        "_CRS",
+                        Aml.resources(
+                                Aml.wordBus(0, Layout.ECAM_BUSES - 1),
+                                Aml.io(0xcf8, 8),
+                                Aml.wordIo(0, 0xcf7),
+                                Aml.wordIo(0xd00, 0xffff),
+                                Aml.dwordMemory(Layout.PCI_WINDOW_32, Layout.PCI_WINDOW_32_END - 1),
+                                Aml.qwordMemory(Layout.PCI_WINDOW_64, Layout.PCI_WINDOW_64_END - 1))),
+                Aml.name("_PRT", routing()));
+        byte[] ecam = Aml.device(
+                "MBRD",
+                Aml.name("_HID", Aml.eisaId("PNP0C02")),
+                Aml.name("_UID", Aml.integer(1)),
+                Aml.name(
+                        "_CRS",
+                        Aml.resources(
+                                memory32(Layout.ECAM_BASE, Layout.ECAM_BUSES << 20),
+                                Aml.io(Layout.PM_BASE, PowerManagement.PORTS))));
+        byte[] com = Aml.device(
+                "COM1",
+                Aml.name("_HID", Aml.eisaId("PNP0501")),
+                Aml.name("_UID", Aml.integer(1)),
+                Aml.name("_CRS", Aml.resources(Aml.io(Layout.UART_BASE, 8), Aml.irq(4))));
+        byte[] rtc = Aml.device(
+                "RTC_",
+                Aml.name("_HID", Aml.eisaId("PNP0B00")),
+                Aml.name("_CRS", Aml.resources(Aml.io(0x70, 2), Aml.irq(8))));
+        byte[] s5 = Aml.name(
+                "\\_S5_",
+                Aml.pack(Aml.integer(PowerManagement.SLEEP_S5), Aml.integer(0), Aml.integer(0), Aml.integer(0)));
+        return Aml.join(Aml.scope("\\_SB_", pci, ecam, com, rtc), s5);
+    }
+
+    /** Memory32Fixed (6.4.3.4). */
+    private static byte[] memory32(long base, long size) {
+        return Aml.join(new byte[] {(byte) 0x86, 9, 0, 1}, Aml.le(base, 4), Aml.le(size, 4));
+    }
+
+    /** All four pins of all slots, straight to inputs of the I/O APIC (6.2.13). */
+    private static byte[] routing() {
+        byte[][] entries = new byte[32 * 4][];
+        for (int slot = 0; slot < 32; slot++) {
+            for (int pin = 0; pin < 4; pin++) {
+                entries[slot * 4 + pin] = Aml.pack(
+                        Aml.integer((long) slot << 16 | 0xffff),
+                        Aml.integer(pin),
+                        Aml.integer(0),
+                        Aml.integer(Layout.pciGsi(slot, pin)));
+            }
+        }
+        return Aml.pack(entries);
+    }
+}

@@ -1,0 +1,272 @@
+package serai.machine.rtc;
+
+import java.time.LocalDateTime;
+import java.time.ZoneOffset;
+import serai.machine.Device;
+import serai.machine.bus.IrqLine;
+import serai.machine.bus.PortDevice;
+import serai.machine.time.Timers;
+
+/**
+ * The MC146818A real-time clock with 128 bytes of CMOS memory at ports 0x70 and 0x71. The date is the guest clock's; a date the guest sets is
+ * kept as a difference.
+ */
+public final class Rtc implements Device<RtcState>, PortDevice {
+    private static final int A = 0xa, B = 0xb, C = 0xc, D = 0xd, CENTURY = 0x32;
+    private static final int B_24H = 2, B_BINARY = 4, B_UPDATE = 0x10, B_ALARM = 0x20, B_PERIODIC = 0x40, B_SET = 0x80;
+    private static final long SECOND = 1_000_000_000L;
+    /** The update takes 1,984 us with a 32,768-Hz crystal; UIP is set 244 us before. */
+    private static final long UPDATE_NANOS = 2_228_000;
+
+    private final Timers timers;
+    private final IrqLine irq;
+    private final Timers.Timer second;
+    private final Timers.Timer periodic;
+    private final byte[] cmos = new byte[128];
+    private final long memory;
+    private int index;
+    private long offsetSeconds;
+    private boolean irqLevel;
+
+    /**
+     * A clock.
+     *
+     * @param memory bytes of RAM, told in the bytes where a PC's firmware leaves it
+     */
+    public Rtc(Timers timers, IrqLine irq, long memory) {
+        this.timers = timers;
+        this.irq = irq;
+        this.memory = memory;
+        second = timers.timer(this::secondPassed);
+        periodic = timers.timer(this::periodPassed);
+        reset();
+    }
+
+    private long seconds() {
+        return timers.clock().epochSeconds() + Math.floorDiv(timers.clock().nanos(), SECOND) + offsetSeconds;
+    }
+
+    private LocalDateTime date() {
+        return LocalDateTime.ofEpochSecond(seconds(), 0, ZoneOffset.UTC);
+    }
+
+    private int encode(int v) {
+        return (cmos[B] & B_BINARY) != 0 ? v : v / 10 << 4 | v % 10;
+    }
+
+    private int decode(int v) {
+        return (cmos[B] & B_BINARY) != 0 ? v : (v >>> 4) * 10 + (v & 15);
+    }
+
+    private int hour(int h) {
+        if ((cmos[B] & B_24H) != 0) {
+            return encode(h);
+        }
+        return encode(h % 12 == 0 ? 12 : h % 12) | (h >= 12 ? 0x80 : 0);
+    }
+
+    @Override
+    public int readPort(int port, int size) {
+        if (port == 0x70) {
+            return 0xff;
+        }
+        if ((cmos[B] & B_SET) != 0 && (index <= 9 || index == CENTURY)) {
+            return cmos[index] & 0xff;
+        }
+        return switch (index) {
+            case 0 -> encode(date().getSecond());
+            case 2 -> encode(date().getMinute());
+            case 4 -> hour(date().getHour());
+            case 6 -> encode(date().getDayOfWeek().getValue() % 7 + 1);
+            case 7 -> encode(date().getDayOfMonth());
+            case 8 -> encode(date().getMonthValue());
+            case 9 -> encode(Math.floorMod(date().getYear(), 100));
+            case CENTURY -> encode(Math.floorMod(date().getYear() / 100, 100));
+            case A -> cmos[A] & 0x7f | (updating() ? 0x80 : 0);
+            case C -> {
+                int v = cmos[C] & 0xff;
+                cmos[C] = 0;
+                updateIrq();
+                yield v;
+            }
+            case D -> 0x80;
+            default -> cmos[index] & 0xff;
+        };
+    }
+
+    private boolean updating() {
+        return (cmos[B] & B_SET) == 0 && Math.floorMod(timers.clock().nanos(), SECOND) > SECOND - UPDATE_NANOS;
+    }
+
+    @Override
+    public void writePort(int port, int size, int value) {
+        int v = value & 0xff;
+        if (port == 0x70) {
+            index = v & 0x7f;
+            return;
+        }
+        switch (index) {
+            case 0, 2, 4, 6, 7, 8, 9, CENTURY -> {
+                if ((cmos[B] & B_SET) == 0) {
+                    snapshot();
+                }
+                cmos[index] = (byte) v;
+                if ((cmos[B] & B_SET) == 0) {
+                    take();
+                }
+            }
+            case A -> {
+                cmos[A] = (byte) (v & 0x7f);
+                armPeriodic();
+            }
+            case B -> {
+                boolean wasSet = (cmos[B] & B_SET) != 0;
+                if (!wasSet && (v & B_SET) != 0) {
+                    snapshot();
+                }
+                cmos[B] = (byte) v;
+                if (wasSet && (v & B_SET) == 0) {
+                    take();
+                }
+                armSecond();
+                armPeriodic();
+                updateIrq();
+            }
+            case C, D -> {}
+            default -> cmos[index] = (byte) v;
+        }
+    }
+
+    /** Puts the running time into the registers, so that the guest can change them one by one. */
+    private void snapshot() {
+        LocalDateTime d = date();
+        cmos[0] = (byte) encode(d.getSecond());
+        cmos[2] = (byte) encode(d.getMinute());
+        cmos[4] = (byte) hour(d.getHour());
+        cmos[6] = (byte) encode(d.getDayOfWeek().getValue() % 7 + 1);
+        cmos[7] = (byte) encode(d.getDayOfMonth());
+        cmos[8] = (byte) encode(d.getMonthValue());
+        cmos[9] = (byte) encode(Math.floorMod(d.getYear(), 100));
+        cmos[CENTURY] = (byte) encode(Math.floorMod(d.getYear() / 100, 100));
+    }
+
+    /** Takes the date in the registers; one that does not exist is ignored. */
+    private void take() {
+        int h = cmos[4] & 0xff;
+        boolean pm = (cmos[B] & B_24H) == 0 && (h & 0x80) != 0;
+        h = decode(h & 0x7f);
+        if ((cmos[B] & B_24H) == 0) {
+            h = h % 12 + (pm ? 12 : 0);
+        }
+        try {
+            LocalDateTime d = LocalDateTime.of(
+                    decode(cmos[CENTURY] & 0xff) * 100 + decode(cmos[9] & 0xff),
+                    decode(cmos[8] & 0xff),
+                    decode(cmos[7] & 0xff),
+                    h,
+                    decode(cmos[2] & 0xff),
+                    decode(cmos[0] & 0xff));
+            offsetSeconds += d.toEpochSecond(ZoneOffset.UTC) - seconds();
+        } catch (java.time.DateTimeException e) {
+            System.getLogger("serai.rtc")
+                    .log(System.Logger.Level.DEBUG, "rtc: the guest set no date: {0}", e.getMessage());
+        }
+    }
+
+    private void armSecond() {
+        second.cancel();
+        if ((cmos[B] & (B_UPDATE | B_ALARM)) != 0 && (cmos[B] & B_SET) == 0) {
+            second.arm((Math.floorDiv(timers.clock().nanos(), SECOND) + 1) * SECOND);
+        }
+    }
+
+    private void secondPassed() {
+        LocalDateTime d = date();
+        cmos[C] |= B_UPDATE;
+        if (alarm(1, encode(d.getSecond())) && alarm(3, encode(d.getMinute())) && alarm(5, hour(d.getHour()))) {
+            cmos[C] |= B_ALARM;
+        }
+        armSecond();
+        updateIrq();
+    }
+
+    /** An alarm byte of 0xc0 and more matches anything. */
+    private boolean alarm(int register, int now) {
+        int a = cmos[register] & 0xff;
+        return a >= 0xc0 || a == now;
+    }
+
+    private void armPeriodic() {
+        periodic.cancel();
+        int rate = cmos[A] & 15;
+        if (rate != 0 && (cmos[B] & B_PERIODIC) != 0) {
+            int shift = rate < 3 ? rate + 6 : rate - 1;
+            periodic.arm(timers.clock().nanos() + (SECOND << shift) / 32768);
+        }
+    }
+
+    private void periodPassed() {
+        cmos[C] |= B_PERIODIC;
+        armPeriodic();
+        updateIrq();
+    }
+
+    private void updateIrq() {
+        boolean on = (cmos[C] & cmos[B] & (B_UPDATE | B_ALARM | B_PERIODIC)) != 0;
+        if (on) {
+            cmos[C] |= (byte) 0x80;
+        }
+        irqLevel = on;
+        irq.set(on);
+    }
+
+    @Override
+    public String name() {
+        return "rtc";
+    }
+
+    @Override
+    public void reset() {
+        java.util.Arrays.fill(cmos, (byte) 0);
+        cmos[A] = 0x26;
+        cmos[B] = B_24H;
+        index = 0;
+        long base = Math.min(640, memory >>> 10);
+        cmos[0x15] = (byte) base;
+        cmos[0x16] = (byte) (base >>> 8);
+        long extended = Math.min(0xffff, Math.max(0, (memory >>> 10) - 1024));
+        cmos[0x17] = (byte) extended;
+        cmos[0x18] = (byte) (extended >>> 8);
+        cmos[0x30] = (byte) extended;
+        cmos[0x31] = (byte) (extended >>> 8);
+        long above16 = Math.min(0xffff, Math.max(0, (Math.min(memory, 0xc0000000L) - (16 << 20)) >>> 16));
+        cmos[0x34] = (byte) above16;
+        cmos[0x35] = (byte) (above16 >>> 8);
+        second.cancel();
+        periodic.cancel();
+        updateIrq();
+    }
+
+    @Override
+    public RtcState save() {
+        return new RtcState(1, index, cmos.clone(), offsetSeconds, irqLevel);
+    }
+
+    @Override
+    public void restore(RtcState s) {
+        if (s.version() != 1 || s.cmos().length != 128) {
+            throw new IllegalArgumentException("RTC state of version " + s.version());
+        }
+        index = s.index() & 0x7f;
+        System.arraycopy(s.cmos(), 0, cmos, 0, 128);
+        offsetSeconds = s.offsetSeconds();
+        irqLevel = s.irq();
+        armSecond();
+        armPeriodic();
+    }
+
+    @Override
+    public Class<RtcState> stateType() {
+        return RtcState.class;
+    }
+}

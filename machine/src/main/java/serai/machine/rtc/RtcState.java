@@ -1,0 +1,12 @@
+package serai.machine.rtc;
+
+/**
+ * State of the clock.
+ *
+ * @param version 1
+ * @param index the register selected
+ * @param cmos the 128 bytes; time registers are derived from the offset
+ * @param offsetSeconds what the guest has set the date ahead of the host's
+ * @param irq level of the interrupt line
+ */
+public record RtcState(int version, int index, byte[] cmos, long offsetSeconds, boolean irq) {}

@@ -1,0 +1,13 @@
+package serai.machine.uart;
+
+/**
+ * State of a 16550A.
+ *
+ * @param version 1
+ * @param registers IER, FCR, LCR, MCR, SCR, DLL, DLM, LSR errors
+ * @param received bytes in the receive FIFO, the oldest first
+ * @param transmitEmptyPending whether the transmitter-empty interrupt waits
+ * @param timeoutPending whether the receive timeout interrupt waits
+ */
+public record UartState(
+        int version, byte[] registers, byte[] received, boolean transmitEmptyPending, boolean timeoutPending) {}

@@ -1,0 +1,5 @@
+/** The 16550A serial port. */
+@NullMarked
+package serai.machine.uart;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,364 @@
+package serai.vmm;
+
+import java.math.BigDecimal;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What one VM is to be, from {@code key=value} words.
+ *
+ * @param kernel the kernel; null only with {@code load}
+ * @param initrd the initial RAM disk, or null
+ * @param append the kernel's command line
+ * @param memory bytes of RAM
+ * @param cpus vCPUs; this version runs one
+ * @param engine {@code auto}, {@code java} or {@code kvm}
+ * @param cpuModel the CPU model's name, or empty for the default
+ * @param disks in the order of their PCI slots
+ * @param serial where COM1 goes
+ * @param debugcon where port 0xe9 goes
+ * @param debugExit port whose value ends the VM, or -1
+ * @param timeoutMillis wall time after which the VM ends, or 0
+ * @param noReboot whether a reset ends the VM
+ * @param gdbPort loopback TCP port to wait for gdb on, or -1
+ * @param stats whether to print counters at the end
+ * @param trace what to trace, or null
+ * @param deterministic the seed of deterministic mode, or null for real time
+ * @param record file to record inputs to, or null
+ * @param replay file to replay inputs from, or null
+ * @param saveAt save a snapshot and end at this many instructions, or -1
+ * @param snapshot the file to save to, or null
+ * @param saveAfterMillis save a snapshot and end after this wall time, or 0: for engines that can't count
+ * @param load a snapshot to go on from, or null
+ * @param hashEvery print a hash of the CPU's state every so many instructions, or 0
+ */
+public record VmConfig(
+        @Nullable Path kernel,
+        @Nullable Path initrd,
+        String append,
+        long memory,
+        int cpus,
+        String engine,
+        String cpuModel,
+        List<Disk> disks,
+        Sink serial,
+        Sink debugcon,
+        int debugExit,
+        long timeoutMillis,
+        boolean noReboot,
+        int gdbPort,
+        boolean stats,
+        @Nullable Trace trace,
+        @Nullable Long deterministic,
+        @Nullable Path record,
+        @Nullable Path replay,
+        long saveAt,
+        @Nullable Path snapshot,
+        long saveAfterMillis,
+        @Nullable Path load,
+        long hashEvery) {
+    /** The port of the debug-exit device that guests/ and others use; QEMU's default for isa-debug-exit is 0x501. */
+    public static final int DEFAULT_DEBUG_EXIT = 0xf4;
+
+    static final long MIN_MEMORY = 2L << 20;
+    static final long MAX_MEMORY = 1L << 40;
+
+    /**
+     * A disk.
+     *
+     * @param file a raw image or a block device
+     * @param readOnly whether the guest may only read
+     */
+    public record Disk(Path file, boolean readOnly) {}
+
+    /** Where a byte stream of the guest goes. */
+    public sealed interface Sink {
+        /** Standard output, and input from standard input. */
+        record Stdio() implements Sink {}
+
+        /** Nowhere. */
+        record Null() implements Sink {}
+
+        /** A file, written anew. */
+        record ToFile(Path path) implements Sink {}
+    }
+
+    /**
+     * What to trace: instructions {@code from} to {@code to} (exclusive), counted from the start or, with
+     * {@code addresses}, those whose linear address is in the range.
+     */
+    public record Trace(boolean addresses, long from, long to) {}
+
+    /** The same for a machine of another size and model: that of a snapshot. */
+    VmConfig withMachine(long newMemory, String newModel) {
+        return new VmConfig(
+                kernel,
+                initrd,
+                append,
+                newMemory,
+                cpus,
+                engine,
+                newModel,
+                disks,
+                serial,
+                debugcon,
+                debugExit,
+                timeoutMillis,
+                noReboot,
+                gdbPort,
+                stats,
+                trace,
+                deterministic,
+                record,
+                replay,
+                saveAt,
+                snapshot,
+                saveAfterMillis,
+                load,
+                hashEvery);
+    }
+
+    /**
+     * Reads the words.
+     *
+     * @throws VmmException with status 2 if a key or a value is not one of those above
+     */
+    public static VmConfig parse(List<String> words) throws VmmException {
+        Parser p = new Parser();
+        for (String w : words) {
+            int eq = w.indexOf('=');
+            if (eq <= 0) {
+                throw new VmmException(VmmException.USAGE, "'" + w + "' is not KEY=VALUE");
+            }
+            p.set(w.substring(0, eq), w.substring(eq + 1));
+        }
+        return p.finish();
+    }
+
+    private static final class Parser {
+        private @Nullable Path kernel, initrd, record, replay, snapshot, load;
+        private String append = "";
+        private long memory = 512L << 20;
+        private int cpus = 1;
+        private String engine = "auto";
+        private String cpuModel = "";
+        private final List<Disk> disks = new ArrayList<>();
+        private Sink serial = new Sink.Stdio();
+        private Sink debugcon = new Sink.Null();
+        private int debugExit = -1;
+        private long timeoutMillis;
+        private boolean noReboot;
+        private int gdbPort = -1;
+        private boolean stats;
+        private @Nullable Trace trace;
+        private @Nullable Long deterministic;
+        private long saveAt = -1;
+        private long saveAfterMillis;
+        private long hashEvery;
+
+        void set(String key, String v) throws VmmException {
+            switch (key) {
+                case "kernel" -> kernel = path(key, v);
+                case "initrd" -> initrd = path(key, v);
+                case "append" -> append = v;
+                case "memory" -> memory = memory(v);
+                case "cpus" -> cpus = (int) number(key, v, 1, 1);
+                case "engine" -> engine = oneOf(key, v, "auto", "java", "kvm");
+                case "cpu-model" -> cpuModel = v;
+                case "disk" -> disks.add(disk(v));
+                case "serial" -> serial = sink(key, v);
+                case "debugcon" -> debugcon = sink(key, v);
+                case "debug-exit" -> debugExit = (int) number(key, v, 0, 0xffff);
+                case "timeout" -> timeoutMillis = seconds(key, v);
+                case "no-reboot" -> noReboot = bool(key, v);
+                case "gdb" -> gdbPort = (int) number(key, v, 0, 0xffff);
+                case "stats" -> stats = bool(key, v);
+                case "trace" -> trace = trace(v);
+                case "deterministic" -> deterministic = number(key, v, Long.MIN_VALUE, Long.MAX_VALUE);
+                case "record" -> record = path(key, v);
+                case "replay" -> replay = path(key, v);
+                case "save-at" -> {
+                    int comma = v.indexOf(',');
+                    saveAt = number(key, comma < 0 ? v : v.substring(0, comma), 0, Long.MAX_VALUE);
+                    if (comma >= 0) {
+                        snapshot = path(key, v.substring(comma + 1));
+                    }
+                }
+                case "save-after" -> saveAfterMillis = seconds(key, v);
+                case "snapshot" -> snapshot = path(key, v);
+                case "load" -> load = path(key, v);
+                case "hash-every" -> hashEvery = number(key, v, 1, Long.MAX_VALUE);
+                default -> throw usage("unknown option '" + key + "'");
+            }
+        }
+
+        VmConfig finish() throws VmmException {
+            if (kernel == null && load == null) {
+                throw usage("no kernel given; try kernel=FILE");
+            }
+            if (initrd != null && kernel == null) {
+                throw usage("an initrd needs a kernel");
+            }
+            if ((saveAt >= 0 || saveAfterMillis > 0) && snapshot == null) {
+                throw usage("save-at needs snapshot=FILE to save to");
+            }
+            if (record != null && replay != null) {
+                throw usage("record and replay exclude each other");
+            }
+            if ((record != null || replay != null || hashEvery > 0) && deterministic == null) {
+                deterministic = 1L;
+            }
+            return new VmConfig(
+                    kernel,
+                    initrd,
+                    append,
+                    memory,
+                    cpus,
+                    engine,
+                    cpuModel,
+                    List.copyOf(disks),
+                    serial,
+                    debugcon,
+                    debugExit,
+                    timeoutMillis,
+                    noReboot,
+                    gdbPort,
+                    stats,
+                    trace,
+                    deterministic,
+                    record,
+                    replay,
+                    saveAt,
+                    snapshot,
+                    saveAfterMillis,
+                    load,
+                    hashEvery);
+        }
+    }
+
+    private static VmmException usage(String message) {
+        return new VmmException(VmmException.USAGE, message);
+    }
+
+    private static Path path(String key, String v) throws VmmException {
+        if (v.isEmpty()) {
+            throw usage(key + " needs a file name");
+        }
+        try {
+            return Path.of(v);
+        } catch (InvalidPathException e) {
+            throw usage(key + " '" + v + "' is not a file name");
+        }
+    }
+
+    private static long number(String key, String v, long min, long max) throws VmmException {
+        long n;
+        try {
+            n = Long.decode(v);
+        } catch (NumberFormatException e) {
+            throw usage("%s must be a number, not '%s'".formatted(key, v));
+        }
+        if (n < min || n > max) {
+            throw usage(
+                    min == max
+                            ? "%s can only be %d in this version, not %d".formatted(key, min, n)
+                            : "%s must be from %d to %d, not %d".formatted(key, min, max, n));
+        }
+        return n;
+    }
+
+    private static final Pattern SIZE = Pattern.compile("(\\d{1,18})([KMGTkmgt]?)");
+
+    private static long memory(String v) throws VmmException {
+        Matcher m = SIZE.matcher(v);
+        if (!m.matches()) {
+            throw usage("memory '" + v + "' is not a size; try 512M");
+        }
+        int shift = m.group(2).isEmpty() ? 0 : 10 * ("KMGT".indexOf(m.group(2).toUpperCase(Locale.ROOT)) + 1);
+        long n = Long.parseLong(m.group(1));
+        if (n > MAX_MEMORY >> shift) {
+            throw usage("memory " + v + " is more than the 1T that a guest can have");
+        }
+        n <<= shift;
+        if (n < MIN_MEMORY) {
+            throw usage("memory " + v + " is too little: a guest needs 2M at least");
+        }
+        if ((n & 0xfffff) != 0) {
+            throw usage("memory " + v + " is not a whole number of megabytes");
+        }
+        return n;
+    }
+
+    private static long seconds(String key, String v) throws VmmException {
+        try {
+            BigDecimal s = new BigDecimal(v);
+            if (s.signum() > 0 && s.compareTo(BigDecimal.valueOf(1_000_000_000)) <= 0) {
+                return Math.max(1, s.movePointRight(3).longValue());
+            }
+        } catch (NumberFormatException e) {
+            throw usage(key + " '" + v + "' is not a number of seconds");
+        }
+        throw usage(key + " must be more than 0 seconds and at most 1000000000, not " + v);
+    }
+
+    private static boolean bool(String key, String v) throws VmmException {
+        return oneOf(key, v, "true", "false").equals("true");
+    }
+
+    private static String oneOf(String key, String v, String... choices) throws VmmException {
+        if (!List.of(choices).contains(v)) {
+            throw usage("%s must be one of %s, not '%s'".formatted(key, String.join(", ", choices), v));
+        }
+        return v;
+    }
+
+    private static Disk disk(String v) throws VmmException {
+        for (String suffix : new String[] {",readonly=true", ",readonly=false"}) {
+            if (v.endsWith(suffix)) {
+                return new Disk(path("disk", v.substring(0, v.length() - suffix.length())), suffix.endsWith("true"));
+            }
+        }
+        return new Disk(path("disk", v), false);
+    }
+
+    private static Sink sink(String key, String v) throws VmmException {
+        return switch (v) {
+            case "stdio" -> new Sink.Stdio();
+            case "null" -> new Sink.Null();
+            default -> {
+                if (!v.startsWith("file:")) {
+                    throw usage("%s must be stdio, null or file:PATH, not '%s'".formatted(key, v));
+                }
+                yield new Sink.ToFile(path(key, v.substring(5)));
+            }
+        };
+    }
+
+    private static Trace trace(String v) throws VmmException {
+        int comma = v.indexOf(',');
+        int dash = v.indexOf('-');
+        if (comma > 0) {
+            long from = number("trace", v.substring(0, comma), 0, Long.MAX_VALUE);
+            long count = number("trace", v.substring(comma + 1), 1, Long.MAX_VALUE - from);
+            return new Trace(false, from, from + count);
+        }
+        if (dash > 0) {
+            return new Trace(true, address(v.substring(0, dash)), address(v.substring(dash + 1)));
+        }
+        throw usage("trace must be FIRST,COUNT of instructions or FROM-TO of addresses, not '" + v + "'");
+    }
+
+    private static long address(String v) throws VmmException {
+        try {
+            return Long.parseUnsignedLong(v.startsWith("0x") ? v.substring(2) : v, 16);
+        } catch (NumberFormatException e) {
+            throw usage("trace: '" + v + "' is not an address");
+        }
+    }
+}
