@@ -342,6 +342,18 @@ final class Cpu extends CpuTransfers implements Vcpu {
                 stepOne();
                 continue;
             }
+            if ((dr[5] & 0xff) != 0) {
+                ATTENTION.setOpaque(this, 1);
+                if ((flagsRest & RF) == 0 && !movSsShadow && instructionBreakpoint()) {
+                    faultVector = DB;
+                    faultError = -1;
+                    deliverFault();
+                } else {
+                    stepOne();
+                    flagsRest &= ~RF;
+                }
+                continue;
+            }
             if (stiShadow || movSsShadow || (flagsRest & TF) != 0) {
                 ATTENTION.setOpaque(this, 1);
                 stepOne();
@@ -373,6 +385,21 @@ final class Cpu extends CpuTransfers implements Vcpu {
             dr[4] |= 1 << 14;
             deliverEvent(DB);
         }
+    }
+
+    /** Whether a debug register stops before this instruction (SDM vol. 3, 18.3.1.1); notes it in DR6. */
+    private boolean instructionBreakpoint() {
+        long linear = linearRip(rip);
+        boolean hit = false;
+        for (int i = 0; i < 4; i++) {
+            boolean enabled = (dr[5] >>> i * 2 & 3) != 0;
+            boolean execute = (dr[5] >>> 16 + i * 4 & 15) == 0;
+            if (enabled && execute && dr[i] == linear) {
+                dr[4] |= 1L << i;
+                hit = true;
+            }
+        }
+        return hit;
     }
 
     private boolean isBreakpoint() {

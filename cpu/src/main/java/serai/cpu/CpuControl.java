@@ -165,6 +165,7 @@ final class CpuControl {
                 throw c.fault(CpuSegments.GP, 0);
             }
             c.dr[i] = i == 4 ? v & 0xe00f | 0xffff0ff0L : v & 0xffff2bffL | 0x400;
+            c.checkInterrupts(); // breakpoints are looked at between blocks
         } else {
             c.dr[i] = v;
         }
