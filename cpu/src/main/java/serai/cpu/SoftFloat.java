@@ -520,10 +520,23 @@ final class SoftFloat {
                 return;
             }
             exp -= wrap;
+            if (wrap != 0 && exp > emax) {
+                // FSCALE can overflow farther than the wrapped exponent reaches
+                flags |= PE;
+                roundedUp = true;
+                r.set(Kind.INFINITE, r.sign);
+                return;
+            }
         } else if (exp < emin) {
             if (!masked(UE)) {
                 flags |= UE;
                 exp += wrap;
+                if (wrap != 0 && exp < emin) {
+                    flags |= PE;
+                    roundedUp = false;
+                    r.set(Kind.ZERO, r.sign);
+                    return;
+                }
             } else if (ftz) {
                 flags |= UE | PE;
                 r.set(Kind.ZERO, r.sign);

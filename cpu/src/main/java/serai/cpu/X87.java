@@ -136,14 +136,10 @@ final class X87 {
         Fpu f = c.fpu;
         SoftFloat s = f.soft;
         int order;
+        boolean done;
         if (sourceEmpty || empty(f, 0)) {
-            if (!stackFault(f, false)) {
-                if (!how.toFlags) {
-                    return;
-                }
-                return;
-            }
             order = 2;
+            done = stackFault(f, false);
         } else {
             unpack(f, s.a, 0);
             boolean nan = s.a.isNan() || s.b.isNan();
@@ -161,10 +157,13 @@ final class X87 {
                 }
                 order = s.order();
             }
-            if (!commit(f)) {
-                return;
+            int c1 = f.statusWord & Fpu.C1;
+            done = commit(f);
+            if (how.toFlags) {
+                f.statusWord |= c1; // FCOMI leaves it
             }
         }
+        // the answer is given even if an unmasked exception forbids to pop
         if (how.toFlags) {
             c.arithmeticFlags(
                     switch (order) {
@@ -183,7 +182,7 @@ final class X87 {
                         default -> Fpu.C0 | Fpu.C2 | Fpu.C3;
                     });
         }
-        for (int i = 0; i < how.pops; i++) {
+        for (int i = 0; done && i < how.pops; i++) {
             pop(f);
         }
     }
@@ -231,7 +230,9 @@ final class X87 {
                 s.flags |= Fpu.DE;
             }
         }
-        if (commit(f)) {
+        commit(f);
+        // a denormal is loaded even if the exception is not masked
+        if ((s.flags & Fpu.IE & ~f.controlWord) == 0) {
             push(f);
             write(f, 0, s.r);
         }
@@ -310,7 +311,6 @@ final class X87 {
             }
             return;
         }
-        f.statusWord &= ~Fpu.C1;
         if (condition) {
             int p = physical(f, i);
             write(f, 0, f.significand[p], f.signExponent[p]);
@@ -332,7 +332,7 @@ final class X87 {
     // ---- unary operations on ST(0), some with ST(1) ----
 
     /** Whether ST(0), and with {@code both} ST(1), are there; notes the fault and delivers its response if not. */
-    private static boolean operands(Fpu f, boolean both) {
+    static boolean operands(Fpu f, boolean both) {
         if (empty(f, 0) || both && empty(f, 1)) {
             if (stackFault(f, false)) {
                 writeIndefinite(f, 0);
@@ -347,7 +347,7 @@ final class X87 {
         return true;
     }
 
-    private static void finish(Fpu f) {
+    static void finish(Fpu f) {
         if (commit(f)) {
             write(f, 0, f.soft.r);
         }
@@ -407,6 +407,7 @@ final class X87 {
 
     /** FPREM (quotient cut) and FPREM1 (quotient to nearest). */
     static void remainder(Fpu f, boolean nearest) {
+        f.statusWord &= ~Fpu.C2;
         if (!operands(f, true)) {
             return;
         }

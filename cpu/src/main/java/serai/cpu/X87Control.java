@@ -15,13 +15,17 @@ final class X87Control {
             case "FWAIT" -> new Wait();
             case "FFREE" -> {
                 int i = d.operand[0];
-                yield new Waited((c, f) -> f.empty |= 1 << X87.physical(f, i));
+                yield new Waited((c, f) -> {
+                    f.empty |= 1 << X87.physical(f, i);
+                    f.statusWord &= ~Fpu.C1;
+                });
             }
             case "FFREEP" -> {
                 int i = d.operand[0];
                 yield new Waited((c, f) -> {
                     f.empty |= 1 << X87.physical(f, i);
                     X87.pop(f);
+                    f.statusWord &= ~Fpu.C1;
                 });
             }
             case "FNSTCW", "FNSTSW" ->

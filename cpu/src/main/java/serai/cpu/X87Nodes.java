@@ -253,9 +253,12 @@ final class X87Nodes {
                 return new Registers(d, (c, f) -> X87.store(f, i, m.equals("FSTP")));
             case "FSTPNCE":
                 return new Registers(d, (c, f) -> {
-                    // stores without a check for an empty register
-                    X87.write(f, i, f.significand[f.top], f.signExponent[f.top]);
+                    // an empty register is no stack fault here: nothing is stored then
+                    if (!X87.empty(f, 0)) {
+                        X87.write(f, i, f.significand[f.top], f.signExponent[f.top]);
+                    }
                     X87.pop(f);
+                    f.statusWord &= ~Fpu.C1;
                 });
             case "FXCH":
                 return new Registers(d, (c, f) -> X87.exchange(f, i));
@@ -391,6 +394,14 @@ final class X87Nodes {
             case "FPREM" -> new Registers(d, (c, f) -> X87.remainder(f, false));
             case "FPREM1" -> new Registers(d, (c, f) -> X87.remainder(f, true));
             case "FXTRACT" -> new Registers(d, (c, f) -> X87.extract(f));
+            case "F2XM1" -> new Registers(d, (c, f) -> X87Functions.exponential(f));
+            case "FYL2X" -> new Registers(d, (c, f) -> X87Functions.logarithm(f, false));
+            case "FYL2XP1" -> new Registers(d, (c, f) -> X87Functions.logarithm(f, true));
+            case "FPATAN" -> new Registers(d, (c, f) -> X87Functions.arcTangent(f));
+            case "FSIN" -> new Registers(d, (c, f) -> X87Functions.trigonometric(f, X87Functions.Function.SIN));
+            case "FCOS" -> new Registers(d, (c, f) -> X87Functions.trigonometric(f, X87Functions.Function.COS));
+            case "FPTAN" -> new Registers(d, (c, f) -> X87Functions.trigonometric(f, X87Functions.Function.TAN));
+            case "FSINCOS" -> new Registers(d, (c, f) -> X87Functions.trigonometric(f, X87Functions.Function.SINCOS));
             case "FINCSTP" ->
                 new Registers(d, (c, f) -> {
                     f.top = f.top + 1 & 7;

@@ -200,12 +200,15 @@ final class OracleTest {
         ByteBuffer b = OracleCpu.view(got.fx());
         boolean approximate = c.row().has("approximate");
         unequal(s, "fcw", a.getShort(0) & 0xffff, b.getShort(0) & 0xffff);
-        unequal(s, "fsw", a.getShort(2) & 0xffff, b.getShort(2) & 0xffff);
+        // a transcendental result may be rounded the other way, or to an exact one
+        int status = approximate && row != null && row.map() == 0 ? 0xffff & ~(Fpu.C1 | Fpu.PE | Fpu.UE | Fpu.ES | Fpu.BUSY) : 0xffff;
+        unequal(s, "fsw", a.getShort(2) & status, b.getShort(2) & status);
         unequal(s, "ftw", a.getShort(4) & 0xffff, b.getShort(4) & 0xffff);
         unequal(s, "mxcsr", a.getInt(24), b.getInt(24));
         for (int i = 0; i < 8; i++) {
             int at = 32 + i * 16;
-            if (a.getLong(at) != b.getLong(at) || a.getShort(at + 8) != b.getShort(at + 8)) {
+            if ((a.getLong(at) != b.getLong(at) || a.getShort(at + 8) != b.getShort(at + 8))
+                    && !(approximate && closeExtended(a, b, at))) {
                 s.append(" st%d: %s, got %s;".formatted(i, extended(a, at), extended(b, at)));
             }
         }
@@ -226,6 +229,16 @@ final class OracleTest {
             }
         }
         return s.isEmpty() ? "" : s + inputs(c);
+    }
+
+    /** Transcendental functions: two units in the last place, one for the processor and one for us. */
+    private static boolean closeExtended(ByteBuffer a, ByteBuffer b, int at) {
+        int e = a.getShort(at + 8) - b.getShort(at + 8);
+        long d = a.getLong(at) - b.getLong(at);
+        if ((a.getShort(at + 8) & 0x7fff) <= 1 && (b.getShort(at + 8) & 0x7fff) <= 1) {
+            return Math.abs(d) <= 2; // denormals have the exponent of the least normal ones
+        }
+        return e == 0 ? Math.abs(d) <= 2 : Math.abs(e) == 1 && Math.abs(d - e * Long.MIN_VALUE) <= 4;
     }
 
     /** RCPPS and RSQRTPS: relative error at most 1.5 * 2^-12 of the exact result on both sides. */
