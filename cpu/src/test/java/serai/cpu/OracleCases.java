@@ -257,9 +257,13 @@ final class OracleCases {
         return switch (chance(8) ? 'i' : kind) {
             case 's' -> floatBits() & 0xffffffffL | (long) floatBits() << 32;
             case 'd' -> doubleBits();
-            case 'b' ->
-                random.nextLong() & (random.nextLong() | random.nextLong()) & 0x7f7f7f7f7f7f7f7fL
-                        | (random.nextLong() & 0x8080808080808080L);
+            case 'b' -> {
+                // bytes near zero and near the ends of their range
+                long a = random.nextLong();
+                long b = random.nextLong();
+                long signs = random.nextLong() & 0x8080808080808080L;
+                yield a & b & 0x7f7f7f7f7f7f7f7fL | signs;
+            }
             default -> integer();
         };
     }

@@ -308,7 +308,6 @@ public final class Machine implements AutoCloseable {
      *     engine counts
      */
     public Outcome run(long untilInstructions) {
-        stopping = false;
         if (virtual != null) {
             return runDeterministic(virtual, untilInstructions);
         }
@@ -333,7 +332,11 @@ public final class Machine implements AutoCloseable {
                 requested = null;
                 return o;
             }
-            return stopping ? new Outcome.Stopped() : null;
+            if (stopping) {
+                stopping = false; // taken here, so that a stop before run is not lost
+                return new Outcome.Stopped();
+            }
+            return null;
         } finally {
             lock.unlock();
         }

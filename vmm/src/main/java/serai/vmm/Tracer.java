@@ -1,6 +1,5 @@
 package serai.vmm;
 
-import java.io.PrintStream;
 import org.jspecify.annotations.Nullable;
 import serai.machine.engine.CpuState;
 import serai.machine.engine.Vcpu;
@@ -13,13 +12,20 @@ final class Tracer {
     };
     private static final String[] CR = {"cr0", "cr2", "cr3", "cr4", "cr8"};
 
-    private final PrintStream out;
+    private final Console out;
     private final GuestMemory memory;
+    private final VmConfig.Trace range;
     private @Nullable CpuState before;
 
-    Tracer(PrintStream out, GuestMemory memory) {
+    Tracer(Console out, GuestMemory memory, VmConfig.Trace range) {
+        this.range = range;
         this.out = out;
         this.memory = memory;
+    }
+
+    /** Whether the instruction that comes after so many is to be stepped over alone. */
+    boolean covers(long instructions) {
+        return range.addresses() || (instructions >= range.from() && instructions < range.to());
     }
 
     /** Before an instruction. */
@@ -28,13 +34,18 @@ final class Tracer {
     }
 
     /** After it. */
-    void after(Vcpu vcpu, long number) {
+    void after(Vcpu vcpu) {
         CpuState a = before;
         if (a == null) {
             return;
         }
+        if (range.addresses()
+                && (Long.compareUnsigned(a.rip(), range.from()) < 0
+                        || Long.compareUnsigned(a.rip(), range.to()) >= 0)) {
+            return;
+        }
         CpuState b = vcpu.save();
-        out.println(line(a, b, number, bytes(vcpu, a)));
+        out.say(line(a, b, a.instructions(), bytes(vcpu, a)) + "\n");
     }
 
     private String bytes(Vcpu vcpu, CpuState a) {

@@ -34,6 +34,7 @@ import org.jspecify.annotations.Nullable;
  * @param replay file to replay inputs from, or null
  * @param saveAt save a snapshot and end at this many instructions, or -1
  * @param snapshot the file to save to, or null
+ * @param saveAfterMillis save a snapshot and end after this wall time, or 0: for engines that can't count
  * @param load a snapshot to go on from, or null
  * @param hashEvery print a hash of the CPU's state every so many instructions, or 0
  */
@@ -59,6 +60,7 @@ public record VmConfig(
         @Nullable Path replay,
         long saveAt,
         @Nullable Path snapshot,
+        long saveAfterMillis,
         @Nullable Path load,
         long hashEvery) {
     /** The port of the debug-exit device that guests/ and others use; QEMU's default for isa-debug-exit is 0x501. */
@@ -92,6 +94,35 @@ public record VmConfig(
      * {@code addresses}, those whose linear address is in the range.
      */
     public record Trace(boolean addresses, long from, long to) {}
+
+    /** The same for a machine of another size and model: that of a snapshot. */
+    VmConfig withMachine(long newMemory, String newModel) {
+        return new VmConfig(
+                kernel,
+                initrd,
+                append,
+                newMemory,
+                cpus,
+                engine,
+                newModel,
+                disks,
+                serial,
+                debugcon,
+                debugExit,
+                timeoutMillis,
+                noReboot,
+                gdbPort,
+                stats,
+                trace,
+                deterministic,
+                record,
+                replay,
+                saveAt,
+                snapshot,
+                saveAfterMillis,
+                load,
+                hashEvery);
+    }
 
     /**
      * Reads the words.
@@ -128,6 +159,7 @@ public record VmConfig(
         private @Nullable Trace trace;
         private @Nullable Long deterministic;
         private long saveAt = -1;
+        private long saveAfterMillis;
         private long hashEvery;
 
         void set(String key, String v) throws VmmException {
@@ -143,7 +175,7 @@ public record VmConfig(
                 case "serial" -> serial = sink(key, v);
                 case "debugcon" -> debugcon = sink(key, v);
                 case "debug-exit" -> debugExit = (int) number(key, v, 0, 0xffff);
-                case "timeout" -> timeoutMillis = seconds(v);
+                case "timeout" -> timeoutMillis = seconds(key, v);
                 case "no-reboot" -> noReboot = bool(key, v);
                 case "gdb" -> gdbPort = (int) number(key, v, 0, 0xffff);
                 case "stats" -> stats = bool(key, v);
@@ -158,6 +190,7 @@ public record VmConfig(
                         snapshot = path(key, v.substring(comma + 1));
                     }
                 }
+                case "save-after" -> saveAfterMillis = seconds(key, v);
                 case "snapshot" -> snapshot = path(key, v);
                 case "load" -> load = path(key, v);
                 case "hash-every" -> hashEvery = number(key, v, 1, Long.MAX_VALUE);
@@ -172,7 +205,7 @@ public record VmConfig(
             if (initrd != null && kernel == null) {
                 throw usage("an initrd needs a kernel");
             }
-            if (saveAt >= 0 && snapshot == null) {
+            if ((saveAt >= 0 || saveAfterMillis > 0) && snapshot == null) {
                 throw usage("save-at needs snapshot=FILE to save to");
             }
             if (record != null && replay != null) {
@@ -203,6 +236,7 @@ public record VmConfig(
                     replay,
                     saveAt,
                     snapshot,
+                    saveAfterMillis,
                     load,
                     hashEvery);
         }
@@ -261,16 +295,16 @@ public record VmConfig(
         return n;
     }
 
-    private static long seconds(String v) throws VmmException {
+    private static long seconds(String key, String v) throws VmmException {
         try {
             BigDecimal s = new BigDecimal(v);
             if (s.signum() > 0 && s.compareTo(BigDecimal.valueOf(1_000_000_000)) <= 0) {
                 return Math.max(1, s.movePointRight(3).longValue());
             }
         } catch (NumberFormatException e) {
-            throw usage("timeout '" + v + "' is not a number of seconds");
+            throw usage(key + " '" + v + "' is not a number of seconds");
         }
-        throw usage("timeout must be more than 0 seconds and at most 1000000000, not " + v);
+        throw usage(key + " must be more than 0 seconds and at most 1000000000, not " + v);
     }
 
     private static boolean bool(String key, String v) throws VmmException {

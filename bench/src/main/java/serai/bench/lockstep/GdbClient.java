@@ -84,6 +84,14 @@ final class GdbClient implements AutoCloseable {
         if (!stop.startsWith("T") && !stop.startsWith("S")) {
             throw new IOException("no stop: " + stop);
         }
+        try {
+            Thread.sleep(100); // a stop may be told twice: that of connecting, and this one
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        while (in.available() > 0) {
+            in.read();
+        }
     }
 
     /** A monitor command. */
@@ -91,6 +99,15 @@ final class GdbClient implements AutoCloseable {
         String answer = ask("qRcmd," + HexFormat.of().formatHex(command.getBytes(StandardCharsets.US_ASCII)));
         while (answer.startsWith("O") && !answer.equals("OK")) {
             answer = answer();
+        }
+    }
+
+    /** Writes memory by linear address. */
+    void write(long linear, byte[] data) throws IOException {
+        String answer =
+                ask("M%x,%x:%s".formatted(linear, data.length, HexFormat.of().formatHex(data)));
+        if (!answer.equals("OK")) {
+            throw new IOException("memory %x: %s".formatted(linear, answer));
         }
     }
 

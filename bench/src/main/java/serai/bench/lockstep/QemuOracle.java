@@ -32,11 +32,13 @@ final class QemuOracle implements AutoCloseable {
     /**
      * Starts QEMU.
      *
+     * @param codePage guest-physical page that RIP lies in
      * @param model what follows {@code -cpu}
      * @param fpu whether to log x87 and SSE registers, too
      * @param extra further arguments
      */
-    QemuOracle(CpuState start, GuestMemory memory, String model, boolean fpu, List<String> extra) throws IOException {
+    QemuOracle(CpuState start, long codePage, GuestMemory memory, String model, boolean fpu, List<String> extra)
+            throws IOException {
         Path shm = Path.of("/dev/shm");
         directory = Files.isDirectory(shm)
                 ? Files.createTempDirectory(shm, "serai-lockstep")
@@ -53,7 +55,13 @@ final class QemuOracle implements AutoCloseable {
             f.setLength(top);
             copyRam(memory, f.getChannel());
         }
-        ram = FileChannel.open(ramFile, StandardOpenOption.READ);
+        boolean wide = (start.msr(Msr.EFER, 0) & 0x400) != 0;
+        ram = FileChannel.open(ramFile, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        byte[] original = new byte[StartRom.TRAMPOLINE.length];
+        if (wide) {
+            memory.read(codePage, original, 0, original.length);
+            ram.write(ByteBuffer.wrap(StartRom.TRAMPOLINE), codePage);
+        }
         Path rom = directory.resolve("rom");
         byte[] shadow = new byte[0x20000];
         for (int p = 0; p < shadow.length; p += 4096) {
@@ -61,7 +69,7 @@ final class QemuOracle implements AutoCloseable {
                 memory.read(0xe0000 + p, shadow, p, 4096);
             }
         }
-        Files.write(rom, StartRom.build(start, shadow));
+        Files.write(rom, StartRom.build(start, codePage, shadow));
         Path logFile = directory.resolve("log");
         run("mkfifo", logFile.toString());
         int port;
@@ -118,6 +126,9 @@ final class QemuOracle implements AutoCloseable {
         gdb.send("c");
         sleep(300);
         interrupt(gdb);
+        if (wide) {
+            gdb.write(start.rip() & ~0xfffL, original);
+        }
         setRegisters(start);
         gdb.monitor("log cpu,nochain" + (fpu ? ",fpu" : ""));
         try {
@@ -183,14 +194,7 @@ final class QemuOracle implements AutoCloseable {
     /** gdb's numbers in QEMU's description: i386/64bit-core.xml and what follows it. */
     private void setRegisters(CpuState s) throws IOException {
         int[] order = {0, 3, 1, 2, 6, 7, 5, 4, 8, 9, 10, 11, 12, 13, 14, 15};
-        long efer = s.msr(Msr.EFER, 0);
-        gdb.register(63, s.cr()[3]);
-        gdb.register(65, efer);
-        gdb.register(61, s.cr()[1]);
-        gdb.register(60, s.cr()[0]);
-        gdb.register(62, s.cr()[2]);
-        gdb.register(57, s.segments()[CpuState.FS].base());
-        gdb.register(58, s.segments()[CpuState.GS].base());
+        gdb.ask("qXfer:features:read:target.xml:0,fff"); // single registers can be set after this only
         for (int i = 0; i < 16; i++) {
             gdb.register(i, s.gpr()[order[i]]);
         }

@@ -9,8 +9,8 @@ import serai.machine.engine.Segment;
 
 /**
  * A 256-KiB ROM that takes a CPU from reset to a state: it loads descriptor tables, segments with their hidden parts,
- * MSRs and x87/SSE state, then spins at {@link #SPIN}. General registers, RIP, flags and control registers are then set
- * from outside, by a gdb stub.
+ * MSRs, x87/SSE state and control registers, then spins. General registers, RIP and flags are then set from outside, by a
+ * gdb stub (QEMU's sets control registers in name only).
  *
  * <pre>
  * 0xfffc0000  page tables: 4 GiB one to one, accessed and dirty set beforehand as they can't be written
@@ -24,8 +24,10 @@ final class StartRom {
     static final int SIZE = 256 * 1024;
     static final long BASE = 0xfffc0000L;
     static final long SPIN = 0xfffdf000L;
+    /** MOV CR3, RAX; JMP $: to be put at the start of the page that RIP lies in, and taken away again afterwards. */
+    static final byte[] TRAMPOLINE = {0x0f, 0x22, (byte) 0xd8, (byte) 0xeb, (byte) 0xfe};
 
-    private static final int PAGES = 0, GDT = 0x8000, CODE32 = 0x10000, CODE64 = 0x14000, FX = 0x18000;
+    private static final int PAGES = 0, GDT = 0xa000, CODE32 = 0x10000, CODE64 = 0x14000, FX = 0x18000;
     private static final int FRAME = 0x19000, POINTERS = 0x1a000, SPIN_AT = 0x1f000, SHADOW = 0x20000;
     private static final int OWN = 0x4000;
 
@@ -37,11 +39,12 @@ final class StartRom {
     /**
      * The image.
      *
+     * @param codePage guest-physical address of the page that RIP lies in; {@link #TRAMPOLINE} is put there in 64-bit mode
      * @param shadow 128 KiB that the guest finds from 0xe0000 on
      * @throws IllegalArgumentException if the state is in real mode
      */
-    static byte[] build(CpuState s, byte[] shadow) {
-        return new StartRom().make(s, shadow);
+    static byte[] build(CpuState s, long codePage, byte[] shadow) {
+        return new StartRom().make(s, codePage, shadow);
     }
 
     private void emit(int... bytes) {
@@ -52,6 +55,11 @@ final class StartRom {
 
     private void emit32(long v) {
         emit((int) v & 0xff, (int) (v >> 8) & 0xff, (int) (v >> 16) & 0xff, (int) (v >> 24) & 0xff);
+    }
+
+    private void emit64(long v) {
+        emit32(v);
+        emit32(v >>> 32);
     }
 
     private void wrmsr(int index, long value) {
@@ -93,19 +101,28 @@ final class StartRom {
         }
     }
 
-    private byte[] make(CpuState s, byte[] shadow) {
+    private byte[] make(CpuState s, long codePage, byte[] shadow) {
         if ((s.cr()[0] & 1) == 0) {
             throw new IllegalArgumentException("a comparison can't start in real mode");
         }
         boolean wide = (s.msr(Msr.EFER, 0) & 0x400) != 0;
+        if (!wide && s.cr()[0] < 0) {
+            throw new IllegalArgumentException("a comparison can't start in 32-bit paging");
+        }
+        if ((s.segments()[CpuState.CS].selector() & 3) != 0) {
+            throw new IllegalArgumentException("a comparison can't start in user mode");
+        }
         rom.put(SHADOW, shadow, 0, Math.min(shadow.length, SIZE - SHADOW - 0x80));
         // page tables
-        rom.putLong(PAGES, BASE + PAGES + 0x1000 | 0x67);
+        rom.putLong(PAGES, BASE + PAGES + 0x1000 | 0x63);
         for (int i = 0; i < 4; i++) {
-            rom.putLong(PAGES + 0x1000 + i * 8, BASE + PAGES + 0x2000 + i * 0x1000 | 0x67);
+            rom.putLong(PAGES + 0x1000 + i * 8, BASE + PAGES + 0x2000 + i * 0x1000 | 0x63);
             for (int j = 0; j < 512; j++) {
-                rom.putLong(PAGES + 0x2000 + i * 0x1000 + j * 8, (long) i << 30 | (long) j << 21 | 0xe7);
+                rom.putLong(PAGES + 0x2000 + i * 0x1000 + j * 8, (long) i << 30 | (long) j << 21 | 0xe3);
             }
+        }
+        if (wide) {
+            mapCode(s.rip(), codePage);
         }
         for (int i = 0; i < 8; i++) {
             if (s.segments()[i].selector() < OWN) {
@@ -178,6 +195,12 @@ final class StartRom {
             code.write(all, cut, 7);
             emit(0x36);
             code.write(all, cut + 7, 7);
+            emit(0xb8);
+            emit32(s.cr()[3]);
+            emit(0x0f, 0x22, 0xe0); // cr4
+            emit(0xb8);
+            emit32(s.cr()[0]);
+            emit(0x0f, 0x22, 0xc0); // cr0
             emit(0xe9);
             emit32(SPIN - (BASE + CODE32 + code.size() + 4));
             place(CODE32);
@@ -217,20 +240,25 @@ final class StartRom {
         rip64(0x0f, 0x01, 0x1d, POINTERS + 16); // lidt
         emit(0xbc);
         emit32(BASE + FRAME);
-        if ((cs.selector() & 3) == 0) {
-            emit(0x48, 0xcf);
-            place(CODE64);
-            codeBase = CODE64 + 0x800;
-            rip64(0x0f, 0x01, 0x15, POINTERS); // lgdt
-            emit(0xe9);
-            emit32(SPIN - (BASE + codeBase + code.size() + 4));
-            place(CODE64 + 0x800);
-        } else {
-            // user mode: LGDT has to come before, so IRET reads the state's own table; left to the caller's luck
-            rom.putLong(FRAME, SPIN);
-            emit(0x48, 0xcf);
-            place(CODE64);
-        }
+        emit(0x48, 0xcf);
+        place(CODE64);
+        codeBase = CODE64 + 0x800;
+        rip64(0x0f, 0x01, 0x15, POINTERS); // lgdt
+        emit(0x48, 0xb8);
+        emit64(s.cr()[1]);
+        emit(0x0f, 0x22, 0xd0); // cr2
+        emit(0xb8);
+        emit32(s.cr()[3]);
+        emit(0x0f, 0x22, 0xe0); // cr4
+        emit(0xb8);
+        emit32(s.cr()[0]);
+        emit(0x0f, 0x22, 0xc0); // cr0
+        emit(0x48, 0xb8);
+        emit64(s.cr()[2]);
+        emit(0x48, 0xbb);
+        emit64(s.rip() & ~0xfffL);
+        emit(0xff, 0xe3); // jmp rbx: the trampoline
+        place(CODE64 + 0x800);
         return rom.array();
     }
 
@@ -239,6 +267,22 @@ final class StartRom {
     private void rip64(int a, int b, int modrm, int target) {
         emit(a, b, modrm);
         emit32(target - (codeBase + code.size() + 4));
+    }
+
+    /** The page that the state runs in, where it runs: CR3 can be loaded there. */
+    private void mapCode(long rip, long physical) {
+        int top = (int) (rip >>> 39 & 511);
+        if (top == 0) {
+            if ((rip & ~0xfffL) != physical) {
+                throw new IllegalArgumentException("code below 512 GiB is not mapped one to one");
+            }
+            return;
+        }
+        int at = PAGES + 0x6000;
+        rom.putLong(PAGES + top * 8, BASE + at | 0x63);
+        rom.putLong(at + (int) (rip >>> 30 & 511) * 8, BASE + at + 0x1000 | 0x63);
+        rom.putLong(at + 0x1000 + (int) (rip >>> 21 & 511) * 8, BASE + at + 0x2000 | 0x63);
+        rom.putLong(at + 0x2000 + (int) (rip >>> 12 & 511) * 8, physical | 0x63);
     }
 
     private void pointer(int at, int limit, long base) {

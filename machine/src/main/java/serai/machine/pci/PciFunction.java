@@ -186,6 +186,11 @@ public abstract class PciFunction<S extends Record> implements Device<S> {
         intx.set(high && (get16(COMMAND) & COMMAND_INTX_OFF) == 0 && (msix == null || !msix.enabled(this)));
     }
 
+    /** Whether the guest has enabled MSI-X. */
+    protected final boolean msixEnabled() {
+        return msix != null && msix.enabled(this);
+    }
+
     // ---- the bus ----
 
     final void attach(PortBus portBus, MmioBus mmioBus, int slot, IntFunction<IrqLine> pins) {

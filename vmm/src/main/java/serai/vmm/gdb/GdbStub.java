@@ -82,6 +82,12 @@ public final class GdbStub implements AutoCloseable {
         return p != null && p.takeInterrupt();
     }
 
+    /** Whether Ctrl-C has come that {@link #interrupted} has not told of yet. */
+    public boolean interruptWaits() {
+        Packets p = packets;
+        return p != null && p.interruptWaits();
+    }
+
     /** The breakpoints set, as linear addresses. */
     public long[] breakpoints() {
         return breakpoints.stream().mapToLong(Long::longValue).toArray();

@@ -114,8 +114,9 @@ final class Packets {
         return b || closed;
     }
 
-    boolean closed() {
-        return closed;
+    /** The same, without taking it. */
+    boolean interruptWaits() {
+        return interrupted || closed;
     }
 
     /** From now on neither side acknowledges. */

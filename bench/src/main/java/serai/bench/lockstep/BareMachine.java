@@ -1,4 +1,4 @@
-package serai.checks;
+package serai.bench.lockstep;
 
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -22,7 +22,7 @@ import serai.machine.memory.RamRegion;
 /**
  * The least machine round an engine: RAM, ports 0xe9 and 0xf4, and nothing else. To look at an engine without devices.
  *
- * <pre>java … serai.checks.BareMachine java guests-binary</pre>
+ * <pre>java … serai.bench.lockstep.BareMachine java guests-binary</pre>
  */
 public final class BareMachine implements VcpuHost {
     private final GuestMemory memory;
@@ -31,7 +31,7 @@ public final class BareMachine implements VcpuHost {
     private @org.jspecify.annotations.Nullable Vcpu vcpu;
     private final long start = System.nanoTime();
 
-    private BareMachine(GuestMemory memory) {
+    BareMachine(GuestMemory memory) {
         this.memory = memory;
     }
 

@@ -1,0 +1,87 @@
+package serai.checks;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import serai.image.Image;
+import serai.image.ImageException;
+import serai.image.Images;
+import serai.image.Progress;
+
+/** The unmodified Debian kernel with busybox, on the Java engine. */
+@Tag("e2e")
+final class KernelTest {
+    @TempDir
+    Path directory;
+
+    private static List<String> tiny(String... more) throws InterruptedException {
+        Image i;
+        try {
+            i = Images.forUser(Progress.onStandardError()).get("tiny");
+        } catch (ImageException e) {
+            assumeTrue(false, "capability: debian-packages");
+            throw new AssertionError(e);
+        }
+        List<String> w = new ArrayList<>(List.of(
+                "kernel=" + i.kernel(),
+                "initrd=" + i.initrd(),
+                "append=" + i.append(),
+                "engine=java",
+                "memory=512M",
+                "timeout=280"));
+        w.addAll(List.of(more));
+        return w;
+    }
+
+    @Test
+    void reachesAShellThatAnswersAndPowersOff() throws Exception {
+        try (Vmm v = Vmm.start(tiny())) {
+            v.awaitOutput(o -> o.contains("serai: init"), 240);
+            v.awaitOutput(o -> o.endsWith("# "), 120);
+            v.type("echo $((6 * 7)); uname -r\n");
+            v.awaitOutput(o -> o.contains("\n42\r\n"), 60);
+            v.awaitOutput(o -> o.contains("-amd64\r\n"), 60);
+            v.type("poweroff -f\n");
+            Vmm.Result r = v.await(60);
+            assertEquals(0, r.status(), r.err());
+        }
+    }
+
+    private String lastHash(List<String> words) throws Exception {
+        Vmm.Result r = Vmm.run(words);
+        assertEquals(0, r.status(), r.err());
+        assertTrue(r.lastError().startsWith("serai: final cpu "), r.err());
+        return r.lastError();
+    }
+
+    private static String hashes(String err) {
+        StringBuilder b = new StringBuilder();
+        err.lines()
+                .filter(l -> l.startsWith("serai: hash") || l.startsWith("serai: final"))
+                .forEach(l -> b.append(l).append('\n'));
+        return b.toString();
+    }
+
+    @Test
+    void deterministicRunsAreEqualAndOneSavedHalfWayEndsAlike() throws Exception {
+        String until = "save-at=200000000";
+        Path ends = directory.resolve("end");
+        Path half = directory.resolve("half");
+        Vmm.Result a = Vmm.run(tiny("deterministic=1", "hash-every=10000000", until, "snapshot=" + ends));
+        Vmm.Result b = Vmm.run(tiny("deterministic=1", "hash-every=10000000", until, "snapshot=" + ends));
+        assertEquals(0, a.status(), a.err());
+        assertEquals(a.out(), b.out());
+        assertEquals(hashes(a.err()), hashes(b.err()));
+        lastHash(tiny("deterministic=1", "hash-every=10000000", "save-at=97654321", "snapshot=" + half));
+        String resumed =
+                lastHash(tiny("deterministic=1", "hash-every=10000000", "load=" + half, until, "snapshot=" + ends));
+        assertEquals(a.lastError(), resumed);
+    }
+}

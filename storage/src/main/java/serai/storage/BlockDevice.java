@@ -1,0 +1,28 @@
+package serai.storage;
+
+import java.io.IOException;
+
+/** A disk: transfers straight to and from host memory, from several threads at once. */
+public interface BlockDevice extends AutoCloseable {
+    /** Bytes, a multiple of 512. */
+    long size();
+
+    /** Whether writes are refused. */
+    boolean readOnly();
+
+    /**
+     * Reads {@code length} bytes at {@code position} into host memory.
+     *
+     * @throws IOException if the device fails; the memory may have been written in part
+     */
+    void read(long position, long hostAddress, long length) throws IOException;
+
+    /** Writes. */
+    void write(long position, long hostAddress, long length) throws IOException;
+
+    /** Makes all that has been written durable. */
+    void flush() throws IOException;
+
+    @Override
+    void close() throws IOException;
+}

@@ -1,0 +1,53 @@
+package serai.vmm;
+
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import serai.machine.uart.SerialBackend;
+
+/** Opens where the guest's byte streams go. */
+final class Backends implements AutoCloseable {
+    private final Console console;
+    private final List<OutputPump> pumps = new ArrayList<>();
+    private final List<FileOutputStream> files = new ArrayList<>();
+
+    Backends(Console console) {
+        this.console = console;
+    }
+
+    SerialBackend open(String what, VmConfig.Sink sink) throws VmmException {
+        OutputPump pump =
+                switch (sink) {
+                    case VmConfig.Sink.Stdio() -> console.stdout();
+                    case VmConfig.Sink.Null() -> null;
+                    case VmConfig.Sink.ToFile(var path) -> {
+                        try {
+                            FileOutputStream f = new FileOutputStream(path.toFile());
+                            files.add(f);
+                            OutputPump p = new OutputPump("serai-" + what, f);
+                            pumps.add(p);
+                            yield p;
+                        } catch (IOException e) {
+                            throw new VmmException(
+                                    VmmException.HOST,
+                                    "%s can't be written to %s: %s".formatted(what, path, Reasons.of(e)),
+                                    e);
+                        }
+                    }
+                };
+        return pump == null ? b -> {} : b -> pump.write(b & 0xff);
+    }
+
+    @Override
+    public void close() {
+        pumps.forEach(OutputPump::close);
+        for (FileOutputStream f : files) {
+            try {
+                f.close();
+            } catch (IOException e) {
+                console.say("serai: an output file could not be closed: " + Reasons.of(e) + "\n");
+            }
+        }
+    }
+}

@@ -1,0 +1,435 @@
+package serai.vmm;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import serai.machine.InputLog;
+import serai.machine.Machine;
+import serai.machine.MachineConfig;
+import serai.machine.Outcome;
+import serai.machine.boot.BootException;
+import serai.machine.boot.BootSource;
+import serai.machine.boot.Loader;
+import serai.machine.engine.CpuModel;
+import serai.machine.engine.CpuState;
+import serai.machine.engine.Engine;
+import serai.machine.engine.Vcpu;
+import serai.machine.engine.VcpuStats;
+import serai.machine.memory.GuestMemory;
+import serai.machine.time.Clock;
+import serai.machine.time.RealClock;
+import serai.machine.time.VirtualClock;
+import serai.vmm.gdb.GdbStub;
+
+/**
+ * One virtual machine: built from a configuration, run to its end.
+ *
+ * <h2>Ends</h2>
+ *
+ * The guest ends a run by an {@link Outcome} of the machine. The user, the time-out and a save at a moment of wall time
+ * come from other threads: they leave a request and stop the machine, and the loop, between two calls of
+ * {@link Machine#run}, takes it. The first request to end counts.
+ */
+final class Vm implements AutoCloseable {
+    /** The date of a deterministic machine at its start: 2026-01-01 00:00 UTC. */
+    private static final long EPOCH = 1_767_225_600L;
+    /** The interpreter's order of magnitude: guest time and host time go about alike. */
+    private static final long NANOS_PER_INSTRUCTION = 5;
+
+    private static final long STDIN_ROOM = 64 * 1024;
+
+    private final VmConfig config;
+    private final Console console;
+    private final List<AutoCloseable> parts = new ArrayList<>();
+    private final GuestMemory memory;
+    private final Machine machine;
+    private final Vcpu vcpu;
+    private final CpuModel model;
+    private final LongSupplier random;
+    private final @Nullable GdbStub gdb;
+    private final AtomicReference<@Nullable End> end = new AtomicReference<>();
+    private volatile boolean saveNow;
+    private volatile boolean over;
+    private final long built = System.nanoTime();
+    private long started;
+    private long startInstructions;
+
+    private final StateHash hash = new StateHash();
+    private long nextHash = Long.MAX_VALUE;
+    private boolean debugged;
+    private GdbStub.Action debuggerWants = GdbStub.Action.CONTINUE;
+
+    /**
+     * Builds the machine and loads the kernel or the snapshot.
+     *
+     * @throws VmmException if anything of it can't be had; nothing is left behind
+     */
+    Vm(VmConfig wanted, Console console) throws VmmException {
+        this.console = console;
+        Path load = wanted.load();
+        Snapshot.@Nullable Head head = load == null ? null : Snapshot.head(load);
+        config = head == null ? wanted : wanted.withMachine(head.memory(), head.cpuModel());
+        boolean good = false;
+        try {
+            Ram ram = own(Ram.create(config.memory()));
+            memory = ram.memory();
+            Backends backends = own(new Backends(console));
+            Long seed = config.deterministic();
+            Clock clock = seed == null ? new RealClock() : new VirtualClock(EPOCH, NANOS_PER_INSTRUCTION);
+            random = seed == null ? new SecureRandom()::nextLong : new SeededRandom(seed);
+            model = Models.named(config.cpuModel(), config.cpus());
+            Engine engine = own(Engines.open(config, console));
+            MachineConfig machineConfig = new MachineConfig(
+                    config.cpus(),
+                    model,
+                    clock,
+                    random,
+                    backends.open("serial", config.serial()),
+                    backends.open("debugcon", config.debugcon()),
+                    config.debugExit());
+            machine = own(new Machine(machineConfig, memory, engine));
+            vcpu = machine.vcpu();
+            Devices.plug(machine, config, random, parts);
+            InputLog log = own(inputLog());
+            machine.inputLog(log);
+            long rsdp = machine.reset();
+            if (load == null) {
+                machine.start(boot(rsdp));
+            } else {
+                restore(load);
+            }
+            gdb = config.gdbPort() < 0 ? null : own(listen(config.gdbPort()));
+            good = true;
+        } finally {
+            if (!good) {
+                close();
+            }
+        }
+    }
+
+    private <T extends AutoCloseable> T own(T part) {
+        parts.add(part);
+        return part;
+    }
+
+    private InputLog inputLog() throws VmmException {
+        Path record = config.record();
+        Path replay = config.replay();
+        try {
+            return record != null
+                    ? InputLog.record(record)
+                    : replay != null ? InputLog.replay(replay) : InputLog.none();
+        } catch (IOException e) {
+            throw new VmmException(
+                    replay != null ? VmmException.INPUT : VmmException.HOST,
+                    "the file of inputs can't be used: " + Reasons.of(e),
+                    e);
+        }
+    }
+
+    private static GdbStub listen(int port) throws VmmException {
+        try {
+            return GdbStub.listen(port);
+        } catch (IOException e) {
+            throw new VmmException(
+                    VmmException.HOST, "port %d for gdb can't be had: %s".formatted(port, Reasons.of(e)), e);
+        }
+    }
+
+    private CpuState boot(long rsdp) throws VmmException {
+        Path kernel = config.kernel();
+        if (kernel == null) {
+            throw new VmmException(
+                    VmmException.INPUT, "the guest wants a reboot, but a snapshot has no kernel; give one");
+        }
+        try {
+            return Loader.load(memory, new BootSource(kernel, config.initrd(), config.append()), rsdp)
+                    .cpu();
+        } catch (BootException e) {
+            throw new VmmException(VmmException.INPUT, String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    private void restore(Path file) throws VmmException {
+        // what reset has written must not show through where the snapshot has zeros
+        memory.zero(0xe0000, 0x20000);
+        Snapshot.Head head = Snapshot.load(file, memory);
+        try {
+            machine.restore(head.state(machine));
+        } catch (IllegalArgumentException | IndexOutOfBoundsException | NullPointerException e) {
+            throw new VmmException(VmmException.INPUT, "the snapshot was refused: " + e.getMessage(), e);
+        }
+        if (random instanceof SeededRandom r) {
+            r.state(head.random());
+        }
+    }
+
+    private void save() throws VmmException {
+        Path file = config.snapshot();
+        if (file != null) {
+            Snapshot.save(
+                    file,
+                    Snapshot.Head.of(machine.save(), model.name(), random instanceof SeededRandom r ? r.state() : 0),
+                    memory);
+            console.say("serai: saved to %s at %d instructions%n".formatted(file, vcpu.instructions()));
+        }
+    }
+
+    // ---- requests from other threads ----
+
+    /** Asks for the end. From any thread. */
+    void requestEnd(End e) {
+        if (end.compareAndSet(null, e)) {
+            machine.stop();
+        }
+    }
+
+    private void after(long millis, Runnable action) {
+        Thread.ofPlatform().daemon().name("serai-timeout").start(() -> {
+            try {
+                Thread.sleep(millis);
+                if (!over) {
+                    action.run();
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        });
+    }
+
+    // ---- running ----
+
+    /** Runs to the end. */
+    End run() throws VmmException {
+        if (config.serial() instanceof VmConfig.Sink.Stdio) {
+            console.read(this::typed, () -> requestEnd(End.QUIT));
+        }
+        if (config.timeoutMillis() > 0) {
+            after(
+                    config.timeoutMillis(),
+                    () -> requestEnd(new End(
+                            VmmException.TIMEOUT,
+                            "the time of %s s is over".formatted(config.timeoutMillis() / 1000.0))));
+        }
+        if (config.saveAfterMillis() > 0) {
+            after(config.saveAfterMillis(), () -> {
+                saveNow = true;
+                machine.stop();
+            });
+        }
+        started = System.nanoTime();
+        startInstructions = vcpu.instructions();
+        if (config.hashEvery() > 0) {
+            nextHash = (startInstructions / config.hashEvery() + 1) * config.hashEvery();
+        }
+        try {
+            GdbStub g = gdb;
+            if (g != null) {
+                End e = awaitDebugger(g);
+                if (e != null) {
+                    return e;
+                }
+            }
+            return loop();
+        } finally {
+            over = true;
+            if (config.hashEvery() > 0) {
+                console.say("serai: final cpu %s ram %s instructions %d%n"
+                        .formatted(hash.alone(vcpu.save()), hash.memory(memory), vcpu.instructions()));
+            }
+        }
+    }
+
+    private void typed(byte[] b, int length) throws InterruptedException {
+        while (machine.serialInputPending() > STDIN_ROOM) {
+            Thread.sleep(10); // the guest is not reading; the pipe may fill
+        }
+        machine.serialInput(java.util.Arrays.copyOf(b, length));
+    }
+
+    private @Nullable End awaitDebugger(GdbStub g) throws VmmException {
+        console.say("serai: waiting for gdb: target remote :%d%n".formatted(g.port()));
+        try {
+            g.awaitDebugger();
+        } catch (IOException e) {
+            throw new VmmException(VmmException.HOST, "gdb could not connect: " + Reasons.of(e), e);
+        }
+        g.onInterrupt(machine::stop);
+        debugged = true;
+        return debugger(GdbStub.SIGTRAP);
+    }
+
+    private End loop() throws VmmException {
+        VmConfig.Trace trace = config.trace();
+        Tracer tracer = trace == null ? null : new Tracer(console, memory, trace);
+        while (true) {
+            End e = requests();
+            if (e != null) {
+                return e;
+            }
+            boolean stepping = debugged && debuggerWants == GdbStub.Action.STEP;
+            boolean tracing = tracer != null && tracer.covers(vcpu.instructions());
+            if (tracing && tracer != null) {
+                tracer.before(vcpu);
+            }
+            Outcome o = machine.run(stepping || tracing ? vcpu.instructions() + 1 : until(trace));
+            if (tracing && tracer != null) {
+                tracer.after(vcpu);
+            }
+            e = taken(o, stepping);
+            if (e != null) {
+                return e;
+            }
+        }
+    }
+
+    /** The next count of instructions at which the loop has something to do. */
+    private long until(VmConfig.@Nullable Trace trace) {
+        long n = nextHash;
+        if (config.saveAt() >= 0) {
+            n = Math.min(n, config.saveAt());
+        }
+        if (trace != null && !trace.addresses() && vcpu.instructions() < trace.from()) {
+            n = Math.min(n, trace.from());
+        }
+        return n;
+    }
+
+    private @Nullable End requests() throws VmmException {
+        End e = end.get();
+        if (e != null) {
+            return e;
+        }
+        long now = vcpu.instructions();
+        if (saveNow || (config.saveAt() >= 0 && now >= config.saveAt())) {
+            save();
+            return new End(0, "");
+        }
+        if (now >= nextHash) {
+            console.say("serai: hash %d %s%n".formatted(now, hash.add(vcpu.save())));
+            nextHash += config.hashEvery();
+        }
+        return null;
+    }
+
+    private @Nullable End taken(Outcome o, boolean stepping) throws VmmException {
+        return switch (o) {
+            case Outcome.PowerOff() -> ended(End.POWER_OFF);
+            case Outcome.DebugExit(int status) -> ended(new End(status & 0xff, ""));
+            case Outcome.Reset() -> {
+                if (config.noReboot()) {
+                    yield ended(End.POWER_OFF);
+                }
+                reboot();
+                yield null;
+            }
+            case Outcome.TripleFault() ->
+                guestFault(
+                        GdbStub.SIGSEGV,
+                        "the guest stopped by a triple fault at rip %#x"
+                                .formatted(vcpu.save().rip()));
+            case Outcome.HaltedForEver() ->
+                guestFault(
+                        GdbStub.SIGTRAP,
+                        "the guest halted for ever: HLT with interrupts off, before rip %#x"
+                                .formatted(vcpu.save().rip()));
+            case Outcome.NothingToWaitFor() ->
+                guestFault(GdbStub.SIGTRAP, "the replayed guest waits for input that was not recorded");
+            case Outcome.Failed(String why) ->
+                guestFault(GdbStub.SIGTRAP, "the guest stopped, its engine can't go on: " + why);
+            case Outcome.Breakpoint() -> debugger(GdbStub.SIGTRAP);
+            case Outcome.Stopped() -> {
+                GdbStub g = gdb;
+                if (debugged && g != null && g.interrupted()) {
+                    yield debugger(GdbStub.SIGINT);
+                }
+                yield stepping ? debugger(GdbStub.SIGTRAP) : null;
+            }
+        };
+    }
+
+    private End ended(End e) {
+        GdbStub g = gdb;
+        if (debugged && g != null) {
+            g.exited(e.status());
+        }
+        return e;
+    }
+
+    private @Nullable End guestFault(int signal, String sentence) {
+        if (debugged) {
+            console.say("serai: " + sentence + "\n");
+            End e = debugger(signal);
+            if (e != null) {
+                return e;
+            }
+        }
+        return ended(new End(VmmException.GUEST, sentence));
+    }
+
+    private @Nullable End debugger(int signal) {
+        GdbStub g = gdb;
+        if (!debugged || g == null) {
+            return null;
+        }
+        debuggerWants = g.stopped(vcpu, memory, signal);
+        return switch (debuggerWants) {
+            case CONTINUE, STEP -> null;
+            case DETACHED -> {
+                debugged = false;
+                yield null;
+            }
+            case KILL -> End.QUIT;
+        };
+    }
+
+    private void reboot() throws VmmException {
+        long count = vcpu.instructions();
+        long rsdp = machine.reset();
+        machine.start(States.withInstructions(boot(rsdp), count));
+    }
+
+    // ---- the end ----
+
+    /** The lines of {@code --stats}. */
+    String stats() {
+        VcpuStats s = vcpu.stats();
+        double seconds = Math.max(1, System.nanoTime() - started) / 1e9;
+        long n = s.instructions() - startInstructions;
+        StringBuilder b = new StringBuilder();
+        b.append("serai: time %.3f s, %.3f s of it before the guest's first instruction%n"
+                .formatted((System.nanoTime() - built) / 1e9, (started - built) / 1e9));
+        if (s.instructions() >= 0 && vcpu.countsInstructions()) {
+            b.append("serai: instructions %d, %.1f MIPS%n".formatted(n, n / seconds / 1e6));
+        } else {
+            b.append("serai: instructions not counted by this engine\n");
+        }
+        for (Map.Entry<String, Long> e : new TreeMap<>(s.exits()).entrySet()) {
+            b.append("serai: exits %s %d%n".formatted(e.getKey(), e.getValue()));
+        }
+        if (s.tlbMisses() >= 0) {
+            b.append("serai: TLB misses %d%n".formatted(s.tlbMisses()));
+        }
+        b.append("serai: accesses that found no device %d%n".formatted(machine.unclaimedAccesses()));
+        return b.toString();
+    }
+
+    @Override
+    public void close() {
+        for (AutoCloseable part : parts.reversed()) {
+            try {
+                part.close();
+            } catch (Exception e) {
+                console.say("serai: at the end: " + e.getMessage() + "\n");
+            }
+        }
+        parts.clear();
+    }
+}

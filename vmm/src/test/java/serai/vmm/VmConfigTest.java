@@ -1,0 +1,83 @@
+package serai.vmm;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+final class VmConfigTest {
+    @Test
+    void everyWordIsTaken() throws VmmException {
+        VmConfig c = VmConfig.parse(List.of(
+                "kernel=k",
+                "initrd=i",
+                "append=console=ttyS0 a=b",
+                "memory=1G",
+                "cpus=1",
+                "engine=java",
+                "disk=a,b.raw,readonly=true",
+                "disk=c.raw",
+                "serial=file:/tmp/x",
+                "debugcon=stdio",
+                "debug-exit=0xf4",
+                "timeout=1.5",
+                "no-reboot=true",
+                "gdb=1234",
+                "stats=true",
+                "trace=100,20",
+                "deterministic=7",
+                "save-at=1000,snap"));
+        assertEquals("console=ttyS0 a=b", c.append());
+        assertEquals(1L << 30, c.memory());
+        assertEquals(
+                List.of(new VmConfig.Disk(Path.of("a,b.raw"), true), new VmConfig.Disk(Path.of("c.raw"), false)),
+                c.disks());
+        assertEquals(new VmConfig.Sink.ToFile(Path.of("/tmp/x")), c.serial());
+        assertEquals(0xf4, c.debugExit());
+        assertEquals(1500, c.timeoutMillis());
+        assertEquals(new VmConfig.Trace(false, 100, 120), c.trace());
+        assertEquals(7L, c.deterministic());
+        assertEquals(1000, c.saveAt());
+        assertEquals(Path.of("snap"), c.snapshot());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "memory=0 | memory 0 is too little: a guest needs 2M at least",
+                "memory=1M | memory 1M is too little: a guest needs 2M at least",
+                "memory=lots | memory 'lots' is not a size; try 512M",
+                "memory=4096T | memory 4096T is more than the 1T that a guest can have",
+                "memory=3000000 | memory 3000000 is not a whole number of megabytes",
+                "cpus=2 | cpus can only be 1 in this version, not 2",
+                "engine=xen | engine must be one of auto, java, kvm, not 'xen'",
+                "serial=tcp | serial must be stdio, null or file:PATH, not 'tcp'",
+                "debug-exit=70000 | debug-exit must be from 0 to 65535, not 70000",
+                "debug-exit=x | debug-exit must be a number, not 'x'",
+                "timeout=0 | timeout must be more than 0 seconds and at most 1000000000, not 0",
+                "timeout=soon | timeout 'soon' is not a number of seconds",
+                "no-reboot=yes | no-reboot must be one of true, false, not 'yes'",
+                "colour=red | unknown option 'colour'",
+                "kernel= | kernel needs a file name",
+                "save-at=10 | save-at needs snapshot=FILE to save to",
+                "trace=5 | trace must be FIRST,COUNT of instructions or FROM-TO of addresses, not '5'",
+                "nonsense | 'nonsense' is not KEY=VALUE",
+            })
+    void badWordsGetOneSentence(String word, String sentence) {
+        VmmException e = assertThrows(VmmException.class, () -> VmConfig.parse(List.of("kernel=k", word)));
+        assertEquals(sentence, e.getMessage());
+        assertEquals(VmmException.USAGE, e.status());
+    }
+
+    @Test
+    void noKernelIsUsage() {
+        VmmException e = assertThrows(VmmException.class, () -> VmConfig.parse(List.of()));
+        assertTrue(String.valueOf(e.getMessage()).startsWith("no kernel given"));
+    }
+}
