@@ -201,7 +201,9 @@ final class OracleTest {
         boolean approximate = c.row().has("approximate");
         unequal(s, "fcw", a.getShort(0) & 0xffff, b.getShort(0) & 0xffff);
         // a transcendental result may be rounded the other way, or to an exact one
-        int status = approximate && row != null && row.map() == 0 ? 0xffff & ~(Fpu.C1 | Fpu.PE | Fpu.UE | Fpu.ES | Fpu.BUSY) : 0xffff;
+        int status = approximate && row != null && row.map() == 0
+                ? 0xffff & ~(Fpu.C1 | Fpu.PE | Fpu.UE | Fpu.ES | Fpu.BUSY)
+                : 0xffff;
         unequal(s, "fsw", a.getShort(2) & status, b.getShort(2) & status);
         unequal(s, "ftw", a.getShort(4) & 0xffff, b.getShort(4) & 0xffff);
         unequal(s, "mxcsr", a.getInt(24), b.getInt(24));
