@@ -127,6 +127,9 @@ public final class Machine implements AutoCloseable {
             devices.addAll(List.of(ioApic, pic, pit, rtc, pm, uart));
 
             pci = new PciBus(ports, mmio, ioApic::line);
+            // a byte within the PCI address register's four: the ICH's reset register, which answers byte accesses only
+            ports.unmap(PowerManagement.RESET_PORT, 1);
+            ports.map(PowerManagement.RESET_PORT, 1, pm);
             devices.add(pci);
             plug(0, new HostBridge());
             plug(Layout.LPC_SLOT, new LpcBridge());
