@@ -226,9 +226,7 @@ final class X87Functions {
         }
         boolean one = x.kind == Kind.FINITE && x.exp == 0 && x.sig == Long.MIN_VALUE;
         boolean above = x.kind == Kind.INFINITE || x.exp >= 0;
-        if (x.sign
-                || y.kind == Kind.INFINITE && one
-                || x.kind == Kind.INFINITE && y.kind == Kind.ZERO) {
+        if (x.sign || y.kind == Kind.INFINITE && one || x.kind == Kind.INFINITE && y.kind == Kind.ZERO) {
             invalid(s);
             return;
         }
@@ -297,7 +295,12 @@ final class X87Functions {
         BigInteger log;
         if (x.exp > P) {
             // the one is nothing
-            set(s.r, binaryLogarithm(SoftFloat.unsigned(x.sig).shiftLeft(P - 63), x.exp).multiply(SoftFloat.unsigned(y.sig)), y.exp - 63 - P, sign);
+            set(
+                    s.r,
+                    binaryLogarithm(SoftFloat.unsigned(x.sig).shiftLeft(P - 63), x.exp)
+                            .multiply(SoftFloat.unsigned(y.sig)),
+                    y.exp - 63 - P,
+                    sign);
             return;
         }
         BigInteger v = fixed(x);

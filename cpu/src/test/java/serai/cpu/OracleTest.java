@@ -201,7 +201,9 @@ final class OracleTest {
         boolean approximate = c.row().has("approximate");
         unequal(s, "fcw", a.getShort(0) & 0xffff, b.getShort(0) & 0xffff);
         // a transcendental result may be rounded the other way, or to an exact one
-        int status = approximate && row != null && row.map() == 0 ? 0xffff & ~(Fpu.C1 | Fpu.PE | Fpu.UE | Fpu.ES | Fpu.BUSY) : 0xffff;
+        int status = approximate && row != null && row.map() == 0
+                ? 0xffff & ~(Fpu.C1 | Fpu.PE | Fpu.UE | Fpu.ES | Fpu.BUSY)
+                : 0xffff;
         unequal(s, "fsw", a.getShort(2) & status, b.getShort(2) & status);
         unequal(s, "ftw", a.getShort(4) & 0xffff, b.getShort(4) & 0xffff);
         unequal(s, "mxcsr", a.getInt(24), b.getInt(24));
@@ -219,7 +221,9 @@ final class OracleTest {
                 unequal(s, "xmm" + i / 2 + (i % 2 == 0 ? "l" : "h"), x, y);
             }
         }
-        if (!Arrays.equals(want.data(), got.data())) {
+        // a CALL to a non-canonical address: processors have pushed when they fault, the manual has not
+        boolean calls = c.row().mnemonic().equals("CALLN") && want.vector() >= 0;
+        if (!calls && !Arrays.equals(want.data(), got.data())) {
             int from = Arrays.mismatch(want.data(), got.data()) & ~7;
             ByteBuffer wd = OracleCpu.view(want.data());
             ByteBuffer gd = OracleCpu.view(got.data());
