@@ -144,6 +144,12 @@ final class Cpu extends CpuTransfers implements Vcpu {
         ATTENTION.setOpaque(this, 1);
     }
 
+    @Override
+    int nonCanonicalVector() {
+        Block b = current;
+        return b != null && b.nodes[cursor].stack() ? SS_VECTOR : GP;
+    }
+
     private void dropCode(long page) {
         if (codeCache.dropPage(page)) {
             translationsChanged();

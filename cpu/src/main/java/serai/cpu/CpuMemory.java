@@ -82,6 +82,9 @@ abstract class CpuMemory extends CpuRegisters {
     /** Raises an exception with an error code. Never returns. */
     abstract CpuException fault(int vector, int error);
 
+    /** #GP, or #SS if the instruction in progress addresses the stack (SDM vol. 1, 3.3.7.1). */
+    abstract int nonCanonicalVector();
+
     /** All addresses may map anew: drop what was derived from linear addresses. */
     abstract void translationsChanged();
 
@@ -517,7 +520,7 @@ abstract class CpuMemory extends CpuRegisters {
             return page & 0xfffff000L;
         }
         if (codeSize == 8 && page << 16 >> 16 != page) {
-            throw fault(13, 0);
+            throw fault(nonCanonicalVector(), 0);
         }
         long physical = walk(page, access, user, true);
         if (physical < 0) {

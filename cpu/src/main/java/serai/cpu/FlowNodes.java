@@ -94,6 +94,11 @@ final class FlowNodes {
         }
 
         @Override
+        boolean stack() {
+            return true;
+        }
+
+        @Override
         void execute(Cpu c) {
             c.push(c.rip, size);
             c.rip = c.rip + displacement & mask;
@@ -141,6 +146,11 @@ final class FlowNodes {
         }
 
         @Override
+        boolean stack() {
+            return true;
+        }
+
+        @Override
         void execute(Cpu c) {
             call(c, c.r[from] & mask, size);
         }
@@ -167,6 +177,11 @@ final class FlowNodes {
         Ret(Decoded d) {
             size = d.opSize;
             extra = (int) d.immediate;
+        }
+
+        @Override
+        boolean stack() {
+            return true;
         }
 
         @Override
@@ -268,6 +283,11 @@ final class FlowNodes {
         RetFar(Decoded d) {
             size = d.opSize;
             extra = (int) d.immediate;
+        }
+
+        @Override
+        boolean stack() {
+            return true;
         }
 
         @Override

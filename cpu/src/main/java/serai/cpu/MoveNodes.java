@@ -256,6 +256,11 @@ final class MoveNodes {
         }
 
         @Override
+        boolean stack() {
+            return true;
+        }
+
+        @Override
         void execute(Cpu c) {
             long sp = c.r[CpuRegisters.RSP] - 8;
             c.store64(sp, c.r[from]);
@@ -268,6 +273,11 @@ final class MoveNodes {
 
         PopReg64(Decoded d) {
             to = d.operand[0];
+        }
+
+        @Override
+        boolean stack() {
+            return true;
         }
 
         @Override
@@ -288,6 +298,11 @@ final class MoveNodes {
             size = d.opSize;
             from = d.isReg(0) ? d.operand[0] : -1;
             imm = d.immediate;
+        }
+
+        @Override
+        boolean stack() {
+            return true;
         }
 
         @Override
@@ -317,6 +332,11 @@ final class MoveNodes {
         Pop(Decoded d) {
             size = d.opSize;
             to = d.operand[0];
+        }
+
+        @Override
+        boolean stack() {
+            return true;
         }
 
         @Override

@@ -15,4 +15,9 @@ abstract class Node {
     int length;
 
     abstract void execute(Cpu c);
+
+    /** Whether it addresses the stack, so that a bad address is #SS and not #GP. */
+    boolean stack() {
+        return false;
+    }
 }

@@ -73,6 +73,11 @@ public final class X86V1Model implements CpuModel {
 
     private static final int LAHF = 1;
     private static final int ARCH_CAPABILITIES = 1 << 29;
+    /** With it (and the constant TSC) Linux trusts the TSC and does not watch it with a slower clock. */
+    private static final int TSC_ADJUST = 1 << 1;
+    /** The x87 unit keeps no selectors. */
+    private static final int FCS_FDS_DEPRECATED = 1 << 13;
+
     private static final int ARAT = 1 << 2;
     private static final int INVARIANT_TSC = 1 << 8;
     private static final int HTT = 1 << 28;
@@ -118,7 +123,7 @@ public final class X86V1Model implements CpuModel {
             case 4 -> cache(subleaf);
             // no MONITOR, no power management but an APIC timer that never stops
             case 6 -> new Leaf(ARAT, 0, 0, 0);
-            case 7 -> subleaf == 0 ? new Leaf(0, 0, 0, ARCH_CAPABILITIES) : Leaf.NONE;
+            case 7 -> subleaf == 0 ? new Leaf(0, TSC_ADJUST | FCS_FDS_DEPRECATED, 0, ARCH_CAPABILITIES) : Leaf.NONE;
             case 0xb -> topology(subleaf, apicId);
             case 0x15 -> new Leaf(1, (int) (TSC_HZ / APIC_HZ), (int) APIC_HZ, 0);
             case 0x16 -> new Leaf((int) (TSC_HZ / 1_000_000), (int) (TSC_HZ / 1_000_000), 100, 0);
