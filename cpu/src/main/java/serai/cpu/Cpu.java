@@ -497,6 +497,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
         stiShadow = false;
         movSsShadow = false;
         mxcsr = 0x1f80;
+        fpu.reset();
         Arrays.fill(vec, 0);
         control.reset();
         flushTlb();

@@ -32,6 +32,15 @@ final class Fpu {
     /** Scratch of the arithmetic, here because there is one a vCPU. */
     final SoftFloat soft = new SoftFloat();
 
+    /** Power-on (SDM vol. 3, table 10-1): all registers +0 and valid. */
+    void reset() {
+        initialize();
+        controlWord = 0x40;
+        empty = 0;
+        java.util.Arrays.fill(significand, 0);
+        java.util.Arrays.fill(signExponent, (short) 0);
+    }
+
     /** FNINIT. */
     void initialize() {
         controlWord = 0x37f;

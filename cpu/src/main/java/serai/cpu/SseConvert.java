@@ -103,7 +103,7 @@ final class SseConvert {
 
     /** Two singles of two 32-bit integers. */
     private static long singles(SoftFloat f, long v) {
-        return f.fromInteger((int) v, Format.SINGLE) | f.fromInteger((int) (v >>> 32), Format.SINGLE) << 32;
+        return f.fromInteger(v << 32 >> 32, Format.SINGLE) | f.fromInteger(v >> 32, Format.SINGLE) << 32;
     }
 
     /** Two 32-bit integers of two singles. */

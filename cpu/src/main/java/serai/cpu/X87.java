@@ -400,7 +400,9 @@ final class X87 {
                 int n = s.b.exp > 16 ? 1 << 17 : (int) (s.b.sig >>> 63 - s.b.exp);
                 s.r.exp += s.b.sign ? -n : n;
             }
-            s.x87Round(64);
+            if (s.b.kind != Kind.ZERO) {
+                s.x87Round(64);
+            }
         }
         finish(f);
     }
@@ -436,7 +438,10 @@ final class X87 {
                         partialRemainder(s, d);
                     }
                 }
-                s.x87Round(64);
+                // by infinity the dividend is the result as it is, without underflow
+                if (s.b.kind != Kind.INFINITE) {
+                    s.x87Round(64);
+                }
             }
         }
         if (commit(f)) {

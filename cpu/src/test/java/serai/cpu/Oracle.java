@@ -88,7 +88,7 @@ final class Oracle implements AutoCloseable {
             Process gcc = new ProcessBuilder("gcc", "-O1", "-o", fresh.toString(), source.toString())
                     .redirectErrorStream(true)
                     .start();
-            String said = new String(gcc.getInputStream().readAllBytes());
+            String said = new String(gcc.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
             if (gcc.waitFor() != 0) {
                 throw new IOException("gcc failed on " + source + ": " + said);
             }

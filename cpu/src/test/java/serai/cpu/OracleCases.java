@@ -118,14 +118,14 @@ final class OracleCases {
         2147483648.0,
         -2147483648.5,
         -2147483649.0,
-        9.223372036854775807e18,
-        -9.223372036854775808e18,
+        0x1p63,
+        -0x1p63,
         32767.5,
         -32768.5,
         0.499999,
         2.5,
         -2.5,
-        4503599627370497.5,
+        0x1.8p52,
         Float.MIN_VALUE,
         Float.MIN_NORMAL,
         Float.MAX_VALUE,
@@ -373,7 +373,7 @@ final class OracleCases {
                 }
                 if (b == CpuRegisters.RSP && form != 0) {
                     b = b ^ 1;
-                    rex |= rex; // RSP as a base keeps its stack address: use another register
+                    // RSP as a base would lose its stack address
                 }
                 if ((b & 7) == 4) {
                     form = 3;
@@ -408,11 +408,7 @@ final class OracleCases {
                             tail.write(disp >> i * 8);
                         }
                         if (index == 4) {
-                            if (b != CpuRegisters.RSP) {
-                                gpr[b] = target - base - disp;
-                            } else {
-                                gpr[b] = target - base - disp;
-                            }
+                            gpr[b] = target - base - disp;
                         } else if (index == b) {
                             long factor = 1 + (1L << scale);
                             // the target moves to where the sum can be divided

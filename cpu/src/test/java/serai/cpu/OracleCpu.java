@@ -24,6 +24,21 @@ final class OracleCpu {
         cpu = new Cpu(new Host(memory));
     }
 
+    /** The vCPU, in ring 3 of 64-bit mode with x87 and SSE in use. */
+    Cpu ready() {
+        byte[] fx = new byte[512];
+        view(fx).putShort(0, (short) 0x37f).putInt(24, 0x1f80);
+        load(new Oracle.State(-1, Oracle.CODE_START, 2, new long[16], fx, new byte[Oracle.WINDOW]));
+        return cpu;
+    }
+
+    /** Runs one instruction on the state as it is: the exception it raised, or -1. */
+    int run(byte[] code) {
+        decoded.blockOffset = 0;
+        Decoder.Result result = decoder.decode(decoded, i -> i < code.length ? code[i] & 0xff : 0xcc, 8, 8);
+        return result == Decoder.Result.OK ? run(decoded) : CpuSegments.UD;
+    }
+
     /** Runs a case. {@code row} of the answer's decoding is in {@link #row}. */
     Oracle.State execute(OracleCase c) {
         load(c.before());

@@ -221,7 +221,9 @@ final class OracleTest {
                 unequal(s, "xmm" + i / 2 + (i % 2 == 0 ? "l" : "h"), x, y);
             }
         }
-        if (!Arrays.equals(want.data(), got.data())) {
+        // a CALL to a non-canonical address: processors have pushed when they fault, the manual has not
+        boolean calls = c.row().mnemonic().equals("CALLN") && want.vector() >= 0;
+        if (!calls && !Arrays.equals(want.data(), got.data())) {
             int from = Arrays.mismatch(want.data(), got.data()) & ~7;
             ByteBuffer wd = OracleCpu.view(want.data());
             ByteBuffer gd = OracleCpu.view(got.data());

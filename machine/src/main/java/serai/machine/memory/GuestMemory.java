@@ -26,7 +26,8 @@ import jdk.internal.misc.Unsafe;
  * addresses.
  *
  * <p>Locked operations of up to 8 bytes inside one page are CAS loops, on x86-64 hosts at any alignment. The JDK has no 128-bit CAS, so CMPXCHG16B and
- * locked operations that cross a page run with the other vCPUs stopped: the caller sees to that.
+ * locked operations that cross a page run with the other vCPUs stopped: the caller sees to that. (A CAS across a cache line is a split
+ * lock on the host, which recent Linux kernels slow down to some ten thousand a second: right, but no way to spin.)
  *
  * <h2>Page flags</h2>
  *
