@@ -1,0 +1,267 @@
+package serai.bench;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.LocalDate;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+
+/**
+ * The table of published figures: boot time against {@code qemu-system-x86_64 -accel tcg}, speed of an integer loop,
+ * memory of the VMM. {@code bench/run} starts it; it uses the JDK alone, so that it runs as a source file.
+ *
+ * <p>Runs of Serai and QEMU alternate, so that both see the same host; medians are printed with the extremes.
+ */
+public final class Figures {
+    private static final String INIT = "serai: init";
+    private static final Path CACHE = Path.of(
+            System.getenv().getOrDefault("XDG_CACHE_HOME", System.getProperty("user.home") + "/.cache"),
+            "serai",
+            "images");
+
+    private final Path root;
+    private final int rounds;
+
+    private Figures(Path root, int rounds) {
+        this.root = root;
+        this.rounds = rounds;
+    }
+
+    /** {@code ROOT [ROUNDS]}. */
+    public static void main(String[] args) throws Exception {
+        new Figures(Path.of(args[0]), args.length > 1 ? Integer.parseInt(args[1]) : 5).print();
+    }
+
+    private void print() throws Exception {
+        Path tiny = CACHE.resolve("tiny").resolve("1");
+        List<String> serai = List.of(root.resolve("serai").toString(), "run", "tiny", "--engine", "java");
+        List<String> qemu = List.of(
+                "qemu-system-x86_64",
+                "-accel",
+                "tcg",
+                "-cpu",
+                "qemu64",
+                "-m",
+                "512",
+                "-nographic",
+                "-no-reboot",
+                "-kernel",
+                tiny.resolve("vmlinuz").toString(),
+                "-initrd",
+                tiny.resolve("initrd.cpio").toString(),
+                "-append",
+                "console=ttyS0");
+        out("figures of %s, bench/run %d%n%s, %d processors, %s, Java %s%n%n"
+                .formatted(
+                        LocalDate.now(java.time.ZoneId.systemDefault()),
+                        rounds,
+                        cpu(),
+                        Runtime.getRuntime().availableProcessors(),
+                        version(),
+                        Runtime.version()));
+        double[] a = new double[rounds];
+        double[] b = new double[rounds];
+        long memory = 0;
+        long touched = 0;
+        for (int i = 0; i < rounds; i++) {
+            try (Run r = new Run(serai)) {
+                a[i] = r.until(INIT);
+                if (i == 0) {
+                    r.until("~ # ");
+                    long pid = r.vmm();
+                    long[] m = memory(pid);
+                    memory = m[0];
+                    touched = m[1];
+                }
+            }
+            try (Run r = new Run(qemu)) {
+                b[i] = r.until(INIT);
+            }
+        }
+        row("start to the first line of init", "Serai", "QEMU TCG", "ratio");
+        row(
+                "  median of %d, s (least-most)".formatted(rounds),
+                spread(a),
+                spread(b),
+                "%.2f".formatted(median(a) / median(b)));
+        out("\n");
+        loop();
+        row("memory at the shell, MB", "", "", "");
+        row("  guest memory touched", "%.0f".formatted(touched / 1e6), "", "");
+        row("  the VMM's own", "%.0f".formatted((memory - touched) / 1e6), "", "");
+    }
+
+    /** 800 million instructions in a loop of four. */
+    private void loop() throws Exception {
+        Path directory = Files.createTempDirectory("serai-bench");
+        new ProcessBuilder(root.resolve("guests/build").toString(), directory.toString(), "loop")
+                .inheritIO()
+                .start()
+                .waitFor();
+        Path guest = directory.resolve("loop");
+        double[] mips = new double[rounds];
+        double[] qemu = new double[rounds];
+        Pattern p = Pattern.compile("instructions (\\d+), ([0-9.]+) MIPS");
+        for (int i = 0; i < rounds; i++) {
+            Process s = new ProcessBuilder(
+                            root.resolve("serai").toString(),
+                            "run",
+                            "--kernel",
+                            guest.toString(),
+                            "--engine",
+                            "java",
+                            "--serial",
+                            "null",
+                            "--debug-exit",
+                            "0xf4",
+                            "--stats")
+                    .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                    .start();
+            String err = new String(s.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
+            Matcher m = p.matcher(err);
+            mips[i] = m.find() ? Double.parseDouble(m.group(2)) : 0;
+            long t = System.nanoTime();
+            new ProcessBuilder(
+                            "qemu-system-x86_64",
+                            "-accel",
+                            "tcg",
+                            "-m",
+                            "64",
+                            "-display",
+                            "none",
+                            "-nodefaults",
+                            "-device",
+                            "isa-debug-exit,iobase=0xf4,iosize=1",
+                            "-kernel",
+                            guest.toString())
+                    .start()
+                    .waitFor();
+            qemu[i] = 800e6 / (System.nanoTime() - t) * 1e3;
+        }
+        Files.walk(directory).sorted(java.util.Comparator.reverseOrder()).forEach(f -> f.toFile()
+                .delete());
+        row("integer loop, million instructions a second", spread(mips), spread(qemu), "");
+        out("\n");
+    }
+
+    private static double median(double[] v) {
+        double[] s = v.clone();
+        Arrays.sort(s);
+        return s.length % 2 == 1 ? s[s.length / 2] : (s[s.length / 2 - 1] + s[s.length / 2]) / 2;
+    }
+
+    private static String spread(double[] v) {
+        return String.format(
+                Locale.ROOT,
+                "%.1f (%.1f-%.1f)",
+                median(v),
+                Arrays.stream(v).min().orElse(0),
+                Arrays.stream(v).max().orElse(0));
+    }
+
+    private static void row(String what, String a, String b, String c) {
+        out(String.format("%-46s%20s%20s%8s%n", what, a, b, c));
+    }
+
+    private static void out(String s) {
+        System.out.print(s);
+    }
+
+    private static String cpu() throws IOException {
+        try (Stream<String> lines = Files.lines(Path.of("/proc/cpuinfo"))) {
+            return lines.filter(l -> l.startsWith("model name"))
+                    .findFirst()
+                    .map(l -> l.substring(l.indexOf(':') + 2))
+                    .orElse("unknown CPU");
+        }
+    }
+
+    private static String version() throws IOException {
+        Process p = new ProcessBuilder("qemu-system-x86_64", "--version").start();
+        String s = new String(p.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        return s.lines().findFirst().orElse("QEMU?").replaceAll(" \\(.*", "");
+    }
+
+    /** Proportional memory of a process, and of the guest RAM in it, in bytes. */
+    private static long[] memory(long pid) throws IOException {
+        long total = 0;
+        long ram = 0;
+        boolean inRam = false;
+        for (String l : Files.readAllLines(Path.of("/proc/" + pid + "/smaps"))) {
+            if (l.matches("[0-9a-f]+-[0-9a-f]+ .*")) {
+                inRam = l.contains("serai-ram");
+            } else if (l.startsWith("Pss:")) {
+                long bytes = Long.parseLong(l.replaceAll("[^0-9]", "")) << 10;
+                total += bytes;
+                ram += inRam ? bytes : 0;
+            }
+        }
+        return new long[] {total, ram};
+    }
+
+    /** A process whose output is watched. */
+    private static final class Run implements AutoCloseable {
+        private final long start = System.nanoTime();
+        private final Process process;
+        private final StringBuilder seen = new StringBuilder();
+
+        Run(List<String> command) throws IOException {
+            process = new ProcessBuilder(command)
+                    .redirectError(ProcessBuilder.Redirect.DISCARD)
+                    .start();
+        }
+
+        /** Seconds from the start until the text has come. */
+        double until(String text) throws IOException {
+            InputStream in = process.getInputStream();
+            byte[] b = new byte[4096];
+            while (seen.indexOf(text) < 0) {
+                int n = in.read(b);
+                if (n < 0) {
+                    throw new IOException("ended without '" + text + "': " + seen);
+                }
+                seen.append(new String(b, 0, n, StandardCharsets.ISO_8859_1));
+            }
+            return (System.nanoTime() - start) / 1e9;
+        }
+
+        /** The process that runs the VMM: this one or a descendant. */
+        long vmm() {
+            return Stream.concat(Stream.of(process.toHandle()), process.descendants())
+                    .filter(h -> {
+                        try {
+                            return Files.readString(Path.of("/proc/" + h.pid() + "/cmdline"))
+                                    .contains("serai.vmm.Main");
+                        } catch (IOException e) {
+                            return false;
+                        }
+                    })
+                    .mapToLong(ProcessHandle::pid)
+                    .findFirst()
+                    .orElse(process.pid());
+        }
+
+        @Override
+        public void close() throws IOException {
+            List<ProcessHandle> all = new ArrayList<>(process.descendants().toList());
+            all.add(process.toHandle());
+            all.forEach(ProcessHandle::destroy);
+            try {
+                if (!process.waitFor(10, TimeUnit.SECONDS)) {
+                    all.forEach(ProcessHandle::destroyForcibly);
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+}
