@@ -24,14 +24,18 @@ import org.jspecify.annotations.Nullable;
 final class VmmProcess {
     private static final String MAIN = "serai.vmm.Main";
     /**
-     * Why each: GuestMemory's accessor; the bindings of module linux; decompressors; a small heap's cheapest collector; and
-     * what the JVM has to say goes to standard error, as only the guest writes to standard output.
+     * Why each: GuestMemory's accessor; the bindings of module linux; decompressors; a small heap's cheapest collector, which
+     * begins small, as the default of a 64th of the host's memory is filled before the first collection, and what compilers
+     * leave in malloc's pools goes back; and what the JVM has to say goes to standard error, as only the guest writes to standard output.
      */
     private static final List<String> JVM = List.of(
             "--add-exports=java.base/jdk.internal.misc=ALL-UNNAMED",
             "--enable-native-access=ALL-UNNAMED",
             "--sun-misc-unsafe-memory-access=allow",
             "-XX:+UseSerialGC",
+            "-Xms16m",
+            "-Xmx512m",
+            "-XX:TrimNativeHeapInterval=5000",
             "-Xshare:auto",
             "-Xlog:disable",
             "-Xlog:all=error:stderr",

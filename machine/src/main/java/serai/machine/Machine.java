@@ -292,7 +292,7 @@ public final class Machine implements AutoCloseable {
 
     private void feedUart() {
         byte[] b;
-        while ((b = uartInput.peek()) != null) {
+        while (uart.listening() && (b = uartInput.peek()) != null) {
             int n = uart.receive(b, 0, b.length);
             if (n == 0) {
                 return;

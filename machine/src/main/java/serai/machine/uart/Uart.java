@@ -14,6 +14,8 @@ public final class Uart implements Device<UartState>, PortDevice {
     private static final int IER_RECEIVE = 1, IER_EMPTY = 2, IER_LINE = 4;
     private static final int LSR_READY = 1, LSR_OVERRUN = 2, LSR_EMPTY = 0x60;
     private static final int MCR_OUT2 = 8, MCR_LOOP = 0x10;
+    /** So many looks at an empty receiver, and nothing sent between them, are a guest that waits for input by polling. */
+    private static final int POLLS = 16;
 
     private final String name;
     private final int base;
@@ -24,6 +26,7 @@ public final class Uart implements Device<UartState>, PortDevice {
     private int count;
     private boolean emptyPending;
     private boolean timeoutPending;
+    private int polls;
     private Runnable onRoom = () -> {};
 
     /**
@@ -42,6 +45,14 @@ public final class Uart implements Device<UartState>, PortDevice {
     /** Runs {@code action}, with the machine lock held, when the guest has made room for input. */
     public void onRoom(Runnable action) {
         onRoom = action;
+    }
+
+    /**
+     * Whether the guest would see input now: it has the receive interrupt enabled, or it polls. What comes before a driver
+     * has taken the port over is lost, as drivers clear the FIFO first; who has the choice waits for this.
+     */
+    public boolean listening() {
+        return (r[IER] & IER_RECEIVE) != 0 || polls >= POLLS;
     }
 
     /** How many bytes {@link #receive} takes now. */
@@ -144,6 +155,9 @@ public final class Uart implements Device<UartState>, PortDevice {
             case 5:
                 int errors = r[ERRORS];
                 r[ERRORS] = 0;
+                if (count == 0 && polls < POLLS && ++polls == POLLS) {
+                    onRoom.run();
+                }
                 return LSR_EMPTY | (count > 0 ? LSR_READY : 0) | errors;
             case 6:
                 // looped back: OUT2, OUT1, RTS, DTR appear as DCD, RI, CTS, DSR; else carrier, ready, clear to send
@@ -174,6 +188,7 @@ public final class Uart implements Device<UartState>, PortDevice {
                         emptyPending = true;
                     }
                     r[IER] = (byte) (v & 15);
+                    onRoom.run();
                 }
             }
             case 2 -> {
@@ -196,6 +211,7 @@ public final class Uart implements Device<UartState>, PortDevice {
     }
 
     private void transmit(byte b) {
+        polls = 0;
         if ((r[MCR] & MCR_LOOP) != 0) {
             if (count < capacity()) {
                 fifo[count++] = b;
@@ -221,12 +237,13 @@ public final class Uart implements Device<UartState>, PortDevice {
         count = 0;
         emptyPending = false;
         timeoutPending = false;
+        polls = 0;
         update();
     }
 
     @Override
     public UartState save() {
-        return new UartState(1, r.clone(), java.util.Arrays.copyOf(fifo, count), emptyPending, timeoutPending);
+        return new UartState(1, r.clone(), java.util.Arrays.copyOf(fifo, count), emptyPending, timeoutPending, polls);
     }
 
     @Override
@@ -239,6 +256,7 @@ public final class Uart implements Device<UartState>, PortDevice {
         System.arraycopy(s.received(), 0, fifo, 0, count);
         emptyPending = s.transmitEmptyPending();
         timeoutPending = s.timeoutPending();
+        polls = Math.clamp(s.polls(), 0, POLLS);
         update();
     }
 

@@ -8,6 +8,12 @@ package serai.machine.uart;
  * @param received bytes in the receive FIFO, the oldest first
  * @param transmitEmptyPending whether the transmitter-empty interrupt waits
  * @param timeoutPending whether the receive timeout interrupt waits
+ * @param polls looks at the empty receiver since the last byte was sent, at most 16
  */
 public record UartState(
-        int version, byte[] registers, byte[] received, boolean transmitEmptyPending, boolean timeoutPending) {}
+        int version,
+        byte[] registers,
+        byte[] received,
+        boolean transmitEmptyPending,
+        boolean timeoutPending,
+        int polls) {}

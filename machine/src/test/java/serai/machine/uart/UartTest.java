@@ -45,6 +45,36 @@ class UartTest {
     }
 
     @Test
+    void listening_fromTheReceiveInterruptOrByPolling() {
+        int[] told = {0};
+        uart.onRoom(() -> told[0]++);
+        assertFalse(uart.listening());
+        out(IER, 1);
+        assertTrue(uart.listening());
+        assertEquals(1, told[0]);
+        out(IER, 0);
+        assertFalse(uart.listening());
+        for (int i = 0; i < 100; i++) {
+            in(LSR); // a console that sends looks at the same register
+            out(DATA, 'x');
+        }
+        assertFalse(uart.listening());
+        for (int i = 0; i < 15; i++) {
+            in(LSR);
+        }
+        assertFalse(uart.listening());
+        UartState waiting = uart.save();
+        told[0] = 0;
+        in(LSR);
+        assertTrue(uart.listening());
+        assertEquals(1, told[0]);
+        uart.restore(waiting);
+        assertFalse(uart.listening());
+        in(LSR);
+        assertTrue(uart.listening());
+    }
+
+    @Test
     void divisorLatch_hidesDataAndInterruptEnable() {
         out(IER, 5);
         out(LCR, 0x83);
@@ -224,9 +254,9 @@ class UartTest {
     void restore_refusesWhatIsNotAState() {
         assertThrows(
                 IllegalArgumentException.class,
-                () -> uart.restore(new UartState(2, new byte[8], new byte[0], false, false)));
+                () -> uart.restore(new UartState(2, new byte[8], new byte[0], false, false, 0)));
         assertThrows(
                 IllegalArgumentException.class,
-                () -> uart.restore(new UartState(1, new byte[8], new byte[17], false, false)));
+                () -> uart.restore(new UartState(1, new byte[8], new byte[17], false, false, 0)));
     }
 }
