@@ -23,6 +23,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class VmmProcess {
     private static final String MAIN = "serai.vmm.Main";
+    private static final String REHEARSAL = "serai.vmm.Rehearsal";
     /**
      * Why each: GuestMemory's accessor; the bindings of module linux; decompressors; a small heap's cheapest collector, which
      * begins small, as the default of a 64th of the host's memory is filled before the first collection, and what compilers
@@ -36,7 +37,6 @@ final class VmmProcess {
             "-Xms16m",
             "-Xmx512m",
             "-XX:TrimNativeHeapInterval=5000",
-            "-Xshare:auto",
             "-Xlog:disable",
             "-Xlog:all=error:stderr",
             "-XX:+DisplayVMOutputToStderr");
@@ -53,11 +53,24 @@ final class VmmProcess {
         }
     }
 
-    /** The whole command. */
-    List<String> command() {
+    /** A run that leaves an AOT cache for those to come: flags and class path have to be theirs. */
+    static List<String> rehearsal(Path cache) {
+        List<String> c = java();
+        c.add("-XX:AOTCacheOutput=" + cache);
+        c.addAll(List.of("-cp", System.getProperty("java.class.path"), REHEARSAL));
+        return c;
+    }
+
+    private static List<String> java() {
         List<String> c = new ArrayList<>();
         c.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         c.addAll(JVM);
+        return c;
+    }
+
+    /** The whole command. */
+    List<String> command() {
+        List<String> c = java();
         // not into the directory that the user happens to be in
         c.add("-XX:ErrorFile=" + Path.of(System.getProperty("java.io.tmpdir"), "serai-hs_err-%p.log"));
         String extra = System.getProperty("serai.vmm.jvm", "").strip();

@@ -116,7 +116,7 @@ public final class Machine implements AutoCloseable {
             KeyboardReset keyboard = new KeyboardReset(() -> request(new Outcome.Reset()));
             ports.map(0x60, 1, keyboard);
             ports.map(0x64, 1, keyboard);
-            uart = new Uart("uart0", Layout.UART_BASE, isa(4), config.serial());
+            uart = new Uart("uart0", Layout.UART_BASE, timers, isa(4), config.serial());
             uart.onRoom(this::feedUart);
             ports.map(Layout.UART_BASE, 8, uart);
             ports.map(DebugPorts.CONSOLE, 1, DebugPorts.console(config.debugConsole()));

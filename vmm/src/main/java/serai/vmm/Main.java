@@ -21,7 +21,8 @@ public final class Main {
         System.exit(run(List.of(args)));
     }
 
-    private static int run(List<String> words) {
+    /** Runs one VM and gives its status. */
+    static int run(List<String> words) {
         try (Console console = new Console(System.err)) {
             log(console);
             End end;

@@ -3,6 +3,7 @@ package serai.machine.uart;
 import serai.machine.Device;
 import serai.machine.bus.IrqLine;
 import serai.machine.bus.PortDevice;
+import serai.machine.time.Timers;
 
 /**
  * A 16550A (National Semiconductor PC16550D). The transmitter takes every byte at once; the receiver's FIFO holds 16 and the
@@ -16,6 +17,8 @@ public final class Uart implements Device<UartState>, PortDevice {
     private static final int MCR_OUT2 = 8, MCR_LOOP = 0x10;
     /** So many looks at an empty receiver, and nothing sent between them, are a guest that waits for input by polling. */
     private static final int POLLS = 16;
+    /** How long a driver may go on setting up after it has enabled the receive interrupt: ten characters at 115200 Bd. */
+    private static final long SETTLE_NANOS = 1_000_000;
 
     private final String name;
     private final int base;
@@ -27,6 +30,8 @@ public final class Uart implements Device<UartState>, PortDevice {
     private boolean emptyPending;
     private boolean timeoutPending;
     private int polls;
+    private final Timers timers;
+    private final Timers.Timer settling;
     private Runnable onRoom = () -> {};
 
     /**
@@ -34,7 +39,9 @@ public final class Uart implements Device<UartState>, PortDevice {
      *
      * @param base the first of its eight ports
      */
-    public Uart(String name, int base, IrqLine irq, SerialBackend backend) {
+    public Uart(String name, int base, Timers timers, IrqLine irq, SerialBackend backend) {
+        this.timers = timers;
+        settling = timers.timer(() -> onRoom.run());
         this.name = name;
         this.base = base;
         this.irq = irq;
@@ -48,11 +55,12 @@ public final class Uart implements Device<UartState>, PortDevice {
     }
 
     /**
-     * Whether the guest would see input now: it has the receive interrupt enabled, or it polls. What comes before a driver
-     * has taken the port over is lost, as drivers clear the FIFO first; who has the choice waits for this.
+     * Whether the guest would see input now: it has enabled the receive interrupt a moment ago, or it polls. What comes
+     * before is lost, as drivers clear the FIFO when they take a port over (Linux after it has enabled the interrupt, too);
+     * who has the choice waits for this.
      */
     public boolean listening() {
-        return (r[IER] & IER_RECEIVE) != 0 || polls >= POLLS;
+        return ((r[IER] & IER_RECEIVE) != 0 && !settling.armed()) || polls >= POLLS;
     }
 
     /** How many bytes {@link #receive} takes now. */
@@ -187,8 +195,12 @@ public final class Uart implements Device<UartState>, PortDevice {
                     if ((v & IER_EMPTY) != 0 && (r[IER] & IER_EMPTY) == 0) {
                         emptyPending = true;
                     }
+                    if ((v & IER_RECEIVE) == 0) {
+                        settling.cancel();
+                    } else if ((r[IER] & IER_RECEIVE) == 0) {
+                        settling.arm(timers.clock().nanos() + SETTLE_NANOS);
+                    }
                     r[IER] = (byte) (v & 15);
-                    onRoom.run();
                 }
             }
             case 2 -> {
@@ -238,12 +250,20 @@ public final class Uart implements Device<UartState>, PortDevice {
         emptyPending = false;
         timeoutPending = false;
         polls = 0;
+        settling.cancel();
         update();
     }
 
     @Override
     public UartState save() {
-        return new UartState(1, r.clone(), java.util.Arrays.copyOf(fifo, count), emptyPending, timeoutPending, polls);
+        return new UartState(
+                1,
+                r.clone(),
+                java.util.Arrays.copyOf(fifo, count),
+                emptyPending,
+                timeoutPending,
+                polls,
+                settling.deadline());
     }
 
     @Override
@@ -257,6 +277,10 @@ public final class Uart implements Device<UartState>, PortDevice {
         emptyPending = s.transmitEmptyPending();
         timeoutPending = s.timeoutPending();
         polls = Math.clamp(s.polls(), 0, POLLS);
+        settling.cancel();
+        if (s.settled() != Timers.NEVER) {
+            settling.arm(s.settled());
+        }
         update();
     }
 

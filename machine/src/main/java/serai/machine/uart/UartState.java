@@ -9,6 +9,8 @@ package serai.machine.uart;
  * @param transmitEmptyPending whether the transmitter-empty interrupt waits
  * @param timeoutPending whether the receive timeout interrupt waits
  * @param polls looks at the empty receiver since the last byte was sent, at most 16
+ * @param settled nanoseconds of the clock at which the driver that has enabled the receive interrupt is taken to be ready;
+ *     {@link Long#MAX_VALUE} if it is or there is none
  */
 public record UartState(
         int version,
@@ -16,4 +18,5 @@ public record UartState(
         byte[] received,
         boolean transmitEmptyPending,
         boolean timeoutPending,
-        int polls) {}
+        int polls,
+        long settled) {}

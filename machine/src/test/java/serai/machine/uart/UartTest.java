@@ -11,6 +11,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import serai.machine.FakeLine;
+import serai.machine.time.FakeClock;
+import serai.machine.time.Timers;
 
 /** By the PC16550D datasheet. */
 class UartTest {
@@ -18,9 +20,11 @@ class UartTest {
     private static final int DATA = 0, IER = 1, IIR = 2, FCR = 2, LCR = 3, MCR = 4, LSR = 5, MSR = 6, SCR = 7;
     private static final int OUT2 = 8, LOOP = 0x10;
 
+    private final FakeClock clock = new FakeClock();
+    private final Timers timers = new Timers(clock);
     private final FakeLine irq = new FakeLine();
     private final ByteArrayOutputStream sent = new ByteArrayOutputStream();
-    private final Uart uart = new Uart("uart0", BASE, irq, sent::write);
+    private final Uart uart = new Uart("uart0", BASE, timers, irq, sent::write);
 
     private void out(int register, int value) {
         uart.writePort(BASE + register, 1, value);
@@ -50,8 +54,16 @@ class UartTest {
         uart.onRoom(() -> told[0]++);
         assertFalse(uart.listening());
         out(IER, 1);
+        assertFalse(uart.listening());
+        UartState settling = uart.save();
+        clock.advance(timers, 1_000_000);
+        timers.runDue();
         assertTrue(uart.listening());
         assertEquals(1, told[0]);
+        uart.restore(settling);
+        assertFalse(uart.listening());
+        timers.runDue();
+        assertTrue(uart.listening());
         out(IER, 0);
         assertFalse(uart.listening());
         for (int i = 0; i < 100; i++) {
@@ -237,7 +249,7 @@ class UartTest {
         assertTrue(irq.high);
         UartState state = uart.save();
         FakeLine irq2 = new FakeLine();
-        Uart copy = new Uart("uart0", BASE, irq2, b -> {});
+        Uart copy = new Uart("uart0", BASE, timers, irq2, b -> {});
         copy.restore(state);
         assertTrue(irq2.high);
         assertEquals(4, copy.readPort(BASE + IIR, 1) & 15);
@@ -254,9 +266,9 @@ class UartTest {
     void restore_refusesWhatIsNotAState() {
         assertThrows(
                 IllegalArgumentException.class,
-                () -> uart.restore(new UartState(2, new byte[8], new byte[0], false, false, 0)));
+                () -> uart.restore(new UartState(2, new byte[8], new byte[0], false, false, 0, Long.MAX_VALUE)));
         assertThrows(
                 IllegalArgumentException.class,
-                () -> uart.restore(new UartState(1, new byte[8], new byte[17], false, false, 0)));
+                () -> uart.restore(new UartState(1, new byte[8], new byte[17], false, false, 0, Long.MAX_VALUE)));
     }
 }
