@@ -36,14 +36,18 @@ public final class MmioBus {
         return unclaimed;
     }
 
+    private static long mask(int size) {
+        return size == 8 ? -1L : (1L << size * 8) - 1;
+    }
+
     /** Reads {@code size} (1, 2, 4 or 8) bytes at guest-physical {@code address}, zero-extended. */
     public long read(long address, int size) {
         Map.Entry<Long, Region> e = regions.floorEntry(address);
         if (e == null || address - e.getKey() > e.getValue().size - size) {
             unclaimed++;
-            return size == 8 ? -1L : (1L << size * 8) - 1;
+            return mask(size);
         }
-        return e.getValue().device.readMmio(address - e.getKey(), size);
+        return e.getValue().device.readMmio(address - e.getKey(), size) & mask(size);
     }
 
     /** Writes {@code size} (1, 2, 4 or 8) bytes at guest-physical {@code address}. */

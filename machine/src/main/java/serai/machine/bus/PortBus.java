@@ -4,7 +4,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The 64 Ki I/O ports. A read of an unclaimed port gives all ones, a write to one is dropped, as on a PC. An access
- * that is wider than what one device claims is split into bytes.
+ * that is wider than what one device claims, or takes, is split into bytes.
  */
 public final class PortBus {
     private final @Nullable PortDevice[] devices = new PortDevice[0x10000];
@@ -35,11 +35,16 @@ public final class PortBus {
         }
     }
 
+    private boolean whole(@Nullable PortDevice d, int port, int size) {
+        return port + size <= 0x10000 && d == devices[port + size - 1] && (d == null || d.wide());
+    }
+
     /** Reads {@code size} (1, 2 or 4) bytes at {@code port}, zero-extended. */
     public int read(int port, int size) {
         PortDevice d = devices[port & 0xffff];
-        if (size == 1 || (port + size <= 0x10000 && d == devices[port + size - 1])) {
-            return d == null ? (int) ((1L << size * 8) - 1) : d.readPort(port, size);
+        if (size == 1 || whole(d, port, size)) {
+            int mask = (int) ((1L << size * 8) - 1);
+            return d == null ? mask : d.readPort(port, size) & mask;
         }
         int v = 0;
         for (int i = 0; i < size; i++) {
@@ -51,7 +56,7 @@ public final class PortBus {
     /** Writes {@code size} (1, 2 or 4) bytes at {@code port}. */
     public void write(int port, int size, int value) {
         PortDevice d = devices[port & 0xffff];
-        if (size == 1 || (port + size <= 0x10000 && d == devices[port + size - 1])) {
+        if (size == 1 || whole(d, port, size)) {
             if (d != null) {
                 d.writePort(port, size, value);
             }

@@ -46,7 +46,7 @@ public final class Uart implements Device<UartState>, PortDevice {
 
     /** How many bytes {@link #receive} takes now. */
     public int room() {
-        return (r[MCR] & MCR_LOOP) != 0 ? 0 : capacity() - count;
+        return (r[MCR] & MCR_LOOP) != 0 ? 0 : Math.max(0, capacity() - count);
     }
 
     private int capacity() {
