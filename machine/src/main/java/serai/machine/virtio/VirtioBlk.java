@@ -37,8 +37,8 @@ public final class VirtioBlk extends VirtioDevice {
 
     private final Disk disk;
     private final IoExecutor io;
-    /** Requests under way: head and when the completion is due. */
-    private final Map<Integer, Long> underWay = new LinkedHashMap<>();
+    /** Requests under way, by head. */
+    private final Map<Integer, IoExecutor.Submitted> underWay = new LinkedHashMap<>();
     /** Guards the next two against the threads that do the work. */
     private final Object working = new Object();
     /** Counts resets: work and completions of an earlier life are dropped. */
@@ -160,8 +160,8 @@ public final class VirtioBlk extends VirtioDevice {
     private void submit(Chain c, Work work, List<Chain.Buffer> filled, long due) {
         int started = life;
         IOException[] failure = new IOException[1];
-        underWay.put(c.head(), due);
-        long at = io.submit(
+        underWay.put(c.head(), IoExecutor.Submitted.BY_HOST);
+        IoExecutor.Submitted submitted = io.submit(
                 () -> {
                     synchronized (working) {
                         if (started != life) {
@@ -190,7 +190,7 @@ public final class VirtioBlk extends VirtioDevice {
                     }
                 },
                 due);
-        underWay.replace(c.head(), at);
+        underWay.replace(c.head(), submitted);
     }
 
     private void complete(Chain c, @Nullable IOException failure, List<Chain.Buffer> filled) {
@@ -230,6 +230,7 @@ public final class VirtioBlk extends VirtioDevice {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
+        underWay.values().forEach(s -> s.withdraw().run());
         underWay.clear();
     }
 
@@ -237,9 +238,9 @@ public final class VirtioBlk extends VirtioDevice {
     long[] saveWork() {
         long[] w = new long[underWay.size() * 2];
         int i = 0;
-        for (Map.Entry<Integer, Long> e : underWay.entrySet()) {
+        for (Map.Entry<Integer, IoExecutor.Submitted> e : underWay.entrySet()) {
             w[i++] = e.getKey();
-            w[i++] = e.getValue();
+            w[i++] = e.getValue().due();
         }
         return w;
     }

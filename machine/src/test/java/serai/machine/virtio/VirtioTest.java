@@ -85,12 +85,12 @@ class VirtioTest {
         private final Deque<Runnable> held = new ArrayDeque<>();
 
         @Override
-        public long submit(Runnable work, Runnable completion, long due) {
+        public Submitted submit(Runnable work, Runnable completion, long due) {
             held.add(() -> {
                 work.run();
                 completion.run();
             });
-            return 0;
+            return Submitted.BY_HOST;
         }
 
         void doAll() {
@@ -289,7 +289,7 @@ class VirtioTest {
             IoExecutor now = (work, completion, due) -> {
                 work.run();
                 completion.run();
-                return 0;
+                return IoExecutor.Submitted.BY_HOST;
             };
             PciFunction<VirtioState> f =
                     switch (round % 3) {
