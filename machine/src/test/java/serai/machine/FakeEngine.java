@@ -77,10 +77,11 @@ public final class FakeEngine implements Engine {
         };
     }
 
-    /** STI. */
+    /** STI, which lets one more instruction pass before an interrupt; taking one turns them off again. */
     public static Instruction sti() {
         return c -> {
             c.interruptsOn = true;
+            c.shadow = 2;
             return null;
         };
     }
@@ -140,14 +141,20 @@ public final class FakeEngine implements Engine {
         private final List<Instruction> program;
         private long rip;
         private long rax;
-        private boolean halted;
+        private volatile boolean halted;
         private boolean interruptsOn;
+        private int shadow;
         private volatile boolean kicked;
 
         Cpu(VcpuHost host, List<Instruction> program) {
             this.host = host;
             this.program = program;
             host.interrupts().onPending(() -> {});
+        }
+
+        /** Whether it waits in HLT. */
+        public boolean halted() {
+            return halted;
         }
 
         void load(String what, long value) {
@@ -163,11 +170,13 @@ public final class FakeEngine implements Engine {
                     kicked = false;
                     return Exit.KICKED;
                 }
-                if (interruptsOn && host.interrupts().externalPending()) {
+                shadow = Math.max(0, shadow - 1);
+                if (interruptsOn && shadow == 0 && host.interrupts().externalPending()) {
                     int v = host.interrupts().acknowledge();
                     if (v >= 0) {
                         trace.add("%d interrupt %x".formatted(count, v));
                         halted = false;
+                        interruptsOn = false;
                     }
                 }
                 if (halted || rip >= program.size()) {
@@ -220,7 +229,21 @@ public final class FakeEngine implements Engine {
                     new long[0],
                     0,
                     new byte[0],
-                    halted ? CpuState.Events.NONE.with(CpuState.Activity.HALTED) : CpuState.Events.NONE,
+                    new CpuState.Events(
+                            halted ? CpuState.Activity.HALTED : CpuState.Activity.RUNNING,
+                            false,
+                            0,
+                            false,
+                            0,
+                            false,
+                            0,
+                            false,
+                            false,
+                            false,
+                            shadow == 2,
+                            false,
+                            false,
+                            false),
                     0x30000,
                     count);
         }
@@ -229,6 +252,7 @@ public final class FakeEngine implements Engine {
         public void restore(CpuState s) {
             rip = s.rip();
             rax = s.gpr()[0];
+            shadow = s.events().stiShadow() ? 2 : 0;
             interruptsOn = (s.rflags() & 0x200) != 0;
             halted = s.events().activity() == CpuState.Activity.HALTED;
             count = s.instructions();

@@ -17,8 +17,8 @@ public final class Rtc implements Device<RtcState>, PortDevice {
     private static final long SECOND = 1_000_000_000L;
     /** The update takes 1,984 us with a 32,768-Hz crystal; UIP is set 244 us before. */
     private static final long UPDATE_NANOS = 2_228_000;
-    /** The registers hold less than 16,666 years. */
-    private static final long MAX_OFFSET = 20_000L * 366 * 86_400;
+    /** The registers hold at most the year 25,755 (century and year 255). */
+    private static final long MAX_OFFSET = 26_000L * 366 * 86_400;
 
     private final Timers timers;
     private final IrqLine irq;

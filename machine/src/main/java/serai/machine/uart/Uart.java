@@ -126,7 +126,7 @@ public final class Uart implements Device<UartState>, PortDevice {
                 System.arraycopy(fifo, 1, fifo, 0, --count);
                 timeoutPending = count > 0;
                 if (count == 0) {
-                    onRoom.run();
+                    makeRoom();
                 }
                 return b;
             case 1:
@@ -182,17 +182,23 @@ public final class Uart implements Device<UartState>, PortDevice {
                     timeoutPending = false;
                 }
                 r[FCR] = (byte) (v & 0xc9);
-                onRoom.run();
+                makeRoom();
             }
             case 3 -> r[LCR] = v;
             case 4 -> {
                 r[MCR] = (byte) (v & 0x1f);
-                onRoom.run();
+                makeRoom();
             }
             case 7 -> r[SCR] = v;
             default -> {}
         }
         update();
+    }
+
+    /** The interrupt falls before the next bytes raise it again: the 8259 wants an edge, and a line has a pause between two bytes. */
+    private void makeRoom() {
+        update();
+        onRoom.run();
     }
 
     private void transmit(byte b) {
