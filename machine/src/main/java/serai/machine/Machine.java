@@ -193,6 +193,22 @@ public final class Machine implements AutoCloseable {
         }
     }
 
+    /** Who answers where: a line for each range of ports and of addresses outside RAM, the local APIC's page apart. */
+    List<String> addressMap() {
+        List<String> lines = new ArrayList<>();
+        for (PortBus.Range r : ports.ranges()) {
+            lines.add("port %04x-%04x %s".formatted(r.first(), r.first() + r.count() - 1, label(r.device())));
+        }
+        for (MmioBus.Region r : mmio.regions()) {
+            lines.add("memory %010x-%010x %s".formatted(r.base(), r.base() + r.size() - 1, label(r.device())));
+        }
+        return lines;
+    }
+
+    private static String label(Object device) {
+        return device instanceof Device<?> d ? d.name() : device.toString();
+    }
+
     /** Accesses that found no device. */
     public long unclaimedAccesses() {
         return mmio.unclaimedAccesses();

@@ -1,5 +1,6 @@
 package serai.machine.bus;
 
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -8,7 +9,14 @@ import java.util.TreeMap;
  * is counted, for {@code --stats}.
  */
 public final class MmioBus {
-    private record Region(long base, long size, MmioDevice device) {}
+    /**
+     * Addresses that a device has claimed.
+     *
+     * @param base guest-physical
+     * @param size bytes
+     * @param device who answers
+     */
+    public record Region(long base, long size, MmioDevice device) {}
 
     private final TreeMap<Long, Region> regions = new TreeMap<>();
     private long unclaimed;
@@ -29,6 +37,11 @@ public final class MmioBus {
     /** Frees the region that {@link #map} claimed at {@code base}; nothing if there is none. */
     public void unmap(long base) {
         regions.remove(base);
+    }
+
+    /** What is claimed, ascending. */
+    public List<Region> regions() {
+        return List.copyOf(regions.values());
     }
 
     /** How many accesses found no device. */

@@ -1,5 +1,7 @@
 package serai.machine.bus;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,6 +28,31 @@ public final class PortBus {
         for (int p = first; p < first + count; p++) {
             devices[p] = device;
         }
+    }
+
+    /**
+     * Ports that one device has claimed.
+     *
+     * @param first port
+     * @param count of ports
+     * @param device who answers
+     */
+    public record Range(int first, int count, PortDevice device) {}
+
+    /** What is claimed, ascending. */
+    public List<Range> ranges() {
+        List<Range> all = new ArrayList<>();
+        for (int p = 0; p < devices.length; p++) {
+            PortDevice d = devices[p];
+            int first = p;
+            while (d != null && p + 1 < devices.length && devices[p + 1] == d) {
+                p++;
+            }
+            if (d != null) {
+                all.add(new Range(first, p + 1 - first, d));
+            }
+        }
+        return all;
     }
 
     /** Frees ports that {@link #map} claimed (a BAR that moves). */

@@ -286,6 +286,11 @@ public abstract class PciFunction<S extends Record> implements Device<S> {
         }
 
         @Override
+        public String toString() {
+            return name + " BAR " + bar;
+        }
+
+        @Override
         public long readMmio(long offset, int size) {
             return msix != null && msix.bar(PciFunction.this) == bar
                     ? msix.read(offset, size)
