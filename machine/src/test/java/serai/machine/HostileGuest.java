@@ -158,8 +158,12 @@ public final class HostileGuest {
         switch (part) {
             case LOCAL_APIC -> {
                 int what = next();
-                if (what < 200) {
-                    memory(h, Layout.LAPIC_BASE + ((what & 1) != 0 ? next() * 16L : next(2) & 0xfff));
+                if (what < 40) {
+                    h.mmioWrite(Layout.LAPIC_BASE + 0xf0, 4, 0x1ff); // on, else little happens
+                    h.mmioWrite(Layout.LAPIC_BASE + 0x320 + (next() % 6) * 16L, 4, next() | (next() & 15) << 8);
+                    h.mmioWrite(Layout.LAPIC_BASE + 0x300, 4, 0x40000 | (next() & 15) << 8 | next());
+                } else if (what < 200) {
+                    memory(h, Layout.LAPIC_BASE + ((what & 1) != 0 ? (next() & 0x7f) * 16L : next(2) & 0xfff));
                 } else {
                     msr(pc, what < 210 ? 0x1b : what < 220 ? 0x6e0 : 0x800 + (next() & 0x7f));
                     h.interrupts().taskPriority(next() & 15);
@@ -216,7 +220,8 @@ public final class HostileGuest {
         VcpuHost h = pc.host();
         long bar = pc.bar4(slot);
         switch (next() & 15) {
-            case 0, 1 -> initialize(h, bar);
+            case 0 -> initialize(h, bar);
+            case 1, 13, 14 -> request(pc, bar);
             case 2 -> memory(h, bar + (next() & 63));
             case 3 -> memory(h, bar - 4 + (next(2) & 0x7fff));
             case 4 -> memory(h, (pc.config(slot, 0x14) & 0xfffffff0L) + (next(2) & 0xfff));
@@ -241,6 +246,33 @@ public final class HostileGuest {
         }
     }
 
+    /** A sound request of a disk, but for one thing at times. */
+    private void request(TestPc pc, long bar) {
+        int n = next() & 7;
+        long data = RINGS + 0x4000 + n * 0x400L;
+        boolean write = (next() & 1) != 0;
+        pc.memory.writeInt(data, write ? 1 : next() % 10);
+        pc.memory.writeLong(data + 8, (next() & 15) == 0 ? value() : next() & 63);
+        long[][] chain = {{data, 16, 1}, {data + 32, 512, write ? 1 : 3}, {data + 16, 1, 2}};
+        for (int i = 0; i < 3; i++) {
+            long d = RINGS + (n * 3L + i) * 16;
+            pc.memory.writeLong(d, chain[i][0]);
+            pc.memory.writeInt(d + 8, (int) chain[i][1]);
+            pc.memory.writeShort(d + 12, (int) chain[i][2]);
+            pc.memory.writeShort(d + 14, n * 3 + i + 1);
+        }
+        int wrong = next();
+        if (wrong < 40) {
+            descriptor(pc, RINGS + (n * 3L + wrong % 3) * 16);
+        }
+        int index = pc.memory.readShort(RINGS + 0x402);
+        for (int size = 8; size <= 256; size *= 2) { // whatever the size of the queue
+            pc.memory.writeShort(RINGS + 0x404 + index % size * 2L, n * 3);
+        }
+        pc.memory.writeShort(RINGS + 0x402, index + 1 & 0xffff);
+        pc.host().mmioWrite(bar + 0x3000, 2, 0);
+    }
+
     private void descriptor(TestPc pc, long d) {
         int what = next();
         pc.memory.writeLong(d, (what & 1) != 0 ? RINGS + 0x4000 + (next() & 15) * 0x100L : value());
@@ -250,7 +282,7 @@ public final class HostileGuest {
     }
 
     private void initialize(VcpuHost h, long bar) {
-        int how = next();
+        int how = next() < 128 ? next() & 0x13 : next();
         h.mmioWrite(bar + 20, 1, 0);
         h.mmioWrite(bar + 20, 1, 3);
         h.mmioWrite(bar + 8, 4, 0);
@@ -260,7 +292,8 @@ public final class HostileGuest {
         h.mmioWrite(bar + 20, 1, 11);
         for (int q = 0; q < 2; q++) {
             h.mmioWrite(bar + 22, 2, q);
-            h.mmioWrite(bar + 24, 2, 1L << (next() & 15));
+            int size = next();
+            h.mmioWrite(bar + 24, 2, size < 200 ? 32 : 1L << (size & 15));
             long ring = RINGS + q * 0x1000L;
             h.mmioWrite(bar + 32, 8, (how & 4) != 0 ? value() : ring);
             h.mmioWrite(bar + 40, 8, (how & 8) != 0 ? value() : ring + 0x400);
