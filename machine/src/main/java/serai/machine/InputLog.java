@@ -13,17 +13,18 @@ import java.util.HexFormat;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The inputs of a deterministic run: what came in on the serial line, and at which instruction. A text file of lines
- * {@code INSTRUCTIONS HEX}.
+ * The inputs of a deterministic run: what came in on the serial line, and when. A text file of lines {@code INSTRUCTIONS NANOS HEX}; the
+ * time beside the count, as it goes on while the CPU waits and completes none.
  */
 public final class InputLog implements AutoCloseable {
     /**
      * One input.
      *
      * @param instructions completed when it came in
+     * @param nanos on the guest clock then
      * @param bytes what came in
      */
-    record Entry(long instructions, byte[] bytes) {}
+    record Entry(long instructions, long nanos, byte[] bytes) {}
 
     private final Deque<Entry> entries = new ArrayDeque<>();
     private final @Nullable Writer writer;
@@ -56,13 +57,15 @@ public final class InputLog implements AutoCloseable {
             long last = 0;
             while ((line = r.readLine()) != null) {
                 int space = line.indexOf(' ');
+                int second = line.indexOf(' ', space + 1);
                 try {
                     long at = Long.parseLong(line.substring(0, Math.max(space, 0)));
-                    if (at < last) {
+                    long nanos = Long.parseLong(line.substring(space + 1, Math.max(second, space + 1)));
+                    if (at < last || nanos < 0) {
                         throw new IllegalArgumentException("out of order");
                     }
                     last = at;
-                    log.entries.add(new Entry(at, HexFormat.of().parseHex(line.substring(space + 1))));
+                    log.entries.add(new Entry(at, nanos, HexFormat.of().parseHex(line.substring(second + 1))));
                 } catch (IllegalArgumentException e) {
                     throw new IOException(file + " is no record of inputs: '" + line + "'", e);
                 }
@@ -82,17 +85,26 @@ public final class InputLog implements AutoCloseable {
         return e == null ? Long.MAX_VALUE : e.instructions;
     }
 
+    /** When it is due on the guest clock, if the CPU waits at {@code instructions} until then; else {@link Long#MAX_VALUE}. */
+    long nextNanos(long instructions) {
+        Entry e = entries.peek();
+        return e == null || e.instructions > instructions ? Long.MAX_VALUE : e.nanos;
+    }
+
     /** The next recorded input if it is due. */
     @Nullable
-    Entry due(long instructions) {
-        return next() <= instructions ? entries.poll() : null;
+    Entry due(long instructions, long nanos) {
+        Entry e = entries.peek();
+        boolean due =
+                e != null && (e.instructions < instructions || e.instructions == instructions && e.nanos <= nanos);
+        return due ? entries.poll() : null;
     }
 
     /** Notes an input. */
-    void note(long instructions, byte[] bytes) {
+    void note(long instructions, long nanos, byte[] bytes) {
         if (writer != null) {
             try {
-                writer.write(instructions + " " + HexFormat.of().formatHex(bytes) + "\n");
+                writer.write(instructions + " " + nanos + " " + HexFormat.of().formatHex(bytes) + "\n");
                 writer.flush();
             } catch (IOException e) {
                 throw new UncheckedIOException(e);

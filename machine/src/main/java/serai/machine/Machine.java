@@ -1,8 +1,6 @@
 package serai.machine;
 
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -51,6 +49,8 @@ import serai.machine.uart.Uart;
 public final class Machine implements AutoCloseable {
     /** In deterministic mode live input is looked for this often. */
     private static final long SLICE = 1_000_000;
+    /** In nanoseconds. */
+    private static final long OVERLOAD_PAUSE = 50_000;
 
     private final MachineConfig config;
     private final GuestMemory memory;
@@ -69,8 +69,7 @@ public final class Machine implements AutoCloseable {
     private final PciBus pci;
     private final List<Device<?>> devices = new ArrayList<>();
     private final Vcpu vcpu;
-    private final Deque<byte[]> liveInput = new ArrayDeque<>();
-    private final Deque<byte[]> uartInput = new ArrayDeque<>();
+    private final SerialInput input = new SerialInput();
     private InputLog inputLog = InputLog.none();
 
     private @Nullable Outcome requested;
@@ -124,7 +123,7 @@ public final class Machine implements AutoCloseable {
                 ports.map(config.debugExitPort(), 1, DebugPorts.exit(status -> request(new Outcome.DebugExit(status))));
             }
             devices.addAll(apics);
-            devices.addAll(List.of(ioApic, pic, pit, rtc, pm, uart));
+            devices.addAll(List.of(ioApic, pic, pit, rtc, pm, uart, input));
 
             pci = new PciBus(ports, mmio, ioApic::line);
             // a byte within the PCI address register's four: the ICH's reset register, which answers byte accesses only
@@ -192,6 +191,22 @@ public final class Machine implements AutoCloseable {
         } finally {
             lock.unlock();
         }
+    }
+
+    /** Who answers where: a line for each range of ports and of addresses outside RAM, the local APIC's page apart. */
+    List<String> addressMap() {
+        List<String> lines = new ArrayList<>();
+        for (PortBus.Range r : ports.ranges()) {
+            lines.add("port %04x-%04x %s".formatted(r.first(), r.first() + r.count() - 1, label(r.device())));
+        }
+        for (MmioBus.Region r : mmio.regions()) {
+            lines.add("memory %010x-%010x %s".formatted(r.base(), r.base() + r.size() - 1, label(r.device())));
+        }
+        return lines;
+    }
+
+    private static String label(Object device) {
+        return device instanceof Device<?> d ? d.name() : device.toString();
     }
 
     /** Accesses that found no device. */
@@ -267,11 +282,11 @@ public final class Machine implements AutoCloseable {
             if (inputLog.replays()) {
                 return;
             }
+            input.give(bytes);
             if (virtual != null) {
-                liveInput.add(bytes.clone());
                 changed.signalAll();
             } else {
-                uartInput.add(bytes.clone());
+                input.take();
                 feedUart();
             }
         } finally {
@@ -283,25 +298,14 @@ public final class Machine implements AutoCloseable {
     public int serialInputPending() {
         lock.lock();
         try {
-            return uartInput.stream().mapToInt(b -> b.length).sum()
-                    + liveInput.stream().mapToInt(b -> b.length).sum();
+            return input.pending();
         } finally {
             lock.unlock();
         }
     }
 
     private void feedUart() {
-        byte[] b;
-        while (uart.listening() && (b = uartInput.peek()) != null) {
-            int n = uart.receive(b, 0, b.length);
-            if (n == 0) {
-                return;
-            }
-            uartInput.poll();
-            if (n < b.length) {
-                uartInput.addFirst(java.util.Arrays.copyOfRange(b, n, b.length));
-            }
-        }
+        input.feed(uart);
     }
 
     /**
@@ -402,7 +406,7 @@ public final class Machine implements AutoCloseable {
             long budget = Math.min(SLICE, until - count);
             lock.lock();
             try {
-                takeInputs(count);
+                takeInputs(count, clock.nanos());
                 timers.runDue();
                 budget = Math.min(budget, Math.max(1, clock.instructionsUntil(timers.next())));
                 budget = Math.min(budget, Math.max(1, inputLog.next() - count));
@@ -422,15 +426,14 @@ public final class Machine implements AutoCloseable {
         }
     }
 
-    private void takeInputs(long count) {
+    private void takeInputs(long count, long nanos) {
         InputLog.Entry e;
-        while ((e = inputLog.due(count)) != null) {
-            uartInput.add(e.bytes());
+        while ((e = inputLog.due(count, nanos)) != null) {
+            input.replay(e.bytes());
         }
-        byte[] b;
-        while ((b = liveInput.poll()) != null) {
-            inputLog.note(count, b);
-            uartInput.add(b);
+        byte[] live = input.take();
+        if (live.length > 0) {
+            inputLog.note(count, nanos, live);
         }
         feedUart();
     }
@@ -439,27 +442,24 @@ public final class Machine implements AutoCloseable {
     private @Nullable Outcome skip(VirtualClock clock) {
         lock.lock();
         try {
-            if (apics.getFirst().pending() || requested != null || stopping || !liveInput.isEmpty()) {
-                return null;
-            }
-            long next = timers.next();
-            if (next != Timers.NEVER) {
-                clock.skipTo(next);
-                return null;
-            }
-            if (inputLog.next() != Long.MAX_VALUE) {
-                // recorded at a count that is never reached: the CPU waited there too
-                InputLog.Entry e = inputLog.due(Long.MAX_VALUE - 1);
-                if (e != null) {
-                    uartInput.add(e.bytes());
-                    feedUart();
+            while (!apics.getFirst().pending() && requested == null && !stopping && !input.live()) {
+                long next = Math.min(timers.next(), inputLog.nextNanos(vcpu.instructions()));
+                if (next != Timers.NEVER) {
+                    clock.skipTo(next);
+                    return null;
                 }
-                return null;
+                InputLog.Entry e = inputLog.due(Long.MAX_VALUE, Long.MAX_VALUE);
+                if (e != null) {
+                    // recorded at a count that is never reached: the CPU waited there too
+                    input.replay(e.bytes());
+                    feedUart();
+                    return null;
+                }
+                if (inputLog.replays()) {
+                    return new Outcome.NothingToWaitFor();
+                }
+                changed.awaitUninterruptibly();
             }
-            if (inputLog.replays()) {
-                return new Outcome.NothingToWaitFor();
-            }
-            changed.awaitUninterruptibly();
             return null;
         } finally {
             lock.unlock();
@@ -481,9 +481,8 @@ public final class Machine implements AutoCloseable {
             while (!closed) {
                 timers.runDue();
                 long left = timers.next() - config.clock().nanos();
-                if (left > 0) {
-                    changed.awaitNanos(Math.min(left, 1_000_000_000L));
-                }
+                // timers that are always due (a period shorter than its handling) must not keep the lock from the vCPU
+                changed.awaitNanos(left > 0 ? Math.min(left, 1_000_000_000L) : OVERLOAD_PAUSE);
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
@@ -543,6 +542,7 @@ public final class Machine implements AutoCloseable {
             if (s.devices().size() != devices.size()) {
                 throw new IllegalArgumentException("the state is of a machine with other devices");
             }
+            requested = null;
             // the clock first: devices arm their timers on it
             vcpu.restore(s.cpus().getFirst());
             if (virtual != null) {

@@ -1,5 +1,6 @@
 package serai.machine.bus;
 
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -8,7 +9,14 @@ import java.util.TreeMap;
  * is counted, for {@code --stats}.
  */
 public final class MmioBus {
-    private record Region(long base, long size, MmioDevice device) {}
+    /**
+     * Addresses that a device has claimed.
+     *
+     * @param base guest-physical
+     * @param size bytes
+     * @param device who answers
+     */
+    public record Region(long base, long size, MmioDevice device) {}
 
     private final TreeMap<Long, Region> regions = new TreeMap<>();
     private long unclaimed;
@@ -31,9 +39,18 @@ public final class MmioBus {
         regions.remove(base);
     }
 
+    /** What is claimed, ascending. */
+    public List<Region> regions() {
+        return List.copyOf(regions.values());
+    }
+
     /** How many accesses found no device. */
     public long unclaimedAccesses() {
         return unclaimed;
+    }
+
+    private static long mask(int size) {
+        return size == 8 ? -1L : (1L << size * 8) - 1;
     }
 
     /** Reads {@code size} (1, 2, 4 or 8) bytes at guest-physical {@code address}, zero-extended. */
@@ -41,9 +58,9 @@ public final class MmioBus {
         Map.Entry<Long, Region> e = regions.floorEntry(address);
         if (e == null || address - e.getKey() > e.getValue().size - size) {
             unclaimed++;
-            return size == 8 ? -1L : (1L << size * 8) - 1;
+            return mask(size);
         }
-        return e.getValue().device.readMmio(address - e.getKey(), size);
+        return e.getValue().device.readMmio(address - e.getKey(), size) & mask(size);
     }
 
     /** Writes {@code size} (1, 2, 4 or 8) bytes at guest-physical {@code address}. */

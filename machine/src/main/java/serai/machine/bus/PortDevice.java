@@ -2,6 +2,11 @@ package serai.machine.bus;
 
 /** A device in port space. Called with the machine lock held. */
 public interface PortDevice {
+    /** Whether it answers accesses of two and four bytes as such. To one that does not, they come as bytes, as on the ISA bus. */
+    default boolean wide() {
+        return false;
+    }
+
     /**
      * Reads a port.
      *

@@ -13,6 +13,11 @@ public final class DebugPorts {
     public static PortDevice console(SerialBackend backend) {
         return new PortDevice() {
             @Override
+            public String toString() {
+                return "debug-console";
+            }
+
+            @Override
             public int readPort(int port, int size) {
                 return CONSOLE;
             }
@@ -27,6 +32,11 @@ public final class DebugPorts {
     /** The exit port: a write of v ends the VM with status {@code (v << 1) | 1}. */
     public static PortDevice exit(IntConsumer onExit) {
         return new PortDevice() {
+            @Override
+            public String toString() {
+                return "debug-exit";
+            }
+
             @Override
             public int readPort(int port, int size) {
                 return 0;

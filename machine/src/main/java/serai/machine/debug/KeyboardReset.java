@@ -16,6 +16,11 @@ public final class KeyboardReset implements PortDevice {
     }
 
     @Override
+    public String toString() {
+        return "keyboard-reset";
+    }
+
+    @Override
     public int readPort(int port, int size) {
         return 0xff;
     }

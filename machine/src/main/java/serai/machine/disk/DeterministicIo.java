@@ -18,10 +18,11 @@ public final class DeterministicIo implements IoExecutor {
     }
 
     @Override
-    public long submit(Runnable work, Runnable completion, long due) {
+    public Submitted submit(Runnable work, Runnable completion, long due) {
         work.run();
         long at = due != 0 ? due : timers.clock().nanos() + latency;
-        timers.timer(completion).arm(at);
-        return at;
+        Timers.Timer timer = timers.timer(completion);
+        timer.arm(at);
+        return new Submitted(at, timer::cancel);
     }
 }

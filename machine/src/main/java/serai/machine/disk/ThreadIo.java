@@ -22,7 +22,7 @@ public final class ThreadIo implements IoExecutor, AutoCloseable {
     }
 
     @Override
-    public long submit(Runnable work, Runnable completion, long due) {
+    public Submitted submit(Runnable work, Runnable completion, long due) {
         threads.execute(() -> {
             work.run();
             lock.lock();
@@ -32,7 +32,7 @@ public final class ThreadIo implements IoExecutor, AutoCloseable {
                 lock.unlock();
             }
         });
-        return 0;
+        return Submitted.BY_HOST;
     }
 
     @Override

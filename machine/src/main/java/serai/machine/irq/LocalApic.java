@@ -122,7 +122,8 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
 
     @Override
     public LocalApicState save() {
-        return new LocalApicState(1, apicBase, page(), timer.deadline(), timerStart, tscDeadline, nmi, init, startup);
+        return new LocalApicState(
+                1, apicBase, page(), timer.deadline(), timerStart, tscDeadline, nmi, init, startup, pendingErrors);
     }
 
     /** The register page: each register in the first four of its 16 bytes. */
@@ -149,10 +150,8 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
         nmi = s.nmi();
         init = s.init();
         startup = s.startup();
-        timer.cancel();
-        if (s.timerDeadline() != Timers.NEVER) {
-            timer.arm(s.timerDeadline());
-        }
+        pendingErrors = s.errors();
+        timer.restore(s.timerDeadline());
         update();
     }
 
@@ -283,9 +282,16 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
         update();
     }
 
+    /**
+     * Notes an error. The interrupt for it comes once, until a write to the ESR arms it again (SDM vol. 3, 11.5.3): its own vector
+     * may be an illegal one.
+     */
     private void error(int bit) {
+        boolean armed = pendingErrors == 0;
         pendingErrors |= bit;
-        local(LVT_ERROR);
+        if (armed) {
+            local(LVT_ERROR);
+        }
     }
 
     /** Fires a local vector table entry. */

@@ -12,6 +12,7 @@ package serai.machine.irq;
  * @param nmi an NMI waits
  * @param init an INIT waits
  * @param startup vector of a start-up IPI that waits, or -1
+ * @param errors those found since the guest last wrote the error status register
  */
 public record LocalApicState(
         int version,
@@ -22,4 +23,5 @@ public record LocalApicState(
         long tscDeadline,
         boolean nmi,
         boolean init,
-        int startup) {}
+        int startup,
+        int errors) {}

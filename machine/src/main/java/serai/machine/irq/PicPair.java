@@ -229,6 +229,7 @@ public final class PicPair implements Device<PicState>, PortDevice {
             flags[c] = 0;
             lowest[c] = 7;
         }
+        onChange.run();
     }
 
     @Override
@@ -258,6 +259,9 @@ public final class PicPair implements Device<PicState>, PortDevice {
                 throw new IllegalArgumentException("8259 state with " + from[i].length + " chips");
             }
             System.arraycopy(from[i], 0, to[i], 0, 2);
+        }
+        for (int c = 0; c < 2; c++) {
+            lowest[c] &= 7;
         }
         onChange.run();
     }

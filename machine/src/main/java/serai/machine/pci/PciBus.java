@@ -21,8 +21,9 @@ public final class PciBus implements Device<PciBus.State>, PortDevice, MmioDevic
      *
      * @param version 1
      * @param address the address register at port 0xcf8
+     * @param drivers by GSI from 16 on: a bit for each slot that drives it
      */
-    public record State(int version, int address) {}
+    public record State(int version, int address, long[] drivers) {}
 
     private final PortBus ports;
     private final MmioBus mmio;
@@ -58,7 +59,24 @@ public final class PciBus implements Device<PciBus.State>, PortDevice, MmioDevic
             throw new IllegalArgumentException("PCI slot " + slot + " is not free");
         }
         slots[slot] = function;
-        function.attach(ports, mmio, slot, pin -> line(slot, pin));
+        function.attach(this::remap, pin -> line(slot, pin));
+    }
+
+    /**
+     * Maps all BARs anew. Where two want the same place the one in the lower slot has it, whatever came first: what is mapped follows
+     * from the functions' registers alone, so a restored machine has it, too.
+     */
+    private void remap() {
+        for (PciFunction<?> f : slots) {
+            if (f != null) {
+                f.unmap(ports, mmio);
+            }
+        }
+        for (PciFunction<?> f : slots) {
+            if (f != null) {
+                f.map(ports, mmio);
+            }
+        }
     }
 
     /** A level line that several slots share. */
@@ -113,6 +131,11 @@ public final class PciBus implements Device<PciBus.State>, PortDevice, MmioDevic
 
     private @Nullable PciFunction<?> find(int bus, int devfn) {
         return bus == 0 && (devfn & 7) == 0 ? slots[devfn >>> 3] : null;
+    }
+
+    @Override
+    public boolean wide() {
+        return true;
     }
 
     @Override
@@ -178,15 +201,17 @@ public final class PciBus implements Device<PciBus.State>, PortDevice, MmioDevic
 
     @Override
     public State save() {
-        return new State(1, address);
+        return new State(1, address, drivers.clone());
     }
 
     @Override
     public void restore(State s) {
-        if (s.version() != 1) {
+        if (s.version() != 1 || s.drivers().length != GSIS) {
             throw new IllegalArgumentException("PCI bus state of version " + s.version());
         }
-        address = s.address();
+        address = s.address() & 0x80fffffc;
+        // with all of them at once, so that lines shared by several slots don't fall and rise while these are restored
+        System.arraycopy(s.drivers(), 0, drivers, 0, GSIS);
     }
 
     @Override

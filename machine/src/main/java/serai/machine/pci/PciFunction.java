@@ -33,8 +33,7 @@ public abstract class PciFunction<S extends Record> implements Device<S> {
     private boolean line;
     private @Nullable MsiX msix;
 
-    private @Nullable PortBus ports;
-    private @Nullable MmioBus mmio;
+    private Runnable remap = () -> {};
     private IrqLine intx = high -> {};
 
     private record Bar(boolean io, boolean wide, long size) {}
@@ -193,9 +192,13 @@ public abstract class PciFunction<S extends Record> implements Device<S> {
 
     // ---- the bus ----
 
-    final void attach(PortBus portBus, MmioBus mmioBus, int slot, IntFunction<IrqLine> pins) {
-        ports = portBus;
-        mmio = mmioBus;
+    /**
+     * Puts it on its bus.
+     *
+     * @param remapAll unmaps and maps all functions
+     */
+    final void attach(Runnable remapAll, IntFunction<IrqLine> pins) {
+        remap = remapAll;
         if (initial[INTERRUPT_PIN] != 0) {
             intx = pins.apply(initial[INTERRUPT_PIN] - 1);
         }
@@ -217,7 +220,7 @@ public abstract class PciFunction<S extends Record> implements Device<S> {
             config[at] = (byte) (config[at] & ~w | value >>> i * 8 & w);
         }
         if (offset < COMMAND + 2 && offset + size > COMMAND || offset < BAR0 + 24 && offset + size > BAR0) {
-            remap();
+            remap.run();
         }
         if (msix != null && offset <= msix.control + 1 && offset + size > msix.control) {
             msix.controlWritten(this);
@@ -235,11 +238,7 @@ public abstract class PciFunction<S extends Record> implements Device<S> {
     }
 
     /** Maps the BARs where they are now, if the command register lets them decode. */
-    private void remap() {
-        if (ports == null || mmio == null) {
-            return;
-        }
-        unmap();
+    final void map(PortBus ports, MmioBus mmio) {
         int command = get16(COMMAND);
         for (int i = 0; i < bars.length; i++) {
             Bar b = bars[i];
@@ -264,9 +263,9 @@ public abstract class PciFunction<S extends Record> implements Device<S> {
         }
     }
 
-    private void unmap() {
+    final void unmap(PortBus ports, MmioBus mmio) {
         for (int i = 0; i < bars.length; i++) {
-            if (mapped[i] >= 0 && ports != null && mmio != null) {
+            if (mapped[i] >= 0) {
                 if (bars[i].io) {
                     ports.unmap((int) mapped[i], (int) bars[i].size);
                 } else {
@@ -287,6 +286,11 @@ public abstract class PciFunction<S extends Record> implements Device<S> {
         }
 
         @Override
+        public String toString() {
+            return name + " BAR " + bar;
+        }
+
+        @Override
         public long readMmio(long offset, int size) {
             return msix != null && msix.bar(PciFunction.this) == bar
                     ? msix.read(offset, size)
@@ -300,6 +304,11 @@ public abstract class PciFunction<S extends Record> implements Device<S> {
             } else {
                 writeBar(bar, offset, size, value);
             }
+        }
+
+        @Override
+        public boolean wide() {
+            return true;
         }
 
         @Override
@@ -327,7 +336,7 @@ public abstract class PciFunction<S extends Record> implements Device<S> {
             }
         }
         put16(config, COMMAND, get16(COMMAND) | COMMAND_IO | COMMAND_MEMORY);
-        remap();
+        remap.run();
     }
 
     /** Where BARs are put. */
@@ -354,11 +363,11 @@ public abstract class PciFunction<S extends Record> implements Device<S> {
 
     /** Resets the function's own part. */
     protected final void resetPci() {
-        unmap();
         System.arraycopy(initial, 0, config, 0, SIZE);
         if (msix != null) {
             msix.reset();
         }
+        remap.run();
         setLine(false);
     }
 
@@ -376,13 +385,12 @@ public abstract class PciFunction<S extends Record> implements Device<S> {
         if (s.version() != 1 || s.config().length != SIZE) {
             throw new IllegalArgumentException("PCI state of version " + s.version());
         }
-        unmap();
         // what identifies the function is the device's, not the state's
         System.arraycopy(s.config(), 4, config, 4, SIZE - 4);
         if (msix != null) {
             msix.restore(s.msix());
         }
-        remap();
+        remap.run();
         setLine(s.line());
     }
 }

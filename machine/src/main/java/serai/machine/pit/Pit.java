@@ -36,8 +36,9 @@ public final class Pit implements Device<PitState>, PortDevice {
         return timers.clock().nanos();
     }
 
+    /** When the count has reached so many ticks: rounded up, and split as below. */
     private static long nanos(long ticks) {
-        return ticks * 1_000_000_000L / HZ;
+        return ticks / HZ * 1_000_000_000L + (ticks % HZ * 1_000_000_000L + HZ - 1) / HZ;
     }
 
     private int period(int c) {
@@ -221,6 +222,7 @@ public final class Pit implements Device<PitState>, PortDevice {
         }
         gate2 = 0;
         timer.cancel();
+        setOutput(false);
     }
 
     @Override
@@ -242,8 +244,23 @@ public final class Pit implements Device<PitState>, PortDevice {
 
     @Override
     public void restore(PitState s) {
-        if (s.version() != 1 || s.mode().length != 3) {
+        if (s.version() != 1) {
             throw new IllegalArgumentException("8254 state of version " + s.version());
+        }
+        for (int[] a : new int[][] {s.mode(), s.access(), s.reload(), s.latched(), s.flip(), s.status(), s.low()}) {
+            if (a.length != 3) {
+                throw new IllegalArgumentException("8254 state with " + a.length + " channels");
+            }
+        }
+        for (int c = 0; c < 3; c++) {
+            if (s.start().length != 3
+                    || s.mode()[c] < 0
+                    || s.mode()[c] > 5
+                    || s.reload()[c] >>> 16 != 0
+                    || s.start()[c] < 0
+                    || s.start()[c] > now()) {
+                throw new IllegalArgumentException("8254 state that no 8254 has");
+            }
         }
         int[][] to = {mode, access, reload, latched, flip, status, low};
         int[][] from = {s.mode(), s.access(), s.reload(), s.latched(), s.flip(), s.status(), s.low()};
@@ -252,11 +269,8 @@ public final class Pit implements Device<PitState>, PortDevice {
         }
         System.arraycopy(s.start(), 0, start, 0, 3);
         gate2 = s.gate2();
-        output0 = s.output0();
-        timer.cancel();
-        if (s.deadline0() != Timers.NEVER) {
-            timer.arm(s.deadline0());
-        }
+        setOutput(s.output0());
+        timer.restore(s.deadline0());
     }
 
     @Override

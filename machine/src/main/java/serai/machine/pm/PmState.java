@@ -10,5 +10,16 @@ package serai.machine.pm;
  * @param gpeStatus GPE0 status, two bytes
  * @param gpeEnable GPE0 enable, two bytes
  * @param reset the reset control register 0xcf9
+ * @param half how often the PM timer's top bit had changed when that was last looked at
+ * @param overflow when its next change is due on the guest clock, or Long.MAX_VALUE
  */
-public record PmState(int version, int status, int enable, int control, int gpeStatus, int gpeEnable, int reset) {}
+public record PmState(
+        int version,
+        int status,
+        int enable,
+        int control,
+        int gpeStatus,
+        int gpeEnable,
+        int reset,
+        long half,
+        long overflow) {}

@@ -36,6 +36,8 @@ public final class PowerManagement implements Device<PmState>, PortDevice {
     private int gpeStatus;
     private int gpeEnable;
     private int resetControl;
+    /** How often the timer's top bit had changed when {@link #update} last looked. */
+    private long lastHalf;
 
     /**
      * The hardware.
@@ -65,23 +67,28 @@ public final class PowerManagement implements Device<PmState>, PortDevice {
         return ns / 1_000_000_000L * TIMER_HZ + ns % 1_000_000_000L * TIMER_HZ / 1_000_000_000L;
     }
 
-    private long lastOverflow = -1;
-
     /** Sets TMR_STS at each change of the timer's top bit (bit 31), and drives the SCI. */
     private void update() {
         long half = ticks() >>> 31;
-        if (half != lastOverflow) {
-            if (lastOverflow >= 0) {
-                status |= TIMER_STATUS;
-            }
-            lastOverflow = half;
+        if (half != lastHalf) {
+            status |= TIMER_STATUS;
+            lastHalf = half;
         }
         overflow.cancel();
         if ((enable & TIMER_STATUS) != 0) {
             long next = (half + 1) << 31;
             overflow.arm(next / TIMER_HZ * 1_000_000_000L + next % TIMER_HZ * 1_000_000_000L / TIMER_HZ + 1_000);
         }
+        drive();
+    }
+
+    private void drive() {
         sci.set((control & SCI_ENABLE) != 0 && ((status & enable) != 0 || (gpeStatus & gpeEnable) != 0));
+    }
+
+    @Override
+    public boolean wide() {
+        return true;
     }
 
     @Override
@@ -89,6 +96,7 @@ public final class PowerManagement implements Device<PmState>, PortDevice {
         if (port == RESET_PORT) {
             return resetControl;
         }
+        update(); // a driver may poll the status with the event disabled
         int v = 0;
         for (int i = 0; i < size; i++) {
             v |= readByte(port - base + i) << i * 8;
@@ -167,13 +175,14 @@ public final class PowerManagement implements Device<PmState>, PortDevice {
         gpeStatus = 0;
         gpeEnable = 0;
         resetControl = 0;
-        lastOverflow = -1;
+        lastHalf = ticks() >>> 31;
         update();
     }
 
     @Override
     public PmState save() {
-        return new PmState(1, status, enable, control, gpeStatus, gpeEnable, resetControl);
+        return new PmState(
+                1, status, enable, control, gpeStatus, gpeEnable, resetControl, lastHalf, overflow.deadline());
     }
 
     @Override
@@ -187,8 +196,9 @@ public final class PowerManagement implements Device<PmState>, PortDevice {
         gpeStatus = s.gpeStatus();
         gpeEnable = s.gpeEnable();
         resetControl = s.reset();
-        lastOverflow = -1;
-        update();
+        lastHalf = s.half();
+        overflow.restore(s.overflow());
+        drive();
     }
 
     @Override

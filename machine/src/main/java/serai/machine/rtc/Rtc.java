@@ -17,6 +17,8 @@ public final class Rtc implements Device<RtcState>, PortDevice {
     private static final long SECOND = 1_000_000_000L;
     /** The update takes 1,984 us with a 32,768-Hz crystal; UIP is set 244 us before. */
     private static final long UPDATE_NANOS = 2_228_000;
+    /** The registers hold at most the year 25,755 (century and year 255). */
+    private static final long MAX_OFFSET = 26_000L * 366 * 86_400;
 
     private final Timers timers;
     private final IrqLine irq;
@@ -239,7 +241,7 @@ public final class Rtc implements Device<RtcState>, PortDevice {
         cmos[0x18] = (byte) (extended >>> 8);
         cmos[0x30] = (byte) extended;
         cmos[0x31] = (byte) (extended >>> 8);
-        long above16 = Math.min(0xffff, Math.max(0, (Math.min(memory, 0xc0000000L) - (16 << 20)) >>> 16));
+        long above16 = Math.min(0xffff, Math.max(0, (Math.min(memory, 0xc0000000L) - (16 << 20)) >> 16));
         cmos[0x34] = (byte) above16;
         cmos[0x35] = (byte) (above16 >>> 8);
         second.cancel();
@@ -249,7 +251,7 @@ public final class Rtc implements Device<RtcState>, PortDevice {
 
     @Override
     public RtcState save() {
-        return new RtcState(1, index, cmos.clone(), offsetSeconds, irqLevel);
+        return new RtcState(1, index, cmos.clone(), offsetSeconds, irqLevel, second.deadline(), periodic.deadline());
     }
 
     @Override
@@ -259,10 +261,12 @@ public final class Rtc implements Device<RtcState>, PortDevice {
         }
         index = s.index() & 0x7f;
         System.arraycopy(s.cmos(), 0, cmos, 0, 128);
-        offsetSeconds = s.offsetSeconds();
+        // no further than the dates that a guest can set
+        offsetSeconds = Math.clamp(s.offsetSeconds(), -MAX_OFFSET, MAX_OFFSET);
         irqLevel = s.irq();
-        armSecond();
-        armPeriodic();
+        irq.set(irqLevel);
+        second.restore(s.second());
+        periodic.restore(s.periodic());
     }
 
     @Override

@@ -8,5 +8,8 @@ package serai.machine.rtc;
  * @param cmos the 128 bytes; time registers are derived from the offset
  * @param offsetSeconds what the guest has set the date ahead of the host's
  * @param irq level of the interrupt line
+ * @param second when the next update or alarm is due on the guest clock, or Long.MAX_VALUE
+ * @param periodic when the next periodic interrupt is, or Long.MAX_VALUE
  */
-public record RtcState(int version, int index, byte[] cmos, long offsetSeconds, boolean irq) {}
+public record RtcState(
+        int version, int index, byte[] cmos, long offsetSeconds, boolean irq, long second, long periodic) {}

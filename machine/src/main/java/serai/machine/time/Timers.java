@@ -6,18 +6,25 @@ import java.util.PriorityQueue;
  * Deadlines on the guest clock. Devices arm timers; whoever drives the machine runs the due ones: a thread in real
  * time, the vCPU's own loop between two instructions in deterministic mode. Guarded by the machine lock.
  *
- * <p>Timers with equal deadlines fire in the order in which they were armed, so that a run repeats.
+ * <p>Timers with equal deadlines fire in the order in which they were made. Devices make theirs when they are built, in the same
+ * order in every machine of a kind, so a restored machine goes on exactly as the saved one does, in whatever order its devices
+ * take their deadlines over.
  */
 public final class Timers {
     /** Nothing is armed. */
     public static final long NEVER = Long.MAX_VALUE;
+    /**
+     * Deadlines from here on, 146 years, never come. A guest may ask for any (IA32_TSC_DEADLINE), and a clock that jumps ahead to
+     * one of them would leave no room to add durations to it.
+     */
+    public static final long HORIZON = 1L << 62;
 
     private final Clock clock;
     private final PriorityQueue<Timer> queue = new PriorityQueue<>((a, b) -> {
         int c = Long.compare(a.deadline, b.deadline);
-        return c != 0 ? c : Long.compare(a.sequence, b.sequence);
+        return c != 0 ? c : Long.compare(a.order, b.order);
     });
-    private long sequence;
+    private long made;
     private Runnable onEarlier = () -> {};
 
     /** A queue on {@code clock}. */
@@ -43,7 +50,7 @@ public final class Timers {
     /** The earliest deadline in nanoseconds of the clock, or {@link #NEVER}. */
     public long next() {
         Timer t = queue.peek();
-        return t == null ? NEVER : t.deadline;
+        return t == null || t.deadline >= HORIZON ? NEVER : t.deadline;
     }
 
     /** Runs what is due at the clock's present time. */
@@ -60,8 +67,8 @@ public final class Timers {
     /** One deadline. */
     public final class Timer {
         private final Runnable action;
+        private final long order = made++;
         private long deadline;
-        private long sequence;
         private boolean armed;
 
         private Timer(Runnable action) {
@@ -72,11 +79,18 @@ public final class Timers {
         public void arm(long nanos) {
             cancel();
             deadline = nanos;
-            sequence = Timers.this.sequence++;
             armed = true;
             queue.add(this);
             if (queue.peek() == this) {
                 onEarlier.run();
+            }
+        }
+
+        /** Takes over what {@link #deadline} gave in a machine that was saved. */
+        public void restore(long saved) {
+            cancel();
+            if (saved != NEVER) {
+                arm(saved);
             }
         }
 

@@ -63,9 +63,14 @@ public final class Uart implements Device<UartState>, PortDevice {
         return ((r[IER] & IER_RECEIVE) != 0 && !settling.armed()) || polls >= POLLS;
     }
 
+    /** Whether the guest has taken all that has come. */
+    public boolean empty() {
+        return count == 0;
+    }
+
     /** How many bytes {@link #receive} takes now. */
     public int room() {
-        return (r[MCR] & MCR_LOOP) != 0 ? 0 : capacity() - count;
+        return (r[MCR] & MCR_LOOP) != 0 ? 0 : Math.max(0, capacity() - count);
     }
 
     private int capacity() {
@@ -145,7 +150,7 @@ public final class Uart implements Device<UartState>, PortDevice {
                 System.arraycopy(fifo, 1, fifo, 0, --count);
                 timeoutPending = count > 0;
                 if (count == 0) {
-                    onRoom.run();
+                    makeRoom();
                 }
                 return b;
             case 1:
@@ -209,17 +214,23 @@ public final class Uart implements Device<UartState>, PortDevice {
                     timeoutPending = false;
                 }
                 r[FCR] = (byte) (v & 0xc9);
-                onRoom.run();
+                makeRoom();
             }
             case 3 -> r[LCR] = v;
             case 4 -> {
                 r[MCR] = (byte) (v & 0x1f);
-                onRoom.run();
+                makeRoom();
             }
             case 7 -> r[SCR] = v;
             default -> {}
         }
         update();
+    }
+
+    /** The interrupt falls before the next bytes raise it again: the 8259 wants an edge, and a line has a pause between two bytes. */
+    private void makeRoom() {
+        update();
+        onRoom.run();
     }
 
     private void transmit(byte b) {

@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
 import serai.machine.bus.MsiSink;
 import serai.machine.disk.Disk;
 import serai.machine.disk.IoExecutor;
+import serai.machine.memory.GuestAddressException;
 import serai.machine.memory.GuestMemory;
 import serai.machine.pci.PciFunction;
 
@@ -22,7 +23,8 @@ import serai.machine.pci.PciFunction;
  * request, writable:  data of a read | status (1): 0 done, 1 failed, 2 not supported
  * </pre>
  *
- * A request's work runs off the vCPU's thread, straight between disk and guest memory. The state holds the heads of requests under way; a
+ * A request's work runs off the vCPU's thread, straight between disk and guest memory; a reset waits for what runs and drops what has not
+ * begun. A chain comes back before it may be offered again, so there are never more requests than the queue has entries. The state holds the heads of requests under way; a
  * machine restored from it does them again, which reads, writes and flushes allow.
  */
 public final class VirtioBlk extends VirtioDevice {
@@ -35,10 +37,14 @@ public final class VirtioBlk extends VirtioDevice {
 
     private final Disk disk;
     private final IoExecutor io;
-    /** Requests under way: head and when the completion is due. */
-    private final Map<Integer, Long> underWay = new LinkedHashMap<>();
-    /** Counts resets: completions of an earlier life are dropped. */
+    /** Requests under way, by head. */
+    private final Map<Integer, IoExecutor.Submitted> underWay = new LinkedHashMap<>();
+    /** Guards the next two against the threads that do the work. */
+    private final Object working = new Object();
+    /** Counts resets: work and completions of an earlier life are dropped. */
     private int life;
+    /** Work that runs now. */
+    private int running;
 
     private VirtioBlk(Disk disk, IoExecutor io) {
         super(2, 0x010000, 1);
@@ -82,6 +88,9 @@ public final class VirtioBlk extends VirtioDevice {
     }
 
     private void start(Chain c, long due) throws Virtqueue.Malformed {
+        if (underWay.containsKey(c.head())) {
+            throw new Virtqueue.Malformed("descriptor " + c.head() + " offered again while its request is under way");
+        }
         if (c.readableBytes() < HEADER || c.writableBytes() < 1) {
             throw new Virtqueue.Malformed("a block request without header or status");
         }
@@ -151,22 +160,37 @@ public final class VirtioBlk extends VirtioDevice {
     private void submit(Chain c, Work work, List<Chain.Buffer> filled, long due) {
         int started = life;
         IOException[] failure = new IOException[1];
-        underWay.put(c.head(), due);
-        long at = io.submit(
+        underWay.put(c.head(), IoExecutor.Submitted.BY_HOST);
+        IoExecutor.Submitted submitted = io.submit(
                 () -> {
+                    synchronized (working) {
+                        if (started != life) {
+                            return;
+                        }
+                        running++;
+                    }
                     try {
                         work.run();
                     } catch (IOException e) {
                         failure[0] = e;
+                    } finally {
+                        synchronized (working) {
+                            running--;
+                            working.notifyAll();
+                        }
                     }
                 },
                 () -> {
                     if (started == life) {
-                        complete(c, failure[0], filled);
+                        try {
+                            complete(c, failure[0], filled);
+                        } catch (GuestAddressException e) {
+                            transport.broken(String.valueOf(e.getMessage()));
+                        }
                     }
                 },
                 due);
-        underWay.replace(c.head(), at);
+        underWay.replace(c.head(), submitted);
     }
 
     private void complete(Chain c, @Nullable IOException failure, List<Chain.Buffer> filled) {
@@ -192,7 +216,21 @@ public final class VirtioBlk extends VirtioDevice {
 
     @Override
     void reset() {
-        life++;
+        boolean interrupted = false;
+        synchronized (working) {
+            life++;
+            while (running > 0) {
+                try {
+                    working.wait();
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        underWay.values().forEach(s -> s.withdraw().run());
         underWay.clear();
     }
 
@@ -200,9 +238,9 @@ public final class VirtioBlk extends VirtioDevice {
     long[] saveWork() {
         long[] w = new long[underWay.size() * 2];
         int i = 0;
-        for (Map.Entry<Integer, Long> e : underWay.entrySet()) {
+        for (Map.Entry<Integer, IoExecutor.Submitted> e : underWay.entrySet()) {
             w[i++] = e.getKey();
-            w[i++] = e.getValue();
+            w[i++] = e.getValue().due();
         }
         return w;
     }

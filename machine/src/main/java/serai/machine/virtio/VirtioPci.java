@@ -219,6 +219,7 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
                 if ((driverSelect == 0 || driverSelect == 1) && (status & FEATURES_OK) == 0) {
                     int shift = driverSelect * 32;
                     driverFeatures = driverFeatures & ~(0xffffffffL << shift) | (v & 0xffffffffL) << shift;
+                    queueFeatures();
                 }
             }
             case 16 -> configVector = vector(v);
@@ -237,7 +238,6 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
             }
             case 28 -> {
                 if (q != null && (v & 0xffff) == 1) {
-                    q.features((driverFeatures & F_EVENT_IDX) != 0, (driverFeatures & F_INDIRECT) != 0);
                     q.enabled = true;
                 }
             }
@@ -247,6 +247,12 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
                 }
             }
             default -> {}
+        }
+    }
+
+    private void queueFeatures() {
+        for (Virtqueue q : queues) {
+            q.features((driverFeatures & F_EVENT_IDX) != 0, (driverFeatures & F_INDIRECT) != 0);
         }
     }
 
@@ -380,15 +386,15 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
         driverFeatures = s.driverFeatures();
         deviceSelect = s.deviceSelect();
         driverSelect = s.driverSelect();
-        queueSelect = s.queueSelect();
+        queueSelect = s.queueSelect() & 0xffff;
         status = s.status();
-        configVector = s.configVector();
+        configVector = vector(s.configVector());
         isr = s.isr();
         broken = s.broken();
         for (int i = 0; i < queues.length; i++) {
-            queues[i].features((driverFeatures & F_EVENT_IDX) != 0, (driverFeatures & F_INDIRECT) != 0);
             queues[i].restore(s.queues().get(i));
         }
+        queueFeatures();
         try {
             device.restoreWork(s.work());
         } catch (Virtqueue.Malformed | GuestAddressException e) {

@@ -7,8 +7,8 @@ import serai.machine.pci.PciFunction;
 
 /** The entropy device: virtio 1.2, 5.4. */
 public final class VirtioRng extends VirtioDevice {
-    /** Bytes given for one chain at most, and chains for one notification. */
-    private static final int MAX_BYTES = 4096, MAX_CHAINS = 64;
+    /** Bytes given for one chain at most, and chains for one notification: all that fit in a queue. */
+    private static final int MAX_BYTES = 4096, MAX_CHAINS = Virtqueue.MAX_SIZE;
 
     private final LongSupplier random;
 

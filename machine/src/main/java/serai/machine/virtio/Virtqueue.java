@@ -60,6 +60,7 @@ final class Virtqueue {
         nextAvailable = 0;
         nextUsed = 0;
         signalledUsed = 0;
+        features(false, false);
     }
 
     void features(boolean negotiatedEventIndex, boolean negotiatedIndirect) {

@@ -141,6 +141,6 @@ class PowerManagementTest {
 
     @Test
     void restore_refusesAnUnknownVersion() {
-        assertThrows(IllegalArgumentException.class, () -> pm.restore(new PmState(2, 0, 0, 0, 0, 0, 0)));
+        assertThrows(IllegalArgumentException.class, () -> pm.restore(new PmState(2, 0, 0, 0, 0, 0, 0, 0, 0)));
     }
 }

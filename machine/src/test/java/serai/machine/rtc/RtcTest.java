@@ -196,7 +196,9 @@ class RtcTest {
 
     @Test
     void restore_refusesAnUnknownVersion() {
-        assertThrows(IllegalArgumentException.class, () -> rtc.restore(new RtcState(2, 0, new byte[128], 0, false)));
-        assertThrows(IllegalArgumentException.class, () -> rtc.restore(new RtcState(1, 0, new byte[64], 0, false)));
+        assertThrows(
+                IllegalArgumentException.class, () -> rtc.restore(new RtcState(2, 0, new byte[128], 0, false, 0, 0)));
+        assertThrows(
+                IllegalArgumentException.class, () -> rtc.restore(new RtcState(1, 0, new byte[64], 0, false, 0, 0)));
     }
 }

@@ -14,16 +14,52 @@ class ClockTest {
     private final List<String> fired = new ArrayList<>();
 
     @Test
-    void timers_fireByDeadlineThenInOrderOfArming() {
-        timers.timer(() -> fired.add("late")).arm(20);
-        timers.timer(() -> fired.add("first")).arm(10);
-        timers.timer(() -> fired.add("second")).arm(10);
+    void timers_fireByDeadlineThenInTheOrderInWhichTheyWereMade() {
+        Timers.Timer late = timers.timer(() -> fired.add("late"));
+        Timers.Timer first = timers.timer(() -> fired.add("first"));
+        Timers.Timer second = timers.timer(() -> fired.add("second"));
+        second.arm(10);
+        late.arm(20);
+        first.arm(10);
         assertEquals(10, timers.next());
         clock.advance(timers, 10);
         assertEquals(List.of("first", "second"), fired);
         clock.advance(timers, 10);
         assertEquals(List.of("first", "second", "late"), fired);
         assertEquals(Timers.NEVER, timers.next());
+    }
+
+    @Test
+    void timers_withEqualDeadlinesKeepTheirOrderInARestoredMachine() {
+        // armed last to first here, taken over first to last there
+        List<Timers.Timer> here = new ArrayList<>();
+        Timers there = new Timers(clock);
+        List<String> restored = new ArrayList<>();
+        List<Timers.Timer> copies = new ArrayList<>();
+        for (int i = 0; i < 8; i++) {
+            String name = "timer " + i;
+            here.add(timers.timer(() -> fired.add(name)));
+            copies.add(there.timer(() -> restored.add(name)));
+        }
+        for (int i = 7; i >= 0; i--) {
+            here.get(i).arm(10 + i / 4);
+        }
+        for (int i = 0; i < 8; i++) {
+            copies.get(i).restore(here.get(i).deadline());
+        }
+        clock.set(11);
+        timers.runDue();
+        there.runDue();
+        assertEquals(8, fired.size());
+        assertEquals(fired, restored);
+    }
+
+    @Test
+    void timers_pastTheHorizonNeverCome() {
+        timers.timer(() -> fired.add("never")).arm(Timers.NEVER - 1);
+        assertEquals(Timers.NEVER, timers.next(), "a clock must not jump there");
+        timers.timer(() -> fired.add("soon")).arm(10);
+        assertEquals(10, timers.next());
     }
 
     @Test

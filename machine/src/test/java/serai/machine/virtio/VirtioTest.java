@@ -11,9 +11,12 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.locks.ReentrantLock;
 import org.junit.jupiter.api.Test;
 import serai.machine.disk.Disk;
 import serai.machine.disk.IoExecutor;
+import serai.machine.disk.ThreadIo;
 import serai.machine.memory.GuestMemory;
 import serai.machine.memory.TestMemory;
 import serai.machine.pci.PciFunction;
@@ -85,12 +88,12 @@ class VirtioTest {
         private final Deque<Runnable> held = new ArrayDeque<>();
 
         @Override
-        public long submit(Runnable work, Runnable completion, long due) {
+        public Submitted submit(Runnable work, Runnable completion, long due) {
             held.add(() -> {
                 work.run();
                 completion.run();
             });
-            return 0;
+            return Submitted.BY_HOST;
         }
 
         void doAll() {
@@ -249,6 +252,115 @@ class VirtioTest {
         assertEquals(restored.save().queues(), blkAfter(state, restored));
     }
 
+    @Test
+    void reset_dropsWorkThatHasNotBegun() {
+        GuestDriver d = driver(blk(io));
+        disk.bytes[512] = 42;
+        d.submit(0, header(0, 1), in(DATA + 0x1000, 512), in(DATA + 0x100, 1));
+        d.common(20, 1, 0);
+        io.doAll();
+        assertEquals(0, memory.readByte(DATA + 0x1000), "the guest may use this memory for something else now");
+    }
+
+    @Test
+    void reset_waitsForWorkThatRuns() throws Exception {
+        CountDownLatch begun = new CountDownLatch(1);
+        CountDownLatch go = new CountDownLatch(1);
+        Disk slow = new Disk() {
+            @Override
+            public long sectors() {
+                return 8;
+            }
+
+            @Override
+            public boolean readOnly() {
+                return false;
+            }
+
+            @Override
+            public String id() {
+                return "slow";
+            }
+
+            @Override
+            public void read(long offset, long host, int length) throws IOException {
+                begun.countDown();
+                try {
+                    go.await();
+                } catch (InterruptedException e) {
+                    throw new IOException(e);
+                }
+                GuestMemory.putByte(host, (byte) 42);
+            }
+
+            @Override
+            public void write(long offset, long host, int length) {}
+
+            @Override
+            public void flush() {}
+        };
+        ReentrantLock lock = new ReentrantLock();
+        try (ThreadIo threads = new ThreadIo(lock, 1)) {
+            GuestDriver d = driver(VirtioBlk.create("virtio-blk0", slow, threads, memory, (a, v) -> {}));
+            d.submit(0, header(0, 1), in(DATA + 0x1000, 512), in(DATA + 0x100, 1));
+            begun.await();
+            Thread opens = new Thread(go::countDown);
+            lock.lock(); // as the machine does around all that a guest does to a device
+            try {
+                opens.start();
+                d.common(20, 1, 0);
+            } finally {
+                lock.unlock();
+            }
+            assertEquals(42, memory.readByte(DATA + 0x1000), "it is over when the reset is");
+            opens.join();
+        }
+        assertEquals(0, memory.readShort(0x10802), "and does not come back");
+    }
+
+    @Test
+    void aUsedRingOutsideRam_stopsTheDeviceWhenTheRequestIsDone() {
+        GuestDriver d = new GuestDriver(memory, blk(io));
+        assertTrue(d.initialize(GuestDriver.F_VERSION_1, 0));
+        d.common(32, 8, d.queue(0));
+        d.common(40, 8, d.queue(0) + 0x400);
+        d.common(48, 8, 0xfee00000L);
+        d.common(28, 2, 1);
+        d.submit(0, header(0, 1), in(DATA + 0x1000, 512), in(DATA + 0x100, 1));
+        assertEquals(0, d.status() & 0x40);
+        io.doAll();
+        assertEquals(0x40, d.status() & 0x40, "NEEDS_RESET");
+    }
+
+    @Test
+    void aChainOfferedAgainWhileUnderWay_stopsTheDevice() {
+        GuestDriver d = driver(blk(io));
+        int head = d.submit(0, header(0, 1), in(DATA + 0x1000, 512), in(DATA + 0x100, 1));
+        d.offer(0, head);
+        d.notify(0);
+        assertEquals(0x40, d.status() & 0x40, "NEEDS_RESET");
+        assertEquals(1, io.held.size());
+    }
+
+    @Test
+    void sec5_4_oneNotificationServesAllThatIsOffered() {
+        GuestDriver d = new GuestDriver(memory, VirtioRng.create("virtio-rng0", () -> 1, memory, (a, v) -> {}));
+        assertTrue(d.initialize(GuestDriver.F_VERSION_1, 0));
+        d.common(32, 8, 0x40000);
+        d.common(40, 8, 0x42000);
+        d.common(48, 8, 0x44000);
+        d.common(28, 2, 1);
+        for (int n = 0; n < 200; n++) {
+            memory.writeLong(0x40000 + n * 16L, DATA);
+            memory.writeInt(0x40008 + n * 16L, 8);
+            memory.writeShort(0x4000c + n * 16L, 2);
+            memory.writeShort(0x42004 + n * 2L, n);
+        }
+        memory.writeShort(0x42002, 200);
+        d.notify(0);
+        assertEquals(200, memory.readShort(0x44002));
+    }
+
     /** The queue went on from where it was: one chain used. */
     private static List<QueueState> blkAfter(VirtioState before, PciFunction<VirtioState> after) {
         QueueState q = before.queues().getFirst();
@@ -289,7 +401,7 @@ class VirtioTest {
             IoExecutor now = (work, completion, due) -> {
                 work.run();
                 completion.run();
-                return 0;
+                return IoExecutor.Submitted.BY_HOST;
             };
             PciFunction<VirtioState> f =
                     switch (round % 3) {

@@ -1,0 +1,305 @@
+package serai.machine;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.util.List;
+import serai.machine.engine.GeneralProtection;
+import serai.machine.engine.VcpuHost;
+
+/**
+ * A guest that does what bytes say: each few of them are an access, most to one part of the machine, some anywhere. What fuzzers and
+ * random sweeps drive.
+ */
+public final class HostileGuest {
+    /** What most accesses go to. */
+    public enum Part {
+        LOCAL_APIC,
+        IO_APIC,
+        PIC,
+        PIT,
+        RTC,
+        PM,
+        UART,
+        DEBUG,
+        PCI,
+        VIRTIO_CONSOLE,
+        VIRTIO_RNG,
+        VIRTIO_BLK,
+        PORTS,
+        MEMORY
+    }
+
+    /** Where its rings and buffers are. */
+    private static final long RINGS = 0x10000;
+
+    private static final int MAX_OPERATIONS = 2000;
+
+    private final byte[] bytes;
+    private int at;
+
+    private HostileGuest(byte[] bytes) {
+        this.bytes = bytes;
+    }
+
+    /** Runs the guest in a machine of its own; then a reset has to make all as new, whatever it did. */
+    public static void run(Part part, byte[] bytes) {
+        try (TestPc pc = new TestPc();
+                TestPc fresh = new TestPc()) {
+            HostileGuest g = new HostileGuest(bytes);
+            for (int i = 0; i < MAX_OPERATIONS && g.at < bytes.length; i++) {
+                g.operation(part, pc);
+            }
+            pc.machine.reset();
+            fresh.engine.cpu().count = pc.engine.cpu().count;
+            fresh.machine.reset();
+            assertEquals(devices(fresh), devices(pc), "a reset does not make it new");
+        }
+    }
+
+    /** The clock's battery and the user's typing outlive a reset. */
+    private static String devices(TestPc pc) {
+        List<MachineState.DeviceState> l = pc.machine.save().devices().stream()
+                .filter(d -> !d.name().equals("rtc")
+                        && !d.name().equals("serial-input")
+                        && !d.name().equals("uart0"))
+                .toList();
+        return TestPc.text(l);
+    }
+
+    private int next() {
+        return at < bytes.length ? bytes[at++] & 0xff : 0;
+    }
+
+    private long next(int n) {
+        long v = 0;
+        for (int i = 0; i < n; i++) {
+            v = v << 8 | next();
+        }
+        return v;
+    }
+
+    /** Of any size, small ones and the extremes often. */
+    private long value() {
+        return switch (next() & 7) {
+            case 0 -> next(8);
+            case 1 -> 0;
+            case 2 -> -1L >>> next();
+            case 3 -> 1L << next();
+            case 4 -> RINGS + (next(2) & 0xffff);
+            case 5 -> next(4);
+            default -> next();
+        };
+    }
+
+    private static long mask(int size) {
+        return size == 8 ? -1L : (1L << size * 8) - 1;
+    }
+
+    private void port(VcpuHost h, int port) {
+        int how = next();
+        int size = 1 << (how & 3) % 3;
+        if ((how & 4) != 0) {
+            h.portRead(port & 0xffff, size);
+        } else {
+            h.portWrite(port & 0xffff, size, (int) (value() & mask(size)));
+        }
+    }
+
+    /** Within a page, as CPUs split accesses there; else at any alignment. */
+    private void memory(VcpuHost h, long address) {
+        int how = next();
+        int size = 1 << (how & 3);
+        long a = (address & 0xfff) > 0x1000 - size ? (address & -0x1000) + 0x1000 - size : address;
+        if ((how & 4) != 0) {
+            long v = h.mmioRead(a, size);
+            assertEquals(v & mask(size), v, "zero-extended");
+        } else {
+            h.mmioWrite(a, size, value() & mask(size));
+        }
+    }
+
+    private void operation(Part part, TestPc pc) {
+        VcpuHost h = pc.host();
+        switch (next() & 15) {
+            case 0 -> {
+                pc.engine.cpu().count += 1L << (next() & 31);
+                pc.runDue();
+            }
+            case 1 -> h.interrupts().acknowledge();
+            case 2 -> port(h, (int) next(2));
+            case 3 -> anywhere(pc);
+            default -> part(part, pc);
+        }
+    }
+
+    private void anywhere(TestPc pc) {
+        switch (next() & 3) {
+            case 0 -> memory(pc.host(), Layout.PCI_WINDOW_32 + (next(4) & 0x3fffffff));
+            case 1 -> memory(pc.host(), Layout.PCI_WINDOW_64 - 8 + next(2));
+            case 2 -> memory(pc.host(), next(8));
+            default -> msr(pc, (int) (next() < 128 ? 0x800 + next() : next(4)));
+        }
+    }
+
+    private void msr(TestPc pc, int index) {
+        if (!pc.host().ownsMsr(index)) {
+            return;
+        }
+        try {
+            pc.host().writeMsr(index, value());
+            pc.host().readMsr(index);
+        } catch (GeneralProtection e) {
+            // as it may
+        }
+    }
+
+    private void part(Part part, TestPc pc) {
+        VcpuHost h = pc.host();
+        switch (part) {
+            case LOCAL_APIC -> {
+                int what = next();
+                if (what < 40) {
+                    h.mmioWrite(Layout.LAPIC_BASE + 0xf0, 4, 0x1ff); // on, else little happens
+                    h.mmioWrite(Layout.LAPIC_BASE + 0x320 + (next() % 6) * 16L, 4, next() | (next() & 15) << 8);
+                    h.mmioWrite(Layout.LAPIC_BASE + 0x300, 4, 0x40000 | (next() & 15) << 8 | next());
+                } else if (what < 200) {
+                    memory(h, Layout.LAPIC_BASE + ((what & 1) != 0 ? (next() & 0x7f) * 16L : next(2) & 0xfff));
+                } else {
+                    msr(pc, what < 210 ? 0x1b : what < 220 ? 0x6e0 : 0x800 + (next() & 0x7f));
+                    h.interrupts().taskPriority(next() & 15);
+                    h.interrupts().takeInit();
+                    h.interrupts().takeNmi();
+                    h.interrupts().takeStartup();
+                }
+            }
+            case IO_APIC -> {
+                h.mmioWrite(Layout.IOAPIC_BASE, 4, next() & 0x7f);
+                memory(h, Layout.IOAPIC_BASE + ((next() & 3) == 0 ? next(2) & 0xfff : 0x10));
+            }
+            case PIC ->
+                port(
+                        h,
+                        List.of(0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1, 0x1f, 0x9f)
+                                .get(next() & 7));
+            case PIT ->
+                port(h, List.of(0x40, 0x41, 0x42, 0x43, 0x43, 0x61, 0x3f, 0x60).get(next() & 7));
+            case RTC -> port(h, 0x6f + (next() & 3));
+            case PM -> port(h, Layout.PM_BASE - 3 + next() % (0x24 + 6));
+            case UART -> {
+                int what = next();
+                port(h, 0x3f5 + (what & 15) % 12);
+                if (what > 200) {
+                    pc.machine.serialInput(new byte[next() & 63]);
+                }
+            }
+            case DEBUG ->
+                port(
+                        h,
+                        List.of(0xe9, TestPc.DEBUG_EXIT, 0x60, 0x64, 0xcf9, 0xcf8, 0xe8, 0xf2)
+                                .get(next() & 7));
+            case PCI -> pci(h);
+            case VIRTIO_CONSOLE -> virtio(pc, Layout.CONSOLE_SLOT);
+            case VIRTIO_RNG -> virtio(pc, Layout.RNG_SLOT);
+            case VIRTIO_BLK -> virtio(pc, Layout.FIRST_DISK_SLOT);
+            case PORTS -> port(h, (int) next(2));
+            case MEMORY -> anywhere(pc);
+        }
+    }
+
+    private void pci(VcpuHost h) {
+        int slot = List.of(0, 1, 2, 3, 4, 31, 5, 30).get(next() & 7);
+        if ((next() & 1) == 0) {
+            h.portWrite(0xcf8, 4, 0x80000000 | slot << 11 | next());
+            port(h, 0xcf6 + next() % 12);
+        } else {
+            memory(h, Layout.ECAM_BASE + ((long) slot << 15) + ((next() & 15) == 0 ? next(2) & 0x7fff : next()));
+        }
+    }
+
+    private void virtio(TestPc pc, int slot) {
+        VcpuHost h = pc.host();
+        long bar = pc.bar4(slot);
+        switch (next() & 15) {
+            case 0 -> initialize(h, bar);
+            case 1, 13, 14 -> request(pc, bar);
+            case 2 -> memory(h, bar + (next() & 63));
+            case 3 -> memory(h, bar - 4 + (next(2) & 0x7fff));
+            case 4 -> memory(h, (pc.config(slot, 0x14) & 0xfffffff0L) + (next(2) & 0xfff));
+            case 5 -> h.mmioWrite(Layout.ECAM_BASE + ((long) slot << 15) + 0x42, 2, next() << 8); // MSI-X
+            case 6 -> h.mmioWrite(bar + 20, 1, 0); // reset, requests under way or not
+            case 7, 8, 9 -> h.mmioWrite(bar + 0x3000 + (next() & 1) * 4L, 2, 0);
+            case 10 -> {
+                // more of it available
+                long ring = RINGS + (next() & 1) * 0x1000;
+                int index = pc.memory.readShort(ring + 0x402);
+                int more = next();
+                pc.memory.writeShort(ring + 0x402, index + (more < 200 ? more & 15 : more * 257) & 0xffff);
+                h.mmioWrite(bar + 0x3000, 2, 0);
+            }
+            case 11 -> pc.memory.writeShort(RINGS + 0x400 + (next(2) & 0x3ff), (int) value() & 0xffff);
+            case 12 -> {
+                // a request
+                pc.memory.writeInt(RINGS + 0x4000 + (next() & 15) * 0x100L, next() % 10);
+                pc.memory.writeLong(RINGS + 0x4008 + (next() & 15) * 0x100L, value());
+            }
+            default -> descriptor(pc, RINGS + (next() & 1) * 0x1000 + (next() & 31) * 16L);
+        }
+    }
+
+    /** A sound request of a disk, but for one thing at times. */
+    private void request(TestPc pc, long bar) {
+        int n = next() & 7;
+        long data = RINGS + 0x4000 + n * 0x400L;
+        boolean write = (next() & 1) != 0;
+        pc.memory.writeInt(data, write ? 1 : next() % 10);
+        pc.memory.writeLong(data + 8, (next() & 15) == 0 ? value() : next() & 63);
+        long[][] chain = {{data, 16, 1}, {data + 32, 512, write ? 1 : 3}, {data + 16, 1, 2}};
+        for (int i = 0; i < 3; i++) {
+            long d = RINGS + (n * 3L + i) * 16;
+            pc.memory.writeLong(d, chain[i][0]);
+            pc.memory.writeInt(d + 8, (int) chain[i][1]);
+            pc.memory.writeShort(d + 12, (int) chain[i][2]);
+            pc.memory.writeShort(d + 14, n * 3 + i + 1);
+        }
+        int wrong = next();
+        if (wrong < 40) {
+            descriptor(pc, RINGS + (n * 3L + wrong % 3) * 16);
+        }
+        int index = pc.memory.readShort(RINGS + 0x402);
+        for (int size = 8; size <= 256; size *= 2) { // whatever the size of the queue
+            pc.memory.writeShort(RINGS + 0x404 + index % size * 2L, n * 3);
+        }
+        pc.memory.writeShort(RINGS + 0x402, index + 1 & 0xffff);
+        pc.host().mmioWrite(bar + 0x3000, 2, 0);
+    }
+
+    private void descriptor(TestPc pc, long d) {
+        int what = next();
+        pc.memory.writeLong(d, (what & 1) != 0 ? RINGS + 0x4000 + (next() & 15) * 0x100L : value());
+        pc.memory.writeInt(d + 8, (what & 2) != 0 ? 1 << (next() & 15) : (int) value());
+        pc.memory.writeShort(d + 12, next() & 7);
+        pc.memory.writeShort(d + 14, (what & 4) != 0 ? next() & 31 : (int) value() & 0xffff);
+    }
+
+    private void initialize(VcpuHost h, long bar) {
+        int how = next() < 128 ? next() & 0x13 : next();
+        h.mmioWrite(bar + 20, 1, 0);
+        h.mmioWrite(bar + 20, 1, 3);
+        h.mmioWrite(bar + 8, 4, 0);
+        h.mmioWrite(bar + 12, 4, (long) (how & 3) << 28);
+        h.mmioWrite(bar + 8, 4, 1);
+        h.mmioWrite(bar + 12, 4, 1);
+        h.mmioWrite(bar + 20, 1, 11);
+        for (int q = 0; q < 2; q++) {
+            h.mmioWrite(bar + 22, 2, q);
+            int size = next();
+            h.mmioWrite(bar + 24, 2, size < 200 ? 32 : 1L << (size & 15));
+            long ring = RINGS + q * 0x1000L;
+            h.mmioWrite(bar + 32, 8, (how & 4) != 0 ? value() : ring);
+            h.mmioWrite(bar + 40, 8, (how & 8) != 0 ? value() : ring + 0x400);
+            h.mmioWrite(bar + 48, 8, (how & 0x10) != 0 ? value() : ring + 0x800);
+            h.mmioWrite(bar + 28, 2, 1);
+        }
+        h.mmioWrite(bar + 20, 1, 15);
+    }
+}

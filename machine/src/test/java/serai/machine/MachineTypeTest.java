@@ -1,0 +1,285 @@
+package serai.machine;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.File;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import serai.machine.cpuid.X86V1Model;
+import serai.machine.engine.CpuModel.Leaf;
+import serai.machine.engine.VcpuHost;
+import serai.machine.memory.GuestMemory;
+
+/** Machine type pc-1.0 as a guest finds it, down to the byte. Golden says what a difference means. */
+class MachineTypeTest {
+    private static final int[] SLOTS = {
+        Layout.HOST_BRIDGE_SLOT,
+        Layout.CONSOLE_SLOT,
+        Layout.RNG_SLOT,
+        Layout.FIRST_DISK_SLOT,
+        Layout.FIRST_DISK_SLOT + 1,
+        Layout.LPC_SLOT
+    };
+
+    @TempDir
+    Path dir = Path.of("");
+
+    @Test
+    void portsAndAddresses() {
+        try (TestPc pc = new TestPc()) {
+            Golden.check("addresses.txt", String.join("\n", pc.machine.addressMap()) + "\n");
+        }
+    }
+
+    @Test
+    void localApicPageAndMessages() {
+        try (TestPc pc = new TestPc()) {
+            assertEquals(0x50014, pc.host().mmioRead(Layout.LAPIC_BASE + 0x30, 4));
+            assertEquals(0x170011, ioApicVersion(pc.host()));
+        }
+    }
+
+    private static long ioApicVersion(VcpuHost h) {
+        h.mmioWrite(Layout.IOAPIC_BASE, 4, 1);
+        return h.mmioRead(Layout.IOAPIC_BASE + 0x10, 4);
+    }
+
+    @Test
+    void pciFunctions() {
+        StringBuilder s = new StringBuilder();
+        try (TestPc pc = new TestPc()) {
+            for (int slot = 0; slot < 32; slot++) {
+                for (int function = 0; function < 8; function++) {
+                    long at = Layout.ECAM_BASE + ((long) slot << 15) + (function << 12);
+                    if (pc.host().mmioRead(at, 2) != 0xffff) {
+                        s.append("slot %d, function %d\n".formatted(slot, function));
+                        s.append(Golden.hex(config(pc.host(), at)));
+                        bars(s, pc.host(), at);
+                    }
+                }
+            }
+        }
+        Golden.check("pci.txt", s.toString());
+    }
+
+    private static byte[] config(VcpuHost h, long at) {
+        byte[] b = new byte[4096];
+        for (int i = 0; i < b.length; i++) {
+            b[i] = (byte) h.mmioRead(at + i, 1);
+        }
+        return b;
+    }
+
+    /** The sizes, found as firmware does (PCI 3.0, 6.2.5.1), and the bits a guest may write. */
+    private static void bars(StringBuilder s, VcpuHost h, long at) {
+        long command = h.mmioRead(at + 4, 2);
+        h.mmioWrite(at + 4, 2, 0);
+        for (int bar = 0x10; bar < 0x28; bar += 4) {
+            long old = h.mmioRead(at + bar, 4);
+            h.mmioWrite(at + bar, 4, 0xffffffffL);
+            long mask = h.mmioRead(at + bar, 4);
+            h.mmioWrite(at + bar, 4, old);
+            if (mask != 0) {
+                s.append("BAR %d: writable %08x\n".formatted((bar - 0x10) / 4, mask));
+            }
+        }
+        h.mmioWrite(at + 4, 2, 0xffff);
+        s.append("command: writable %04x\n".formatted(h.mmioRead(at + 4, 2)));
+        h.mmioWrite(at + 4, 2, command);
+    }
+
+    @Test
+    void pciInterrupts_areTheSlotsOwn() {
+        StringBuilder s = new StringBuilder();
+        for (int slot : SLOTS) {
+            s.append("slot %d: inputs %d %d %d %d\n"
+                    .formatted(
+                            slot,
+                            Layout.pciGsi(slot, 0),
+                            Layout.pciGsi(slot, 1),
+                            Layout.pciGsi(slot, 2),
+                            Layout.pciGsi(slot, 3)));
+        }
+        Golden.check("pci-interrupts.txt", s.toString());
+    }
+
+    @Test
+    void virtioFeaturesAndConfigurations() {
+        StringBuilder s = new StringBuilder();
+        try (TestPc pc = new TestPc()) {
+            for (int slot = Layout.CONSOLE_SLOT; slot <= Layout.FIRST_DISK_SLOT; slot++) {
+                VcpuHost h = pc.host();
+                long bar = pc.bar4(slot);
+                h.mmioWrite(bar, 4, 0);
+                long low = h.mmioRead(bar + 4, 4);
+                h.mmioWrite(bar, 4, 1);
+                s.append("slot %d: features %08x %08x, %d queues\n"
+                        .formatted(slot, h.mmioRead(bar + 4, 4), low, h.mmioRead(bar + 18, 2)));
+                for (int q = 0; q < h.mmioRead(bar + 18, 2); q++) {
+                    h.mmioWrite(bar + 22, 2, q);
+                    s.append("  queue %d: %d entries, notified at %d\n"
+                            .formatted(q, h.mmioRead(bar + 24, 2), h.mmioRead(bar + 30, 2)));
+                }
+                byte[] config = new byte[64];
+                for (int i = 0; i < config.length; i++) {
+                    config[i] = (byte) h.mmioRead(bar + 0x2000 + i, 1);
+                }
+                s.append(Golden.hex(config));
+            }
+        }
+        Golden.check("virtio.txt", s.toString());
+    }
+
+    @Test
+    void cmos() {
+        byte[] b = new byte[128];
+        try (TestPc pc = new TestPc()) {
+            for (int i = 0; i < b.length; i++) {
+                pc.host().portWrite(0x70, 1, i);
+                b[i] = (byte) pc.host().portRead(0x71, 1);
+            }
+        }
+        Golden.check("cmos.txt", Golden.hex(b));
+    }
+
+    @Test
+    void cpuid() {
+        StringBuilder s = new StringBuilder();
+        for (int cpus : new int[] {1, 4}) {
+            X86V1Model model = new X86V1Model(cpus);
+            s.append("%s, %d CPUs, the last\n".formatted(model.name(), cpus));
+            for (long base : new long[] {0, 0x40000000L, 0x80000000L}) {
+                for (int leaf = (int) base; leaf < (int) base + 0x30; leaf++) {
+                    for (int sub = 0; sub < 8; sub++) {
+                        Leaf l = model.cpuid(leaf, sub, cpus - 1);
+                        if (!l.equals(Leaf.NONE) && (sub == 0 || !l.equals(model.cpuid(leaf, 0, cpus - 1)))) {
+                            s.append("%08x.%d: %08x %08x %08x %08x\n"
+                                    .formatted(leaf, sub, l.eax(), l.ebx(), l.ecx(), l.edx()));
+                        }
+                    }
+                }
+            }
+        }
+        Golden.check("cpuid.txt", s.toString());
+    }
+
+    // ---- ACPI ----
+
+    /** The tables by signature, with where they lie, found as a guest does. */
+    private static Map<String, Long> tables(GuestMemory m) {
+        Map<String, Long> found = new LinkedHashMap<>();
+        assertEquals("RSD PTR ", ascii(m, Layout.ACPI_RSDP, 8));
+        long xsdt = m.readLong(Layout.ACPI_RSDP + 24);
+        found.put("XSDT", xsdt);
+        for (int i = 36; i < m.readInt(xsdt + 4); i += 8) {
+            long t = m.readLong(xsdt + i);
+            found.put(ascii(m, t, 4), t);
+        }
+        long fadt = found.getOrDefault("FACP", 0L);
+        found.put("FACS", m.readLong(fadt + 132));
+        found.put("DSDT", m.readLong(fadt + 140));
+        return found;
+    }
+
+    private static String ascii(GuestMemory m, long at, int length) {
+        return new String(m.read(at, length), StandardCharsets.US_ASCII);
+    }
+
+    private static byte[] table(GuestMemory m, long at) {
+        return m.read(at, m.readInt(at + 4));
+    }
+
+    @Test
+    void acpiTables() {
+        StringBuilder s = new StringBuilder();
+        try (TestPc pc = new TestPc()) {
+            s.append("RSDP at %x\n".formatted(Layout.ACPI_RSDP))
+                    .append(Golden.hex(pc.memory.read(Layout.ACPI_RSDP, 36)));
+            tables(pc.memory).forEach((name, at) -> s.append("%s at %x\n".formatted(name, at))
+                    .append(Golden.hex(table(pc.memory, at))));
+        }
+        Golden.check("acpi.txt", s.toString());
+    }
+
+    @Test
+    void acpiTables_sumUpToZero() {
+        try (TestPc pc = new TestPc()) {
+            assertEquals(0, sum(pc.memory.read(Layout.ACPI_RSDP, 20)));
+            assertEquals(0, sum(pc.memory.read(Layout.ACPI_RSDP, 36)));
+            tables(pc.memory).forEach((name, at) -> {
+                if (!name.equals("FACS")) {
+                    assertEquals(0, sum(table(pc.memory, at)), name);
+                }
+            });
+        }
+    }
+
+    private static int sum(byte[] b) {
+        int n = 0;
+        for (byte x : b) {
+            n += x;
+        }
+        return n & 0xff;
+    }
+
+    /** ACPICA reads every table, and compiles what it made of the DSDT, without a word of complaint. */
+    @Test
+    void acpiTables_pleaseTheReferenceCompiler() throws Exception {
+        assumeTrue(onPath("iasl"), "capability: iasl");
+        try (TestPc pc = new TestPc()) {
+            for (Map.Entry<String, Long> t : tables(pc.memory).entrySet()) {
+                String name = t.getKey().toLowerCase(java.util.Locale.ROOT);
+                Files.write(dir.resolve(name + ".dat"), table(pc.memory, t.getValue()));
+                String said = iasl("-d", name + ".dat");
+                assertFalse(complains(said), () -> name + ": " + said);
+                String source = Files.readString(dir.resolve(name + ".dsl"));
+                assertFalse(complains(source), () -> name + ": " + source);
+                if (name.equals("dsdt")) {
+                    String compiled = iasl("-tc", name + ".dsl");
+                    assertTrue(compiled.contains("0 Errors, 0 Warnings, 0 Remarks"), compiled);
+                    assertFalse(complains(compiled.replace("0 Errors, 0 Warnings", "")), compiled);
+                }
+            }
+        }
+    }
+
+    private static boolean complains(String s) {
+        return s.contains("rror") || s.contains("arning") || s.contains("nvalid") || s.contains("Incorrect");
+    }
+
+    private static boolean onPath(String program) {
+        for (String d : String.valueOf(System.getenv("PATH")).split(File.pathSeparator, -1)) {
+            if (Files.isExecutable(Path.of(d, program))) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private String iasl(String... arguments) throws IOException, InterruptedException {
+        List<String> command = new ArrayList<>(List.of("iasl"));
+        command.addAll(List.of(arguments));
+        Path out = dir.resolve("out");
+        Process p = new ProcessBuilder(command)
+                .directory(dir.toFile())
+                .redirectErrorStream(true)
+                .redirectOutput(out.toFile())
+                .start();
+        assertTrue(p.waitFor(60, TimeUnit.SECONDS), "iasl hangs");
+        String said = Files.readString(out);
+        assertEquals(0, p.exitValue(), said);
+        return said;
+    }
+}

@@ -1,0 +1,502 @@
+package serai.machine;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import serai.machine.engine.GeneralProtection;
+import serai.machine.engine.Msr;
+import serai.machine.engine.VcpuHost;
+
+/**
+ * Whatever a guest does with a device: a machine saved in the midst of it and restored elsewhere goes on as the one that was not.
+ *
+ * <p>A random sequence of operations runs on one machine; at a random point it is saved and restored into a second, fresh or used; the
+ * rest runs on both. Every value read, every interrupt, memory, disks and the states in the end have to be the same.
+ */
+class SaveAnywhereTest {
+    private static final int ROUNDS = Integer.getInteger("serai.test.rounds", 40);
+    private static final int OPERATIONS = 120;
+
+    /** Something a guest, its time or its user does; gives what the guest sees of it. */
+    @FunctionalInterface
+    private interface Operation {
+        long on(TestPc pc);
+    }
+
+    enum Part {
+        LOCAL_APIC,
+        IO_APIC,
+        PIC,
+        PIT,
+        RTC,
+        PM,
+        UART,
+        DEBUG,
+        PCI,
+        MSIX,
+        VIRTIO_CONSOLE,
+        VIRTIO_RNG,
+        VIRTIO_BLK,
+        ALL
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aRestoredMachineGoesOnAlike(Part part) {
+        long seed = 20261124 + part.ordinal();
+        System.out.println(part + ": seed " + seed);
+        Random random = new Random(seed);
+        for (int round = 0; round < ROUNDS; round++) {
+            List<Operation> all = new ArrayList<>(wiring(random));
+            for (int i = 0; i < OPERATIONS; i++) {
+                all.add(operation(part, random));
+            }
+            int cut = random.nextInt(all.size());
+            String where = part + ", round " + round + ", saved after " + cut;
+            try (TestPc one = new TestPc();
+                    TestPc other = new TestPc()) {
+                for (Operation o : all.subList(0, cut)) {
+                    o.on(one);
+                }
+                if (random.nextBoolean()) {
+                    // a machine that has been used for something else
+                    wiring(random).forEach(o -> o.on(other));
+                    for (int i = 0; i < OPERATIONS; i++) {
+                        operation(part, random).on(other);
+                    }
+                }
+                MachineState state = one.machine.save();
+                other.restoreFrom(one, state);
+                assertEquals("", difference(TestPc.text(state), TestPc.text(other.machine.save())), where);
+                for (int i = cut; i < all.size(); i++) {
+                    String at = where + ", operation " + i;
+                    assertEquals(all.get(i).on(one), all.get(i).on(other), at);
+                    VcpuHost a = one.host();
+                    VcpuHost b = other.host();
+                    assertEquals(a.interrupts().pending(), b.interrupts().pending(), at);
+                    assertEquals(
+                            a.interrupts().externalPending(), b.interrupts().externalPending(), at);
+                }
+                assertEquals("", difference(TestPc.text(one.machine.save()), TestPc.text(other.machine.save())), where);
+                assertArrayEquals(one.memory.read(0, (int) TestPc.RAM), other.memory.read(0, (int) TestPc.RAM), where);
+                assertArrayEquals(one.disks[0].bytes, other.disks[0].bytes, where);
+                assertArrayEquals(one.disks[1].bytes, other.disks[1].bytes, where);
+            }
+        }
+    }
+
+    /** The lines that only one of them has. */
+    private static String difference(String a, String b) {
+        List<String> left = new ArrayList<>(a.lines().toList());
+        List<String> right = new ArrayList<>(b.lines().toList());
+        left.removeAll(b.lines().collect(Collectors.toSet()));
+        right.removeAll(a.lines().collect(Collectors.toSet()));
+        return left.isEmpty() && right.isEmpty() ? "" : left + " became " + right;
+    }
+
+    /** Interrupts have a way to the CPU: the I/O APIC's inputs unmasked to vectors of their own, most of the time. */
+    private static List<Operation> wiring(Random random) {
+        List<Operation> l = new ArrayList<>();
+        if (random.nextInt(4) != 0) {
+            l.add(store(Layout.LAPIC_BASE + 0xf0, 4, 0x1ff));
+            for (int n = 0; n < 24; n++) {
+                int low = 0x30 + n | (random.nextInt(3) == 0 ? 0x8000 : 0);
+                l.add(store(Layout.IOAPIC_BASE, 4, 0x10 + n * 2));
+                l.add(store(Layout.IOAPIC_BASE + 0x10, 4, low));
+            }
+        }
+        if (random.nextBoolean()) {
+            // the 8259s, at LINT0
+            int[][] writes = {
+                {0x20, 0x11},
+                {0x21, 0x20},
+                {0x21, 4},
+                {0x21, 1},
+                {0xa0, 0x11},
+                {0xa1, 0x28},
+                {0xa1, 2},
+                {0xa1, 1},
+                {0x21, 0},
+                {0xa1, 0}
+            };
+            for (int[] w : writes) {
+                l.add(out(w[0], 1, w[1]));
+            }
+            l.add(store(Layout.LAPIC_BASE + 0x350, 4, 0x700));
+        }
+        return l;
+    }
+
+    private static Operation out(int port, int size, int value) {
+        return pc -> {
+            pc.host().portWrite(port, size, value);
+            return 0;
+        };
+    }
+
+    private static Operation in(int port, int size) {
+        return pc -> pc.host().portRead(port, size);
+    }
+
+    private static Operation store(long address, int size, long value) {
+        return pc -> {
+            pc.host().mmioWrite(address, size, value);
+            return 0;
+        };
+    }
+
+    private static Operation load(long address, int size) {
+        return pc -> pc.host().mmioRead(address, size);
+    }
+
+    private static Operation operation(Part part, Random random) {
+        return switch (random.nextInt(8)) {
+            case 0 -> pc -> pc.host().interrupts().acknowledge();
+            case 1 -> store(Layout.LAPIC_BASE + 0xb0, 4, 0); // end of interrupt
+            case 2 -> time(random);
+            default ->
+                part == Part.ALL
+                        ? of(Part.values()[random.nextInt(Part.values().length - 1)], random)
+                        : of(part, random);
+        };
+    }
+
+    /** Time goes on, a little or far, and what is due is run or is late. */
+    private static Operation time(Random random) {
+        long instructions = 1L << random.nextInt(30);
+        boolean late = random.nextInt(4) == 0;
+        return pc -> {
+            pc.engine.cpu().count += instructions;
+            if (!late) {
+                pc.runDue();
+            }
+            return pc.machine.timers().next();
+        };
+    }
+
+    private static int value(Random random) {
+        return switch (random.nextInt(4)) {
+            case 0 -> random.nextInt();
+            case 1 -> 1 << random.nextInt(32);
+            case 2 -> random.nextInt(16);
+            default -> random.nextInt(256);
+        };
+    }
+
+    private static Operation port(Random random, int... ports) {
+        int port = ports[random.nextInt(ports.length)];
+        int size = 1 << (random.nextInt(4) == 0 ? random.nextInt(3) : 0);
+        return random.nextInt(3) == 0 ? in(port, size) : out(port, size, value(random));
+    }
+
+    private static Operation of(Part part, Random random) {
+        return switch (part) {
+            case LOCAL_APIC -> localApic(random);
+            case IO_APIC ->
+                switch (random.nextInt(4)) {
+                    case 0, 1 -> store(Layout.IOAPIC_BASE, 4, random.nextInt(0x42));
+                    case 2 -> store(Layout.IOAPIC_BASE + 0x10, 4, value(random) & 0xffffffffL);
+                    default -> load(Layout.IOAPIC_BASE + 0x10, 4);
+                };
+            case PIC -> port(random, 0x20, 0x21, 0xa0, 0xa1, 0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1);
+            case PIT -> port(random, 0x40, 0x41, 0x42, 0x43, 0x43, 0x61);
+            case RTC -> rtc(random);
+            case PM -> pm(random);
+            case UART -> {
+                byte[] typed = new byte[random.nextInt(40)];
+                random.nextBytes(typed);
+                yield switch (random.nextInt(8)) {
+                    case 0 ->
+                        pc -> {
+                            pc.machine.serialInput(typed);
+                            return pc.machine.serialInputPending();
+                        };
+                    case 1 -> out(0x3fc, 1, 8 | random.nextInt(4)); // OUT2
+                    case 2 -> out(0x3fa, 1, random.nextInt(256) | 1); // FIFOs
+                    default -> port(random, 0x3f8, 0x3f9, 0x3fa, 0x3fb, 0x3fc, 0x3fd, 0x3fe, 0x3ff);
+                };
+            }
+            case DEBUG -> port(random, 0xe9, TestPc.DEBUG_EXIT, 0x60, 0x64, 0xcf9);
+            case PCI -> pci(random);
+            case MSIX -> msix(random);
+            case VIRTIO_CONSOLE -> virtio(random, Layout.CONSOLE_SLOT);
+            case VIRTIO_RNG -> virtio(random, Layout.RNG_SLOT);
+            case VIRTIO_BLK -> virtio(random, Layout.FIRST_DISK_SLOT + random.nextInt(2));
+            case ALL -> throw new AssertionError();
+        };
+    }
+
+    private static Operation localApic(Random random) {
+        int register = random.nextInt(8) == 0
+                ? random.nextInt(64)
+                : List.of(
+                                2, 8, 0xa, 0xb, 0xd, 0xe, 0xf, 0x10, 0x20, 0x28, 0x30, 0x31, 0x32, 0x35, 0x36, 0x37,
+                                0x38, 0x39, 0x3e)
+                        .get(random.nextInt(19));
+        long v = value(random) & 0xffffffffL;
+        return switch (random.nextInt(12)) {
+            case 0 -> store(Layout.LAPIC_BASE + 0x320, 4, 0x40 | random.nextInt(3) << 17); // the timer, in each mode
+            case 1 -> store(Layout.LAPIC_BASE + 0x380, 4, random.nextInt(1 << random.nextInt(31)));
+            case 2 -> msr(Msr.TSC_DEADLINE, random.nextInt(8) == 0 ? random.nextLong() : random.nextInt(1 << 30));
+            case 3 -> store(Layout.LAPIC_BASE + 0x300, 4, 0x40000 | 0x10 + random.nextInt(240)); // to itself
+            case 4 ->
+                random.nextInt(6) != 0
+                        ? load(Layout.LAPIC_BASE + register * 16L, 4)
+                        : msr(Msr.APIC_BASE, 0xfee00100L | random.nextInt(4) << 10);
+            case 5 -> msr(0x800 + register, v);
+            case 6 ->
+                switch (random.nextInt(3)) {
+                    case 0 -> pc -> pc.host().interrupts().takeNmi() ? 1 : 0;
+                    case 1 -> pc -> pc.host().interrupts().takeInit() ? 1 : 0;
+                    default -> pc -> pc.host().interrupts().takeStartup();
+                };
+            case 7, 8 -> load(Layout.LAPIC_BASE + register * 16L, 4);
+            default -> store(Layout.LAPIC_BASE + register * 16L, 4, v);
+        };
+    }
+
+    private static Operation msr(int index, long value) {
+        return pc -> {
+            try {
+                pc.host().writeMsr(index, value);
+                return pc.host().readMsr(index);
+            } catch (GeneralProtection e) {
+                return -1;
+            }
+        };
+    }
+
+    private static Operation rtc(Random random) {
+        int index = List.of(0, 1, 2, 3, 4, 5, 7, 8, 9, 0xa, 0xb, 0xb, 0xc, 0xc, 0x32, 0x50)
+                .get(random.nextInt(16));
+        int v = index == 0xb ? random.nextInt(256) & (random.nextInt(4) == 0 ? 0xff : 0x7f) : value(random);
+        boolean write = random.nextBoolean();
+        return pc -> {
+            pc.host().portWrite(0x70, 1, index);
+            if (write) {
+                pc.host().portWrite(0x71, 1, v);
+                return 0;
+            }
+            return pc.host().portRead(0x71, 1);
+        };
+    }
+
+    private static Operation pm(Random random) {
+        int port = Layout.PM_BASE + List.of(0, 2, 4, 8, 0x20, 0x22).get(random.nextInt(6));
+        return switch (random.nextInt(5)) {
+            case 0 ->
+                pc -> {
+                    pc.machine.pressPowerButton();
+                    return 0;
+                };
+            case 1 -> out(Layout.PM_BASE + 2, 2, 0x101);
+            case 2 ->
+                pc -> {
+                    pc.engine.cpu().count += 30_000_000_000L; // half a turn of the PM timer takes ten minutes
+                    return 0;
+                };
+            case 3 -> in(port, 2);
+            default -> out(port, 2, value(random));
+        };
+    }
+
+    private static final int[] SLOTS = {0, 1, 2, 3, 4, 31};
+
+    private static Operation pci(Random random) {
+        int slot = SLOTS[random.nextInt(SLOTS.length)];
+        long at = Layout.ECAM_BASE + ((long) slot << 15) + random.nextInt(64) * 4L;
+        return switch (random.nextInt(7)) {
+            case 0 -> load(at, 4);
+            case 1 -> store(at, 4, value(random) & 0xffffffffL);
+            case 2 -> out(0xcf8, 4, 0x80000000 | slot << 11 | random.nextInt(256));
+            case 3 -> port(random, 0xcfc, 0xcfd, 0xcfe, 0xcff);
+            case 4 -> store(Layout.ECAM_BASE + ((long) slot << 15) + 4, 2, random.nextInt(8) | random.nextInt(2) << 10);
+            case 5 -> {
+                // BARs that may collide with those of another function
+                long bar = Layout.PCI_WINDOW_64 + random.nextInt(4) * 0x4000L;
+                yield pc -> {
+                    pc.host().mmioWrite(Layout.ECAM_BASE + ((long) slot << 15) + 0x20, 4, bar & 0xffffffffL);
+                    pc.host().mmioWrite(Layout.ECAM_BASE + ((long) slot << 15) + 0x24, 4, bar >>> 32);
+                    return pc.host().mmioRead(bar, 4);
+                };
+            }
+            default -> load(Layout.PCI_WINDOW_64 + random.nextInt(0x4000) * 4L, 4);
+        };
+    }
+
+    private static Operation msix(Random random) {
+        int slot = 1 + random.nextInt(4);
+        long config = Layout.ECAM_BASE + ((long) slot << 15);
+        int vector = random.nextInt(3);
+        return switch (random.nextInt(6)) {
+            case 0 -> store(config + 0x42, 2, random.nextInt(4) << 14); // enable, mask all
+            case 1 ->
+                pc -> {
+                    long bar = pc.config(slot, 0x14) & 0xfffffff0L;
+                    pc.host().mmioWrite(bar + vector * 16L, 8, Layout.LAPIC_BASE);
+                    pc.host().mmioWrite(bar + vector * 16L + 8, 8, (long) random(slot, vector) << 32 | 0x50 + vector);
+                    return pc.host().mmioRead(bar + 0x800, 8);
+                };
+            case 2 -> {
+                int masked = random.nextInt(2);
+                yield pc -> {
+                    long bar = pc.config(slot, 0x14) & 0xfffffff0L;
+                    pc.host().mmioWrite(bar + vector * 16L + 12, 4, masked);
+                    return pc.host().mmioRead(bar + 0x800, 8);
+                };
+            }
+            case 3 ->
+                pc -> {
+                    long bar = pc.bar4(slot);
+                    pc.host().mmioWrite(bar + 22, 2, 0);
+                    pc.host().mmioWrite(bar + 26, 2, vector);
+                    return pc.host().mmioRead(bar + 26, 2);
+                };
+            default -> virtio(random, slot);
+        };
+    }
+
+    private static int random(int slot, int vector) {
+        return slot * 7 + vector & 1;
+    }
+
+    // ---- virtio: the smallest driver ----
+
+    private static final int SIZE = 32, CHAINS = 8;
+
+    private static long ring(int slot, int queue) {
+        return 0x10000L + slot * 0x8000L + queue * 0x4000L;
+    }
+
+    private static Operation virtio(Random random, int slot) {
+        int queue = slot == Layout.CONSOLE_SLOT ? random.nextInt(2) : 0;
+        return switch (random.nextInt(16)) {
+            case 0, 1 -> initialize(slot, random.nextInt(4) != 0, random.nextBoolean());
+            case 2 -> pc -> pc.host().mmioRead(pc.bar4(slot) + 0x1000, 1); // ISR
+            case 3 -> {
+                int at = random.nextInt(64);
+                int size = 1 << random.nextInt(4);
+                yield pc -> pc.host().mmioRead(pc.bar4(slot) + at, size);
+            }
+            case 4 -> {
+                if (random.nextInt(4) != 0) {
+                    yield time(random);
+                }
+                int at = random.nextInt(64);
+                long v = value(random) & 0xffff;
+                yield pc -> {
+                    pc.host().mmioWrite(pc.bar4(slot) + at, 2, v);
+                    return 0;
+                };
+            }
+            case 5 -> {
+                int flags = random.nextInt(2);
+                yield pc -> {
+                    pc.memory.writeShort(ring(slot, queue) + 0x400, flags); // available: no interrupt
+                    return 0;
+                };
+            }
+            default -> submit(slot, queue, random.nextInt(6), random.nextInt(32), random.nextInt(4) != 0);
+        };
+    }
+
+    private static Operation initialize(int slot, boolean complete, boolean events) {
+        return pc -> {
+            VcpuHost h = pc.host();
+            long bar = pc.bar4(slot);
+            for (int status : new int[] {0, 1, 3}) {
+                h.mmioWrite(bar + 20, 1, status);
+            }
+            h.mmioWrite(bar + 8, 4, 0);
+            h.mmioWrite(bar + 12, 4, events ? 1L << 29 : 0);
+            h.mmioWrite(bar + 8, 4, 1);
+            h.mmioWrite(bar + 12, 4, 1);
+            h.mmioWrite(bar + 20, 1, 11);
+            int queues = (int) h.mmioRead(bar + 18, 2);
+            for (int q = 0; q < Math.min(2, queues); q++) {
+                h.mmioWrite(bar + 22, 2, q);
+                h.mmioWrite(bar + 24, 2, SIZE);
+                pc.memory.zero(ring(slot, q), 0x1000);
+                h.mmioWrite(bar + 32, 8, ring(slot, q));
+                h.mmioWrite(bar + 40, 8, ring(slot, q) + 0x400);
+                h.mmioWrite(bar + 48, 8, ring(slot, q) + 0x800);
+                h.mmioWrite(bar + 28, 2, 1);
+            }
+            if (complete) {
+                h.mmioWrite(bar + 20, 1, 15);
+            }
+            return h.mmioRead(bar + 20, 1);
+        };
+    }
+
+    /** A request of the disk's shape, which the other devices take as buffers. Reads and writes keep to sectors of their own. */
+    private static Operation submit(int slot, int queue, int type, int sector, boolean notify) {
+        return pc -> {
+            long ring = ring(slot, queue);
+            int available = pc.memory.readShort(ring + 0x402);
+            int used = pc.memory.readShort(ring + 0x802);
+            // the driver's own: which chains are under way, and how far it has seen the used ring
+            int seen = pc.memory.readShort(ring + 0xff0);
+            int busy = pc.memory.readShort(ring + 0xff2);
+            for (; seen != used; seen = seen + 1 & 0xffff) {
+                busy &= ~(1 << pc.memory.readInt(ring + 0x804 + seen % SIZE * 8L) / 3);
+            }
+            int n = Integer.numberOfTrailingZeros(~busy);
+            if (n < CHAINS) {
+                busy |= 1 << n;
+                long data = ring + 0x1000 + n * 0x400L;
+                boolean write = type == 1;
+                pc.memory.writeInt(data, type == 5 ? 8 : type);
+                pc.memory.writeLong(data + 8, write ? 32 + sector : sector);
+                if (write) {
+                    for (int i = 0; i < 512; i += 8) {
+                        pc.memory.writeLong(data + 32 + i, available * 77L + i);
+                    }
+                }
+                descriptor(pc, ring, n * 3, data, 16, 1);
+                descriptor(pc, ring, n * 3 + 1, data + 32, type == 5 ? 20 : 512, write ? 1 : 3);
+                descriptor(pc, ring, n * 3 + 2, data + 24, 1, 2);
+                pc.memory.writeShort(ring + 0x404 + available % SIZE * 2L, n * 3);
+                pc.memory.writeShort(ring + 0x402, available + 1 & 0xffff);
+            }
+            pc.memory.writeShort(ring + 0xff0, seen);
+            pc.memory.writeShort(ring + 0xff2, busy);
+            if (notify) {
+                pc.host().mmioWrite(pc.bar4(slot) + 0x3000 + queue * 4L, 2, queue);
+            }
+            return used;
+        };
+    }
+
+    private static void descriptor(TestPc pc, long ring, int n, long address, int length, int flags) {
+        pc.memory.writeLong(ring + n * 16L, address);
+        pc.memory.writeInt(ring + n * 16L + 8, length);
+        pc.memory.writeShort(ring + n * 16L + 12, flags);
+        pc.memory.writeShort(ring + n * 16L + 14, n + 1);
+    }
+
+    @Test
+    void theDriverInThisTestGetsItsRequestsDone() {
+        try (TestPc pc = new TestPc()) {
+            pc.disks[0].bytes[5 * 512] = 42;
+            initialize(3, true, false).on(pc);
+            submit(3, 0, 0, 5, true).on(pc);
+            pc.engine.cpu().count += 1_000_000;
+            pc.runDue();
+            assertEquals(1, pc.memory.readShort(ring(3, 0) + 0x802));
+            assertEquals(42, pc.memory.readByte(ring(3, 0) + 0x1000 + 32));
+            submit(3, 0, 1, 1, true).on(pc);
+            pc.engine.cpu().count += 1_000_000;
+            pc.runDue();
+            assertEquals(2, pc.memory.readShort(ring(3, 0) + 0x802));
+            assertEquals(77, pc.disks[0].bytes[33 * 512]);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+package serai.machine;
+
+import java.io.ByteArrayOutputStream;
+import java.lang.foreign.Arena;
+import java.lang.reflect.Array;
+import java.lang.reflect.RecordComponent;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import serai.machine.cpuid.X86V1Model;
+import serai.machine.disk.ArrayDisk;
+import serai.machine.disk.DeterministicIo;
+import serai.machine.disk.IoExecutor;
+import serai.machine.engine.VcpuHost;
+import serai.machine.memory.GuestMemory;
+import serai.machine.memory.RamRegion;
+import serai.machine.pci.PciFunction;
+import serai.machine.time.Clock;
+import serai.machine.time.VirtualClock;
+import serai.machine.virtio.VirtioBlk;
+import serai.machine.virtio.VirtioConsole;
+import serai.machine.virtio.VirtioRng;
+
+/** A whole machine of type pc-1.0 on a {@link FakeEngine}, with a console, an entropy device and two disks, as the VMM plugs them. */
+public final class TestPc implements AutoCloseable {
+    /** Bytes of RAM: enough for the ACPI tables and for rings past 1 MiB. */
+    public static final long RAM = 0x120000;
+    /** What an instruction takes in deterministic mode. */
+    public static final long NANOS_PER_INSTRUCTION = 10;
+    /** 2026-01-02 03:04:05 UTC. */
+    public static final long EPOCH = 1767323045L;
+
+    /** The port that ends the machine. */
+    public static final int DEBUG_EXIT = 0xf4;
+
+    private static final long DISK_LATENCY = 100_000;
+
+    /** The parts, for tests to look at. */
+    public final GuestMemory memory;
+
+    public final FakeEngine engine;
+    public final Machine machine;
+    public final List<PciFunction<?>> functions = new ArrayList<>();
+    public final ArrayDisk[] disks = {new ArrayDisk("disk 0", 64), new ArrayDisk("disk 1", 64)};
+    public final ByteArrayOutputStream serial = new ByteArrayOutputStream();
+    public final ByteArrayOutputStream console = new ByteArrayOutputStream();
+    private final Arena arena = Arena.ofShared();
+    private final long[] random = {42};
+
+    /** In deterministic mode, with a program. */
+    public TestPc(FakeEngine.Instruction... program) {
+        this(new VirtualClock(EPOCH, NANOS_PER_INSTRUCTION), null, program);
+    }
+
+    /** On a clock; with {@code io} instead of disks that complete after a fixed time of the guest. */
+    public TestPc(Clock clock, @Nullable IoExecutor io, FakeEngine.Instruction... program) {
+        memory = new GuestMemory(
+                List.of(new RamRegion(0, RAM, arena.allocate(RAM, 4096).address(), false, -1, 0)));
+        engine = new FakeEngine(program);
+        MachineConfig config = new MachineConfig(
+                1, new X86V1Model(1), clock, this::nextRandom, serial::write, console::write, DEBUG_EXIT);
+        machine = new Machine(config, memory, engine);
+        plug(Layout.CONSOLE_SLOT, VirtioConsole.create("virtio-console0", console::writeBytes, memory, machine.msi()));
+        plug(Layout.RNG_SLOT, VirtioRng.create("virtio-rng0", this::nextRandom, memory, machine.msi()));
+        IoExecutor executor = io != null ? io : new DeterministicIo(machine.timers(), DISK_LATENCY);
+        for (int i = 0; i < disks.length; i++) {
+            plug(
+                    Layout.FIRST_DISK_SLOT + i,
+                    VirtioBlk.create("virtio-blk" + i, disks[i], executor, memory, machine.msi()));
+        }
+        machine.reset();
+    }
+
+    private void plug(int slot, PciFunction<?> f) {
+        functions.add(f);
+        machine.plug(slot, f);
+    }
+
+    private long nextRandom() {
+        return random[0] = random[0] * 6364136223846793005L + 1442695040888963407L;
+    }
+
+    /** What the CPU drives the machine by. */
+    public VcpuHost host() {
+        return engine.cpu().host;
+    }
+
+    /** Runs what is due. */
+    public void runDue() {
+        machine.lock().lock();
+        try {
+            machine.timers().runDue();
+        } finally {
+            machine.lock().unlock();
+        }
+    }
+
+    /** A double word of configuration space. */
+    public int config(int slot, int offset) {
+        return (int) host().mmioRead(Layout.ECAM_BASE + ((long) slot << 15) + offset, 4);
+    }
+
+    /** The address of the 64-bit BAR 4 of the function in a slot. */
+    public long bar4(int slot) {
+        return config(slot, 0x20) & 0xfffffff0L | (long) config(slot, 0x24) << 32;
+    }
+
+    /** Becomes a copy of another machine: RAM, disks, the source of random numbers, and the state. */
+    public void restoreFrom(TestPc other, MachineState state) {
+        memory.write(0, other.memory.read(0, (int) RAM));
+        for (int i = 0; i < disks.length; i++) {
+            System.arraycopy(other.disks[i].bytes, 0, disks[i].bytes, 0, disks[i].bytes.length);
+        }
+        random[0] = other.random[0];
+        machine.restore(state);
+    }
+
+    /** Text of a record with all that is in it, to compare and to show. */
+    public static String text(@Nullable Object o) {
+        StringBuilder s = new StringBuilder();
+        text(s, "", o);
+        return s.toString();
+    }
+
+    private static void text(StringBuilder s, String path, @Nullable Object o) {
+        if (o instanceof Record r) {
+            for (RecordComponent c : r.getClass().getRecordComponents()) {
+                try {
+                    c.getAccessor().setAccessible(true);
+                    text(s, path + "." + c.getName(), c.getAccessor().invoke(r));
+                } catch (ReflectiveOperationException e) {
+                    throw new AssertionError(e);
+                }
+            }
+        } else if (o instanceof List<?> l) {
+            for (int i = 0; i < l.size(); i++) {
+                boolean device = l.get(i) instanceof MachineState.DeviceState;
+                String name = device ? ((MachineState.DeviceState) l.get(i)).name() : "" + i;
+                text(s, path + "[" + name + "]", l.get(i));
+            }
+        } else if (o != null && o.getClass().isArray()) {
+            for (int i = 0; i < Array.getLength(o); i++) {
+                Object e = Array.get(o, i);
+                if (e instanceof Number n && n.longValue() == 0) {
+                    continue;
+                }
+                text(s, path + "[" + i + "]", e);
+            }
+        } else {
+            s.append(path).append(" = ").append(o).append('\n');
+        }
+    }
+
+    @Override
+    public void close() {
+        machine.close();
+        arena.close();
+    }
+}

@@ -1,0 +1,49 @@
+package serai.machine.disk;
+
+import serai.machine.memory.GuestMemory;
+
+/** A disk in an array. */
+public final class ArrayDisk implements Disk {
+    /** Its content. */
+    public final byte[] bytes;
+
+    private final String id;
+
+    /** A disk of zeros. */
+    public ArrayDisk(String id, int sectors) {
+        this.id = id;
+        bytes = new byte[sectors * 512];
+    }
+
+    @Override
+    public long sectors() {
+        return bytes.length / 512;
+    }
+
+    @Override
+    public boolean readOnly() {
+        return false;
+    }
+
+    @Override
+    public String id() {
+        return id;
+    }
+
+    @Override
+    public void read(long offset, long host, int length) {
+        for (int i = 0; i < length; i++) {
+            GuestMemory.putByte(host + i, bytes[(int) offset + i]);
+        }
+    }
+
+    @Override
+    public void write(long offset, long host, int length) {
+        for (int i = 0; i < length; i++) {
+            bytes[(int) offset + i] = GuestMemory.getByte(host + i);
+        }
+    }
+
+    @Override
+    public void flush() {}
+}
