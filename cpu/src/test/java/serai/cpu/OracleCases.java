@@ -290,9 +290,14 @@ final class OracleCases {
         ByteArrayOutputStream code = new ByteArrayOutputStream();
         boolean address32 = chance(12);
         boolean gs = chance(24);
-        boolean has66 = row.prefix() == InstructionRow.ANY_PREFIX && chance(4) || row.prefix() == 0x66;
+        // AMD's processors cut near branches to 16 bits with it in 64-bit mode, Intel's (and ours) ignore it
+        boolean may66 = row.prefix() < 0 && !(row.has("f64") && !Oracle.INTEL);
+        boolean has66 = may66 && chance(4) || row.prefix() == 0x66;
         boolean lock = row.has("lock") && chance(4);
         int rex = chance(2) ? 0x40 | random.nextInt(16) : 0;
+        if (row.mnemonic().equals("PAUSE") && !Oracle.INTEL) {
+            rex &= ~1; // with REX.B it is an XCHG on AMD's processors
+        }
         boolean repeat = string(row) && chance(2);
         boolean plain = !row.modrm();
         boolean memory = row.modrm()
