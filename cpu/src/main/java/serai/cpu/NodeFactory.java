@@ -11,6 +11,9 @@ final class NodeFactory {
             n = MiscNodes.make(d);
         }
         if (n == null) {
+            n = ExtensionNodes.make(d);
+        }
+        if (n == null) {
             n = SystemNodes.make(d);
         }
         if (n == null) {

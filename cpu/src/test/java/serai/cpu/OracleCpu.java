@@ -3,8 +3,10 @@ package serai.cpu;
 import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.EnumSet;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import serai.machine.engine.CpuFeature;
 import serai.machine.engine.CpuModel;
 import serai.machine.engine.InterruptSource;
 import serai.machine.engine.VcpuHost;
@@ -15,7 +17,7 @@ import serai.machine.memory.RamRegion;
 final class OracleCpu {
     private final GuestMemory memory;
     private final Cpu cpu;
-    private final Decoder decoder = new Decoder();
+    private final Decoder decoder = new Decoder(EnumSet.allOf(CpuFeature.class));
     private final Decoded decoded = new Decoded();
 
     OracleCpu() {
@@ -92,7 +94,10 @@ final class OracleCpu {
         memory.write(Oracle.WINDOW_START, s.data());
         cpu.reset();
         cpu.cr0 = CpuRegisters.CR0_PE | CpuRegisters.CR0_MP | CpuRegisters.CR0_ET | CpuRegisters.CR0_NE;
-        cpu.cr4 = CpuRegisters.CR4_PAE | CpuRegisters.CR4_OSFXSR | CpuRegisters.CR4_OSXMMEXCPT;
+        cpu.cr4 = CpuRegisters.CR4_PAE
+                | CpuRegisters.CR4_OSFXSR
+                | CpuRegisters.CR4_OSXMMEXCPT
+                | CpuRegisters.CR4_FSGSBASE;
         cpu.efer = CpuRegisters.EFER_LME | CpuRegisters.EFER_LMA | CpuRegisters.EFER_SCE;
         cpu.setSegment(CpuRegisters.CS, 0x33, 0, 0xffffffff, 0xafb);
         cpu.setSegment(CpuRegisters.SS, 0x2b, 0, 0xffffffff, 0xcf3);
@@ -146,7 +151,7 @@ final class OracleCpu {
 
         @Override
         public CpuModel model() {
-            throw new UnsupportedOperationException();
+            return new Everything();
         }
 
         @Override
@@ -160,6 +165,19 @@ final class OracleCpu {
         @Override
         public long random() {
             return 4;
+        }
+    }
+
+    /** A model that promises all. */
+    private static final class Everything implements CpuModel {
+        @Override
+        public String name() {
+            return "all";
+        }
+
+        @Override
+        public Leaf cpuid(int leaf, int subleaf, int apicId) {
+            return new Leaf(-1, -1, -1, -1);
         }
     }
 

@@ -206,6 +206,9 @@ final class OracleTest {
 
     private static String difference(OracleCase c, @Nullable InstructionRow row, Oracle.State want, Oracle.State got) {
         StringBuilder s = new StringBuilder();
+        if (!Oracle.INTEL && c.row().value("cpuid").equals("SHA") && c.target() >= 0 && (c.target() & 15) != 0) {
+            return ""; // AMD's processors take any address in these
+        }
         if (want.vector() != got.vector()) {
             return "vector: " + want.vector() + ", got " + got.vector() + inputs(c);
         }
