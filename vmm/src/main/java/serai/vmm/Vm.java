@@ -17,6 +17,7 @@ import serai.machine.Outcome;
 import serai.machine.boot.BootException;
 import serai.machine.boot.BootSource;
 import serai.machine.boot.Loader;
+import serai.machine.cpuid.X86Model;
 import serai.machine.engine.CpuModel;
 import serai.machine.engine.CpuState;
 import serai.machine.engine.Engine;
@@ -84,8 +85,9 @@ final class Vm implements AutoCloseable {
             Long seed = config.deterministic();
             Clock clock = seed == null ? new RealClock() : new VirtualClock(EPOCH, NANOS_PER_INSTRUCTION);
             random = seed == null ? new SecureRandom()::nextLong : new SeededRandom(seed);
-            model = Models.named(config.cpuModel(), config.cpus());
+            X86Model wish = Models.named(config.cpuModel(), config.cpus());
             Engine engine = own(Engines.open(config, console));
+            model = Models.on(engine, wish, load != null);
             MachineConfig machineConfig = new MachineConfig(
                     config.cpus(),
                     model,
