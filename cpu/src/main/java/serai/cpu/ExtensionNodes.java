@@ -36,11 +36,13 @@ final class ExtensionNodes {
             }
             case "ADCX" -> binary(d, 0, 1, (c, a, b) -> addCarry(c, size, a, b));
             case "ADOX" -> binary(d, 0, 1, (c, a, b) -> addOverflow(c, size, a, b));
-            case "RDRAND", "RDSEED" ->
-                new Simple(c -> {
-                    c.set(d0(d), size, c.host.random());
+            case "RDRAND", "RDSEED" -> {
+                int to = d.operand[0];
+                yield new Simple(c -> {
+                    c.set(to, size, c.host.random());
                     c.arithmeticFlags(CpuRegisters.CF);
                 });
+            }
             default -> bases(d);
         };
     }
@@ -106,10 +108,6 @@ final class ExtensionNodes {
             case "MULX" -> new Multiply(d);
             default -> null;
         };
-    }
-
-    private static int d0(Decoded d) {
-        return d.operand[0];
     }
 
     /** Operand 0 becomes what the operation makes of operand 1. */

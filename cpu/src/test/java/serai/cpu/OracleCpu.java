@@ -15,10 +15,16 @@ import serai.machine.memory.RamRegion;
 
 /** The interpreter under test: one vCPU in ring 3 of 64-bit mode with paging off, over the oracle's two data pages. */
 final class OracleCpu {
+    /** LOCK ADD GS:[R9 + R10 * 4 + 0x1234567], 0x76543210. */
+    private static final byte[] OTHER = {
+        (byte) 0xf0, 0x65, 0x43, (byte) 0x81, (byte) 0x84, (byte) 0x91, 0x67, 0x45, 0x23, 0x01, 0x10, 0x32, 0x54, 0x76
+    };
+
     private final GuestMemory memory;
     private final Cpu cpu;
     private final Decoder decoder = new Decoder(EnumSet.allOf(CpuFeature.class));
     private final Decoded decoded = new Decoded();
+    private @Nullable InstructionRow row;
 
     OracleCpu() {
         long host = Arena.global().allocate(8192, 4096).address();
@@ -47,6 +53,7 @@ final class OracleCpu {
         byte[] code = c.code();
         decoded.blockOffset = 0;
         int vector;
+        row = null;
         Decoder.Result result = decoder.decode(decoded, i -> i < code.length ? code[i] & 0xff : 0xcc, 8, 8);
         if (result == Decoder.Result.OK) {
             vector = run(decoded);
@@ -65,16 +72,20 @@ final class OracleCpu {
     /** The row that the last case decoded to, or null. */
     @Nullable
     InstructionRow row() {
-        return decoded.row;
+        return row;
     }
 
     private int run(Decoded d) {
         Node node = NodeFactory.make(d);
         node.blockOffset = 0;
-        node.length = d.length;
+        int length = d.length;
+        node.length = length;
+        row = d.row;
+        // a node keeps nothing of the Decoded, which is used again
+        decoder.decode(d, i -> OTHER[i] & 0xff, 8, 8);
         for (int i = 0; ; i++) {
             cpu.r[CpuRegisters.BLOCK] = Oracle.CODE_START;
-            cpu.rip = Oracle.CODE_START + d.length;
+            cpu.rip = Oracle.CODE_START + length;
             try {
                 node.execute(cpu);
                 return -1;
@@ -83,7 +94,7 @@ final class OracleCpu {
                     return cpu.faultVector;
                 }
                 if (i > 10_000) {
-                    throw new IllegalStateException("no end: " + d.row);
+                    throw new IllegalStateException("no end: " + row);
                 }
             }
         }
