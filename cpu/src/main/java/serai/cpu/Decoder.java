@@ -261,6 +261,9 @@ final class Decoder {
             if (!prefixFits(row.prefix(), pp)) {
                 continue;
             }
+            if (row.rexW() != InstructionRow.ANY_W && row.rexW() != (d.rex >>> 3 & 1)) {
+                continue;
+            }
             CpuFeature needs = row.needs();
             if (needs != null && !features.contains(needs)) {
                 continue;

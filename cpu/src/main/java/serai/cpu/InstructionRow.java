@@ -12,6 +12,7 @@ import serai.machine.engine.CpuFeature;
  * @param opcode the last opcode byte
  * @param plusReg the low three bits of the opcode name a register (the manual's {@code +rd})
  * @param prefix the mandatory prefix: {@link #ANY_PREFIX}, {@link #NO_REPEAT}, 0 for none allowed ({@code NP}), 0x66, 0xf2 or 0xf3
+ * @param rexW what REX.W has to be, or {@link #ANY_W}
  * @param modrm whether a ModR/M byte follows
  * @param reg the opcode extension in ModR/M.reg, or -1
  * @param rm a fixed ModR/M.rm with mod = 3, or -1
@@ -28,6 +29,7 @@ record InstructionRow(
         int opcode,
         boolean plusReg,
         int prefix,
+        int rexW,
         boolean modrm,
         int reg,
         int rm,
@@ -41,6 +43,7 @@ record InstructionRow(
     /** Neither F2 nor F3 ({@code NFx}); 66 has its ordinary meaning. */
     static final int NO_REPEAT = -2;
 
+    static final int ANY_W = -1;
     static final int ANY_MOD = 0;
     static final int MEMORY = 1;
     static final int REGISTER = 2;

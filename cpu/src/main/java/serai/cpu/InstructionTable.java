@@ -96,6 +96,7 @@ final class InstructionTable {
         int map = 0;
         int opcode = -1;
         int prefix = InstructionRow.ANY_PREFIX;
+        int rexW = InstructionRow.ANY_W;
         int reg = -1;
         int rm = -1;
         int mod = InstructionRow.ANY_MOD;
@@ -105,6 +106,8 @@ final class InstructionTable {
         for (String word : column[0].strip().split(" +")) {
             switch (word) {
                 case "NP" -> prefix = 0;
+                case "W0" -> rexW = 0;
+                case "W1" -> rexW = 1;
                 case "NFx" -> prefix = InstructionRow.NO_REPEAT;
                 case "/r" -> modrm = true;
                 case "mem" -> mod = InstructionRow.MEMORY;
@@ -149,6 +152,7 @@ final class InstructionTable {
                 opcode,
                 plusReg,
                 prefix,
+                rexW,
                 modrm,
                 reg,
                 rm,

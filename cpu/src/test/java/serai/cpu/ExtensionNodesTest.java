@@ -72,7 +72,8 @@ class ExtensionNodesTest {
         assertEquals("LZCNT", decoded("f30fbdc1", 8, all));
         assertEquals("BSR", decoded("f30fbdc1", 8, none));
         assertEquals("NOP", decoded("0f0d08", 8, none));
-        for (String code : new String[] {"f30fb8c1", "0f38f000", "f20f38f0c1", "660f3817c1", "0fc7f0", "0f38c8c1"}) {
+        for (String code :
+                new String[] {"f30fb8c1", "0f38f000", "f20f38f0c1", "660f3817c1", "0fc7f0", "0f38c8c1", "480fc708"}) {
             assertNotEquals("", decoded(code, 8, all), code);
             assertEquals("", decoded(code, 8, none), code);
         }

@@ -26,6 +26,9 @@ class InstructionTableTest {
         } else if (row.prefix() > 0) {
             b.add(row.prefix());
         }
+        if (row.rexW() == 1) {
+            b.add(0x48);
+        }
         if (row.map() > 0 && row.vex().isEmpty()) {
             b.add(0x0f);
         }

@@ -327,6 +327,9 @@ final class OracleCases {
         boolean has66 = may66 && chance(4) || row.prefix() == 0x66 && !vex;
         boolean lock = row.has("lock") && chance(4);
         int rex = chance(2) ? 0x40 | random.nextInt(16) : 0;
+        if (row.rexW() != InstructionRow.ANY_W) {
+            rex = row.rexW() == 1 ? 0x48 | random.nextInt(8) : rex & ~8;
+        }
         if (row.mnemonic().equals("PAUSE") && !Oracle.INTEL) {
             rex &= ~1; // with REX.B it is an XCHG on AMD's processors
         }

@@ -22,25 +22,41 @@ final class Models {
     }
 
     /**
-     * The model as an engine can have it: a level without those of its further features that the engine lacks.
+     * The model of that name as an engine can have it: without those features beyond its level that the engine lacks. Of the
+     * default model a lower level will do.
      *
      * @param exact the guest has seen this CPU already, so that it can't lose a feature
      */
-    static CpuModel on(Engine engine, X86Model model, boolean exact) throws VmmException {
-        EnumSet<CpuFeature> missing = EnumSet.noneOf(CpuFeature.class);
-        missing.addAll(CpuFeature.of(model));
-        missing.removeAll(engine.features());
-        EnumSet<CpuFeature> fatal = EnumSet.copyOf(missing);
-        if (!exact) {
-            fatal.removeAll(model.optional());
+    static CpuModel on(Engine engine, String name, int cpus, boolean exact, Console console) throws VmmException {
+        X86Model model = named(name, cpus);
+        if (name.isEmpty() && !lacking(engine, model, false).isEmpty()) {
+            model = X86Model.v1(cpus);
         }
+        Set<CpuFeature> fatal = lacking(engine, model, exact);
         if (!fatal.isEmpty()) {
             throw new VmmException(
                     VmmException.HOST,
-                    "engine %s can't be a CPU of model %s here: this host's processor lacks %s; --engine java has all"
+                    "engine %s can't be a CPU of model %s here: this host's processor lacks %s; engine java has all"
                             .formatted(engine.name(), model.name(), labels(fatal)));
         }
-        return missing.isEmpty() ? model : model.without(missing);
+        Set<CpuFeature> missing = lacking(engine, model, true);
+        if (missing.isEmpty()) {
+            return model;
+        }
+        X86Model less = model.without(missing);
+        console.say("serai: cpu-model %s: it is what engine %s has here%n".formatted(less.name(), engine.name()));
+        return less;
+    }
+
+    /** What a model promises and the engine lacks: all of it, or what can't be taken away. */
+    private static Set<CpuFeature> lacking(Engine engine, X86Model model, boolean all) {
+        EnumSet<CpuFeature> missing = EnumSet.noneOf(CpuFeature.class);
+        missing.addAll(CpuFeature.of(model));
+        missing.removeAll(engine.features());
+        if (!all) {
+            missing.removeAll(model.optional());
+        }
+        return missing;
     }
 
     private static String labels(Set<CpuFeature> features) {

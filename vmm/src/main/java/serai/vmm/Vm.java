@@ -17,7 +17,6 @@ import serai.machine.Outcome;
 import serai.machine.boot.BootException;
 import serai.machine.boot.BootSource;
 import serai.machine.boot.Loader;
-import serai.machine.cpuid.X86Model;
 import serai.machine.engine.CpuModel;
 import serai.machine.engine.CpuState;
 import serai.machine.engine.Engine;
@@ -85,9 +84,9 @@ final class Vm implements AutoCloseable {
             Long seed = config.deterministic();
             Clock clock = seed == null ? new RealClock() : new VirtualClock(EPOCH, NANOS_PER_INSTRUCTION);
             random = seed == null ? new SecureRandom()::nextLong : new SeededRandom(seed);
-            X86Model wish = Models.named(config.cpuModel(), config.cpus());
+            Models.named(config.cpuModel(), config.cpus()); // a wrong name is refused before anything is opened
             Engine engine = own(Engines.open(config, console));
-            model = Models.on(engine, wish, load != null);
+            model = Models.on(engine, config.cpuModel(), config.cpus(), load != null, console);
             MachineConfig machineConfig = new MachineConfig(
                     config.cpus(),
                     model,

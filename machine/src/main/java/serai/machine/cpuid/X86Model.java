@@ -37,7 +37,6 @@ public final class X86Model implements CpuModel {
         }
     }
 
-    /** The baseline, with SSE3, SSSE3 and what else is everywhere. */
     private static final Level V1 = Level.of(
             "x86-64-v1",
             Set.of(),
@@ -48,19 +47,22 @@ public final class X86Model implements CpuModel {
                     CpuFeature.FXSR,
                     CpuFeature.SSE,
                     CpuFeature.SSE2,
-                    CpuFeature.CLFSH,
-                    CpuFeature.SSE3,
-                    CpuFeature.SSSE3,
-                    CpuFeature.CX16,
-                    CpuFeature.LAHF,
-                    CpuFeature.RDTSCP),
-            EnumSet.noneOf(CpuFeature.class));
+                    CpuFeature.CLFSH),
+            EnumSet.of(CpuFeature.SSE3, CpuFeature.SSSE3, CpuFeature.CX16, CpuFeature.LAHF, CpuFeature.RDTSCP));
 
     private static final Level V2 = Level.of(
             "x86-64-v2",
             V1.required,
-            EnumSet.of(CpuFeature.SSE4_1, CpuFeature.SSE4_2, CpuFeature.POPCNT),
             EnumSet.of(
+                    CpuFeature.SSE3,
+                    CpuFeature.SSSE3,
+                    CpuFeature.CX16,
+                    CpuFeature.LAHF,
+                    CpuFeature.SSE4_1,
+                    CpuFeature.SSE4_2,
+                    CpuFeature.POPCNT),
+            EnumSet.of(
+                    CpuFeature.RDTSCP,
                     CpuFeature.PCLMULQDQ,
                     CpuFeature.MOVBE,
                     CpuFeature.AES,
