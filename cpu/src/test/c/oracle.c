@@ -93,6 +93,8 @@ static void on_signal(int signo, siginfo_t *info, void *context) {
     /* the handler inherits AC from the instruction; some processors check the vector moves of memcpy, too */
     __builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() & ~0x40000ULL);
     ucontext_t *u = context;
+    /* POPF may have set AC, and the kernel leaves it: what follows need not be aligned */
+    __builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() & ~0x40000ULL);
     if (signo == SIGUSR1) {
         enter(u);
     } else if (signo == SIGTRAP && u->uc_mcontext.gregs[REG_RIP] == (greg_t) CODE_START && ++steps < 4096) {

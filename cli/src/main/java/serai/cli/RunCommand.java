@@ -94,7 +94,11 @@ final class RunCommand implements Callable<Integer> {
             description = "auto, java or kvm (default: ${DEFAULT-VALUE}, the faster one as measured at start).")
     private String engine = "auto";
 
-    @Option(names = "--cpu-model", paramLabel = "NAME", description = "Which CPU the guest sees.")
+    @Option(
+            names = "--cpu-model",
+            paramLabel = "NAME",
+            description =
+                    "Which CPU the guest sees: x86-64-v2 (default) or x86-64-v1; with -FEATURE after commas, less.")
     private @Nullable String cpuModel;
 
     @Option(

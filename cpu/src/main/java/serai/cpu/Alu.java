@@ -196,7 +196,7 @@ final class Alu {
         boolean cf;
         if (size == 2) {
             // counts above 16 are undefined: as shifting a:b:a
-            long wide = left ? a << 32 | b << 16 | a : a << 32 | b << 16 | a;
+            long wide = a << 32 | b << 16 | a;
             r = zero(2, left ? wide << n >>> 32 : wide >>> n);
             cf = (left ? wide >>> 48 - n & 1 : wide >>> n - 1 & 1) != 0;
         } else if (left) {

@@ -6,7 +6,7 @@ import serai.machine.memory.GuestMemory;
 /** Decodes blocks. */
 final class BlockBuilder {
     private final Cpu cpu;
-    private final Decoder decoder = new Decoder();
+    private final Decoder decoder;
     private final Decoded decoded = new Decoded();
     private final ArrayList<Node> nodes = new ArrayList<>();
 
@@ -19,6 +19,7 @@ final class BlockBuilder {
 
     BlockBuilder(Cpu cpu) {
         this.cpu = cpu;
+        decoder = new Decoder(cpu.features);
     }
 
     /**

@@ -3,6 +3,7 @@ package serai.cpu;
 import static serai.cpu.CpuRegisters.*;
 
 import java.util.Arrays;
+import serai.machine.engine.CpuFeature;
 import serai.machine.engine.CpuModel;
 import serai.machine.engine.CpuState;
 import serai.machine.engine.GeneralProtection;
@@ -102,7 +103,8 @@ final class CpuControl {
                 | CR4_PGE
                 | CR4_PCE
                 | CR4_OSFXSR
-                | CR4_OSXMMEXCPT;
+                | CR4_OSXMMEXCPT
+                | (c.features.contains(CpuFeature.FSGSBASE) ? CR4_FSGSBASE : 0);
         if ((v & ~known) != 0 || c.longMode() && (v & CR4_PAE) == 0) {
             throw c.fault(CpuSegments.GP, 0);
         }

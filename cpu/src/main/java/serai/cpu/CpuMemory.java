@@ -1,6 +1,8 @@
 package serai.cpu;
 
 import java.util.BitSet;
+import java.util.Set;
+import serai.machine.engine.CpuFeature;
 import serai.machine.engine.VcpuHost;
 import serai.machine.memory.GuestMemory;
 
@@ -31,6 +33,8 @@ abstract class CpuMemory extends CpuRegisters {
 
     final VcpuHost host;
     final GuestMemory memory;
+    /** What the CPU model promises. */
+    final Set<CpuFeature> features;
 
     private final long[][] readTlbs = {new long[TLB_SIZE * 2], new long[TLB_SIZE * 2]};
     private final long[][] writeTlbs = {new long[TLB_SIZE * 2], new long[TLB_SIZE * 2]};
@@ -72,6 +76,7 @@ abstract class CpuMemory extends CpuRegisters {
     CpuMemory(VcpuHost host) {
         this.host = host;
         memory = host.memory();
+        features = CpuFeature.of(host.model());
         for (int i = 0; i < TLB_SIZE; i++) {
             invalidate(i);
         }

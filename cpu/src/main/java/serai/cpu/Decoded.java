@@ -62,6 +62,8 @@ final class Decoded {
     boolean opSizePrefix;
     /** The REX byte, or 0. */
     int rex;
+    /** VEX.vvvv as a register number; 0 if there is none. */
+    int vvvv;
     /** The opcode byte (for rows with a register in it). */
     int opcode;
     /** The ModR/M byte, or 0. */

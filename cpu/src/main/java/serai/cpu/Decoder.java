@@ -3,8 +3,10 @@ package serai.cpu;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import serai.cpu.Decoded.Kind;
+import serai.machine.engine.CpuFeature;
 
 /**
  * Decodes one instruction by the instruction table (SDM vol. 2, chapter 2). It knows prefixes, ModR/M, SIB and operand codes;
@@ -27,6 +29,9 @@ final class Decoder {
     }
 
     private static final int MAX_LENGTH = 15;
+    /** By VEX.pp. */
+    private static final int[] VEX_PREFIXES = {0, 0x66, 0xf3, 0xf2};
+
     private static final InstructionTable TABLE = InstructionTable.INSTANCE;
 
     /** What an operand code of the table means, parsed once. */
@@ -34,10 +39,22 @@ final class Decoder {
 
     private static final Map<String, Code> CODES = new HashMap<>();
 
+    /** Rows of other features are not there. */
+    private final Set<CpuFeature> features;
+
     private Bytes bytes = offset -> 0;
     private int at;
     private boolean has66;
     private boolean has67;
+    /** The mandatory prefix that a VEX prefix stands for; -1 if there is none. */
+    private int vexPrefix;
+
+    private int vexLength;
+
+    /** A decoder for a CPU with these features. */
+    Decoder(Set<CpuFeature> features) {
+        this.features = features;
+    }
 
     /**
      * Decodes.
@@ -55,6 +72,7 @@ final class Decoder {
         d.lock = false;
         d.rep = Decoded.NO_REP;
         d.rex = 0;
+        d.vvvv = 0;
         d.segment = -1;
         d.modrm = 0;
         d.base = Decoded.NO_REG;
@@ -86,7 +104,16 @@ final class Decoder {
     private Result decode(Decoded d) {
         int opcode = prefixes(d);
         int map = 0;
-        if (opcode == 0x0f) {
+        vexPrefix = -1;
+        if ((opcode & 0xfe) == 0xc4 && d.codeSize >= 4) {
+            map = vex(d, opcode == 0xc4);
+            if (map < 0 || map > 3) {
+                return Result.UNDEFINED;
+            }
+        }
+        if (vexPrefix >= 0) {
+            opcode = next();
+        } else if (opcode == 0x0f) {
             map = 1;
             opcode = next();
             if (opcode == 0x38 || opcode == 0x3a) {
@@ -95,7 +122,7 @@ final class Decoder {
             }
         }
         d.opcode = opcode;
-        InstructionRow[] rows = TABLE.lookup(map, opcode);
+        InstructionRow[] rows = vexPrefix >= 0 ? TABLE.lookupVex(map, opcode) : TABLE.lookup(map, opcode);
         if (rows == null) {
             return Result.UNDEFINED;
         }
@@ -142,10 +169,40 @@ final class Decoder {
             }
         }
         d.length = at;
+        if (d.vvvv != 0 && operands.stream().noneMatch(o -> o.charAt(0) == 'B')) {
+            return Result.UNDEFINED;
+        }
         if (d.lock && !(row.has("lock") && d.kind[0] == Kind.MEM)) {
             return Result.UNDEFINED;
         }
         return Result.OK;
+    }
+
+    /**
+     * A VEX prefix (SDM vol. 2, 2.3.5) after its first byte: leaves what it tells as a REX prefix would.
+     *
+     * @return the opcode map; 0 if it is LDS or LES instead; -1 if it is undefined
+     */
+    private int vex(Decoded d, boolean three) {
+        int b = next();
+        if (d.codeSize != 8 && b < 0xc0) {
+            at--;
+            return 0;
+        }
+        if (has66 || d.rep != Decoded.NO_REP || d.lock || d.rex != 0) {
+            return -1;
+        }
+        int map = three ? b & 31 : 1;
+        int last = three ? next() : b & 0x7f;
+        vexLength = last >>> 2 & 1;
+        vexPrefix = VEX_PREFIXES[last & 3];
+        d.vvvv = ~last >>> 3 & 15;
+        if (d.codeSize == 8) {
+            d.rex = 0x40 | (last & 0x80) >>> 4 | (three ? ~b >>> 5 & 7 : (~b >>> 7 & 1) << 2);
+        } else {
+            d.vvvv &= 7; // registers 8 to 15 and W are not there
+        }
+        return map == 0 ? -1 : map;
     }
 
     private int prefixes(Decoded d) {
@@ -193,11 +250,22 @@ final class Decoder {
         };
     }
 
+    private static boolean prefixFits(int wanted, int pp) {
+        return wanted == pp || wanted == InstructionRow.ANY_PREFIX || wanted == InstructionRow.NO_REPEAT && pp < 0xf0;
+    }
+
     private @Nullable InstructionRow choose(InstructionRow[] rows, Decoded d) {
-        int pp = d.rep != Decoded.NO_REP ? d.rep : has66 ? 0x66 : 0;
+        int pp = vexPrefix >= 0 ? vexPrefix : d.rep != Decoded.NO_REP ? d.rep : has66 ? 0x66 : 0;
         boolean long64 = d.codeSize == 8;
         for (InstructionRow row : rows) {
-            if (row.prefix() != InstructionRow.ANY_PREFIX && row.prefix() != pp) {
+            if (!prefixFits(row.prefix(), pp)) {
+                continue;
+            }
+            if (row.rexW() != InstructionRow.ANY_W && row.rexW() != (d.rex >>> 3 & 1)) {
+                continue;
+            }
+            CpuFeature needs = row.needs();
+            if (needs != null && !features.contains(needs)) {
                 continue;
             }
             if (row.reg() >= 0 && row.reg() != d.reg()) {
@@ -208,6 +276,9 @@ final class Decoder {
             }
             if (row.mod() == InstructionRow.MEMORY && d.mod() == 3
                     || row.mod() == InstructionRow.REGISTER && d.mod() != 3) {
+                continue;
+            }
+            if (vexPrefix >= 0 && !row.vexFits(vexLength, d.rex >>> 3 & 1)) {
                 continue;
             }
             if (row.has(long64 ? "i64" : "o64")) {
@@ -416,6 +487,8 @@ final class Decoder {
                 return isRegister ? general(d, i, rm, size) : mem(d, i, size);
             case 'G':
                 return general(d, i, reg, size);
+            case 'B':
+                return general(d, i, d.vvvv, size);
             case 'Z':
                 return general(d, i, d.opcode & 7 | (d.rex & 1) << 3, size);
             case 'M':

@@ -1,6 +1,8 @@
 package serai.cpu;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
+import serai.machine.engine.CpuFeature;
 
 /**
  * One form of an instruction: a line of the instruction table.
@@ -9,7 +11,8 @@ import java.util.List;
  * @param map 0 one-byte opcodes, 1 after 0F, 2 after 0F 38, 3 after 0F 3A
  * @param opcode the last opcode byte
  * @param plusReg the low three bits of the opcode name a register (the manual's {@code +rd})
- * @param prefix the mandatory prefix: {@link #ANY_PREFIX}, 0 for none allowed ({@code NP}), 0x66, 0xf2 or 0xf3
+ * @param prefix the mandatory prefix: {@link #ANY_PREFIX}, {@link #NO_REPEAT}, 0 for none allowed ({@code NP}), 0x66, 0xf2 or 0xf3
+ * @param rexW what REX.W has to be, or {@link #ANY_W}
  * @param modrm whether a ModR/M byte follows
  * @param reg the opcode extension in ModR/M.reg, or -1
  * @param rm a fixed ModR/M.rm with mod = 3, or -1
@@ -17,6 +20,7 @@ import java.util.List;
  * @param vex the VEX (or EVEX) encoding's specification as in the manual, such as {@code VEX.128.66.0F.WIG}; empty for legacy
  * @param operands the operand codes of SDM vol. 2, appendix A.2, such as {@code Ev}
  * @param attributes such as {@code lock}, {@code cpl0}, {@code w=oszapc}; see the head of {@code instructions.tab}
+ * @param needs the feature that it belongs to; null if it is always there
  * @param source file and line, for messages
  */
 record InstructionRow(
@@ -25,6 +29,7 @@ record InstructionRow(
         int opcode,
         boolean plusReg,
         int prefix,
+        int rexW,
         boolean modrm,
         int reg,
         int rm,
@@ -32,11 +37,22 @@ record InstructionRow(
         String vex,
         List<String> operands,
         List<String> attributes,
+        @Nullable CpuFeature needs,
         String source) {
     static final int ANY_PREFIX = -1;
+    /** Neither F2 nor F3 ({@code NFx}); 66 has its ordinary meaning. */
+    static final int NO_REPEAT = -2;
+
+    static final int ANY_W = -1;
     static final int ANY_MOD = 0;
     static final int MEMORY = 1;
     static final int REGISTER = 2;
+
+    /** Whether a VEX row takes these length and W bits. */
+    boolean vexFits(int length, int w) {
+        boolean lengthFits = vex.contains(".LIG.") || length == (vex.contains(".256.") || vex.contains(".L1.") ? 1 : 0);
+        return lengthFits && (w == 0 ? !vex.endsWith(".W1") : !vex.endsWith(".W0"));
+    }
 
     boolean has(String attribute) {
         return attributes.contains(attribute);

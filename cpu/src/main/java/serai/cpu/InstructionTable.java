@@ -10,13 +10,16 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import serai.machine.engine.CpuFeature;
 
 /**
  * The instruction table: the one source for the decoder, the interpreter, the translator and the test generator. Its
  * text stands in the resources {@code instructions-*.tab}; the head of {@code instructions-base.tab} explains the columns.
  */
 final class InstructionTable {
-    private static final String[] FILES = {"instructions-base.tab", "instructions-x87.tab", "instructions-sse.tab"};
+    private static final String[] FILES = {
+        "instructions-base.tab", "instructions-x87.tab", "instructions-sse.tab", "instructions-sse4.tab"
+    };
 
     /** The table of this program. */
     static final InstructionTable INSTANCE = new InstructionTable();
@@ -25,19 +28,20 @@ final class InstructionTable {
     /** By map and opcode. */
     private final @Nullable InstructionRow[][][] index = new InstructionRow[4][256][];
 
+    private final @Nullable InstructionRow[][][] vexIndex = new InstructionRow[4][256][];
+
     private InstructionTable() {
         for (String file : FILES) {
             read(file);
         }
         for (InstructionRow row : rows) {
-            if (row.vex().isEmpty()) {
-                for (int i = 0; i < (row.plusReg() ? 8 : 1); i++) {
-                    InstructionRow[] old = index[row.map()][row.opcode() + i];
-                    InstructionRow[] now =
-                            old == null ? new InstructionRow[1] : java.util.Arrays.copyOf(old, old.length + 1);
-                    now[now.length - 1] = row;
-                    index[row.map()][row.opcode() + i] = now;
-                }
+            InstructionRow[][] byOpcode = (row.vex().isEmpty() ? index : vexIndex)[row.map()];
+            for (int i = 0; i < (row.plusReg() ? 8 : 1); i++) {
+                InstructionRow[] old = byOpcode[row.opcode() + i];
+                InstructionRow[] now =
+                        old == null ? new InstructionRow[1] : java.util.Arrays.copyOf(old, old.length + 1);
+                now[now.length - 1] = row;
+                byOpcode[row.opcode() + i] = now;
             }
         }
     }
@@ -50,6 +54,11 @@ final class InstructionTable {
     /** The legacy-encoded rows for an opcode; null if there are none. */
     InstructionRow @Nullable [] lookup(int map, int opcode) {
         return index[map][opcode];
+    }
+
+    /** The VEX-encoded rows for an opcode; null if there are none. */
+    InstructionRow @Nullable [] lookupVex(int map, int opcode) {
+        return vexIndex[map][opcode];
     }
 
     private void read(String file) {
@@ -69,6 +78,15 @@ final class InstructionTable {
         }
     }
 
+    private static @Nullable CpuFeature needs(String attributes) {
+        for (String a : attributes.split(" +")) {
+            if (a.startsWith("cpuid=")) {
+                return CpuFeature.valueOf(a.substring(6));
+            }
+        }
+        return null;
+    }
+
     /** Columns are separated by '|': encoding | mnemonic | operands | attributes. */
     private static InstructionRow parse(String line, String source) {
         String[] column = line.split("\\|", -1);
@@ -78,6 +96,7 @@ final class InstructionTable {
         int map = 0;
         int opcode = -1;
         int prefix = InstructionRow.ANY_PREFIX;
+        int rexW = InstructionRow.ANY_W;
         int reg = -1;
         int rm = -1;
         int mod = InstructionRow.ANY_MOD;
@@ -87,6 +106,9 @@ final class InstructionTable {
         for (String word : column[0].strip().split(" +")) {
             switch (word) {
                 case "NP" -> prefix = 0;
+                case "W0" -> rexW = 0;
+                case "W1" -> rexW = 1;
+                case "NFx" -> prefix = InstructionRow.NO_REPEAT;
                 case "/r" -> modrm = true;
                 case "mem" -> mod = InstructionRow.MEMORY;
                 case "reg" -> mod = InstructionRow.REGISTER;
@@ -94,6 +116,10 @@ final class InstructionTable {
                 default -> {
                     if (word.startsWith("VEX.") || word.startsWith("EVEX.")) {
                         vex = word;
+                        map = word.contains(".0F38.") ? 2 : word.contains(".0F3A.") ? 3 : 1;
+                        prefix = word.contains(".66.")
+                                ? 0x66
+                                : word.contains(".F3.") ? 0xf3 : word.contains(".F2.") ? 0xf2 : 0;
                     } else if (word.startsWith("pp=")) {
                         prefix = Integer.parseInt(word.substring(3), 16);
                     } else if (word.startsWith("/")) {
@@ -106,7 +132,7 @@ final class InstructionTable {
                         int b = Integer.parseInt(word, 16);
                         if (opcode == -1 && map == 0 && b == 0x0f) {
                             map = 1;
-                        } else if (opcode == -1 && map == 1 && (b == 0x38 || b == 0x3a)) {
+                        } else if (opcode == -1 && map == 1 && vex.isEmpty() && (b == 0x38 || b == 0x3a)) {
                             map = b == 0x38 ? 2 : 3;
                         } else {
                             opcode = b;
@@ -126,6 +152,7 @@ final class InstructionTable {
                 opcode,
                 plusReg,
                 prefix,
+                rexW,
                 modrm,
                 reg,
                 rm,
@@ -133,6 +160,7 @@ final class InstructionTable {
                 vex,
                 operands.isEmpty() ? List.of() : List.of(operands.split(",")),
                 attributes.isEmpty() ? List.of() : List.of(attributes.split(" +")),
+                needs(attributes),
                 source);
     }
 }

@@ -5,29 +5,11 @@ import serai.machine.memory.GuestMemory;
 
 /** Flags, stack frames, and what fits nowhere else. */
 final class MiscNodes {
-    @FunctionalInterface
-    private interface Action {
-        void run(Cpu c);
-    }
-
-    private static final class Simple extends Node {
-        private final Action action;
-
-        Simple(Action action) {
-            this.action = action;
-        }
-
-        @Override
-        void execute(Cpu c) {
-            action.run(c);
-        }
-    }
-
     /** A node for the row, or null if it is none of the rows here. */
     static @Nullable Node make(Decoded d) {
         int size = d.opSize;
         return switch (d.row.mnemonic()) {
-            case "NOP", "PAUSE", "CLFLUSH" -> new Simple(c -> {});
+            case "NOP", "PAUSE" -> new Simple(c -> {});
             case "LFENCE", "SFENCE", "MFENCE" -> new Simple(c -> GuestMemory.fence());
             case "CLC" -> new Simple(c -> c.cf(false));
             case "STC" -> new Simple(c -> c.cf(true));

@@ -500,6 +500,14 @@ final class MoveNodes {
             if (half == 8 && (a & 15) != 0) {
                 throw c.fault(CpuSegments.GP, 0);
             }
+            if (half == 4) {
+                long h = c.hostForUpdate(a, 8);
+                if (h != 0) {
+                    inOneGo(c, h);
+                    return;
+                }
+                c.aloneForUpdate();
+            }
             c.checkWrite(a, half * 2);
             long low = c.load(a, half);
             long high = c.load(a + half, half);
@@ -516,6 +524,21 @@ final class MoveNodes {
                 c.set(CpuRegisters.RDX, half, high);
             }
             c.arithmeticFlags(equal ? CpuRegisters.ZF : 0, CpuRegisters.ZF);
+        }
+
+        /** CMPXCHG8B of plain memory: atomic also against other processors. */
+        private static void inOneGo(Cpu c, long h) {
+            long expected = c.r[CpuRegisters.RDX] << 32 | c.get(CpuRegisters.RAX, 4);
+            long wanted = c.r[CpuRegisters.RCX] << 32 | c.get(CpuRegisters.RBX, 4);
+            long old;
+            do {
+                old = AluNodes.loadHost(h, 8);
+            } while (!AluNodes.casHost(h, 8, old, old == expected ? wanted : old));
+            if (old != expected) {
+                c.set(CpuRegisters.RAX, 4, old);
+                c.set(CpuRegisters.RDX, 4, old >>> 32);
+            }
+            c.arithmeticFlags(old == expected ? CpuRegisters.ZF : 0, CpuRegisters.ZF);
         }
     }
 

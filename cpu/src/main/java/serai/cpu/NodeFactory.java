@@ -11,6 +11,9 @@ final class NodeFactory {
             n = MiscNodes.make(d);
         }
         if (n == null) {
+            n = ExtensionNodes.make(d);
+        }
+        if (n == null) {
             n = SystemNodes.make(d);
         }
         if (n == null) {
@@ -56,7 +59,7 @@ final class NodeFactory {
                                 : new MoveNodes.XchgReg(d);
             case "XADD" -> exchange(d, MoveNodes.Exchange.XADD);
             case "CMPXCHG" -> exchange(d, MoveNodes.Exchange.CMPXCHG);
-            case "CMPXCHG8B" -> new MoveNodes.ExchangePair(d);
+            case "CMPXCHG8B", "CMPXCHG16B" -> new MoveNodes.ExchangePair(d);
             case "ROL", "ROR", "RCL", "RCR", "SHL", "SHR", "SAR" -> BitNodes.shift(d);
             case "SHLD" -> doubleShift(d, true);
             case "SHRD" -> doubleShift(d, false);

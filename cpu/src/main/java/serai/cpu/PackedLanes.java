@@ -69,6 +69,18 @@ final class PackedLanes {
             case "PABSB" -> (a, b) -> bytes(a, b, (x, y) -> Math.abs((byte) y));
             case "PABSW" -> (a, b) -> words(a, b, (x, y) -> Math.abs((short) y));
             case "PABSD" -> (a, b) -> dwords(a, b, (x, y) -> Math.abs(y));
+            case "PMINSB" -> (a, b) -> select(atLeast8(a ^ TOP8, b ^ TOP8), b, a);
+            case "PMAXSB" -> (a, b) -> select(atLeast8(a ^ TOP8, b ^ TOP8), a, b);
+            case "PMINUW" -> (a, b) -> select(atLeast16(a, b), b, a);
+            case "PMAXUW" -> (a, b) -> select(atLeast16(a, b), a, b);
+            case "PMINSD" -> (a, b) -> dwords(a, b, Math::min);
+            case "PMAXSD" -> (a, b) -> dwords(a, b, Math::max);
+            case "PMINUD" -> (a, b) -> dwords(a, b, (x, y) -> Integer.compareUnsigned(x, y) < 0 ? x : y);
+            case "PMAXUD" -> (a, b) -> dwords(a, b, (x, y) -> Integer.compareUnsigned(x, y) < 0 ? y : x);
+            case "PMULLD" -> (a, b) -> dwords(a, b, (x, y) -> x * y);
+            case "PMULDQ" -> (a, b) -> (long) (int) a * (int) b;
+            case "PCMPEQQ" -> (a, b) -> a == b ? -1 : 0;
+            case "PCMPGTQ" -> (a, b) -> a > b ? -1 : 0;
             default -> null;
         };
     }

@@ -346,7 +346,7 @@ final class SseFloat {
         return f.binary(SoftFloat.SUB, Format.SINGLE, a, b);
     }
 
-    private static long mulSingle(SoftFloat f, long a, long b) {
+    static long mulSingle(SoftFloat f, long a, long b) {
         double exact = (double) single(a) * single(b);
         float p = (float) exact;
         if (certainSingle(f, a, b, p)) {
@@ -386,7 +386,7 @@ final class SseFloat {
     // ---- comparisons ----
 
     /** An operand that is handed through: under DAZ a denormal comes out as zero. */
-    private static long flushed(SoftFloat f, Format format, long bits) {
+    static long flushed(SoftFloat f, Format format, long bits) {
         if (!f.daz) {
             return bits;
         }

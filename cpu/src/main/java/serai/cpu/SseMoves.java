@@ -10,7 +10,7 @@ final class SseMoves {
         boolean toMemory = d.kind[0] == Decoded.Kind.MEM;
         boolean fromMemory = d.kind[1] == Decoded.Kind.MEM;
         return switch (d.row.mnemonic()) {
-            case "MOVAPS", "MOVAPD", "MOVDQA", "MOVUPS", "MOVUPD", "MOVDQU", "LDDQU" ->
+            case "MOVAPS", "MOVAPD", "MOVDQA", "MOVUPS", "MOVUPD", "MOVDQU", "LDDQU", "MOVNTDQA" ->
                 toMemory ? new Store16(d) : SseNodes.vector(d, SseMoves::copy);
             case "MOVNTPS", "MOVNTPD", "MOVNTDQ" -> new Store16(d);
             case "MOVSS", "MOVSD" -> scalar(d, toMemory, fromMemory);
@@ -45,11 +45,13 @@ final class SseMoves {
             case "MOVMSKPD" -> new ToGeneral(d, (low, high) -> low >>> 63 | high >>> 62 & 2);
             case "PMOVMSKB" ->
                 new ToGeneral(d, (low, high) -> PackedLanes.topBits(low) | PackedLanes.topBits(high) << 8);
-            case "PEXTRW" -> {
-                int n = (int) d.immediate & 7;
-                yield new ToGeneral(d, (low, high) -> (n < 4 ? low : high) >>> (n & 3) * 16 & 0xffff);
-            }
-            case "PINSRW" -> fromMemory ? new InsertMemory(d) : new InsertRegister(d);
+            case "PEXTRB" -> extract(d, 1);
+            case "PEXTRW" -> extract(d, 2);
+            case "PEXTRD" -> extract(d, d.size[0]);
+            case "EXTRACTPS" -> extract(d, 4);
+            case "PINSRB" -> fromMemory ? new InsertMemory(d, 1) : new InsertRegister(d, 1);
+            case "PINSRW" -> fromMemory ? new InsertMemory(d, 2) : new InsertRegister(d, 2);
+            case "PINSRD" -> fromMemory ? new InsertMemory(d, d.size[1]) : new InsertRegister(d, d.size[1]);
             case "MASKMOVDQU" -> new MaskedStore(d);
             default -> null;
         };
@@ -107,21 +109,38 @@ final class SseMoves {
         }
     }
 
-    /** Stores the low 4 or 8 bytes of a word of a vector register. */
+    /** The element of so many bytes that the immediate names, to memory or zero-extended to a general register. */
+    private static Node extract(Decoded d, int bytes) {
+        int at = place(d, bytes);
+        int shift = (at & 7) * 8;
+        if (d.isMem(0)) {
+            return new StorePart(d, xmm(d, 1) + (at >> 3), shift, bytes);
+        }
+        long mask = -1L >>> 64 - bytes * 8;
+        return new ToGeneral(d, (low, high) -> (at < 8 ? low : high) >>> shift & mask);
+    }
+
+    /** Stores 1, 2, 4 or 8 bytes of a word of a vector register, the low ones unless shifted. */
     private static final class StorePart extends MemNode {
         private final int word;
+        private final int shift;
         private final int bytes;
 
         StorePart(Decoded d, int word, int bytes) {
+            this(d, word, 0, bytes);
+        }
+
+        StorePart(Decoded d, int word, int shift, int bytes) {
             super(d, bytes, true);
             this.word = word;
+            this.shift = shift;
             this.bytes = bytes;
         }
 
         @Override
         void execute(Cpu c) {
             SseNodes.check(c);
-            c.store(address(c), bytes, c.vec[word]);
+            c.store(address(c), bytes, c.vec[word] >>> shift);
         }
     }
 
@@ -169,44 +188,53 @@ final class SseMoves {
         }
     }
 
-    private static void insertWord(Cpu c, int destination, int n, long value) {
-        int x = destination + (n >> 2);
-        int shift = (n & 3) * 16;
-        c.vec[x] = c.vec[x] & ~(0xffffL << shift) | (value & 0xffff) << shift;
+    private static void insert(Cpu c, int destination, int at, int bytes, long value) {
+        int x = destination + (at >> 3);
+        int shift = (at & 7) * 8;
+        long mask = -1L >>> 64 - bytes * 8;
+        c.vec[x] = c.vec[x] & ~(mask << shift) | (value & mask) << shift;
+    }
+
+    private static int place(Decoded d, int bytes) {
+        return ((int) d.immediate & 16 / bytes - 1) * bytes;
     }
 
     private static final class InsertRegister extends Node {
         private final int destination;
         private final int source;
-        private final int n;
+        private final int at;
+        private final int bytes;
 
-        InsertRegister(Decoded d) {
+        InsertRegister(Decoded d, int bytes) {
             destination = xmm(d, 0);
             source = d.operand[1];
-            n = (int) d.immediate & 7;
+            at = place(d, bytes);
+            this.bytes = bytes;
         }
 
         @Override
         void execute(Cpu c) {
             SseNodes.check(c);
-            insertWord(c, destination, n, c.r[source]);
+            insert(c, destination, at, bytes, c.r[source]);
         }
     }
 
     private static final class InsertMemory extends MemNode {
         private final int destination;
-        private final int n;
+        private final int at;
+        private final int bytes;
 
-        InsertMemory(Decoded d) {
-            super(d, 2, false);
+        InsertMemory(Decoded d, int bytes) {
+            super(d, bytes, false);
             destination = xmm(d, 0);
-            n = (int) d.immediate & 7;
+            at = place(d, bytes);
+            this.bytes = bytes;
         }
 
         @Override
         void execute(Cpu c) {
             SseNodes.check(c);
-            insertWord(c, destination, n, c.load16(address(c)));
+            insert(c, destination, at, bytes, c.load(address(c), bytes));
         }
     }
 

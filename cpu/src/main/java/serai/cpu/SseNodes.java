@@ -3,11 +3,11 @@ package serai.cpu;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Nodes of SSE, SSE2, SSE3 and SSSE3 instructions on XMM registers.
+ * Nodes of instructions on XMM registers, from SSE to SSE4.2, AES and SHA.
  *
  * <p>Most instructions are a {@link VectorOp} behind one of a few node shapes here, which differ in where the source
  * comes from: a register, or 2, 4, 8 or 16 bytes of memory. The groups stand in {@link SseMoves}, {@link SseInteger},
- * {@link SseShuffle}, {@link SseFloat} and {@link SseConvert}; instructions that touch an MMX register in {@link
+ * {@link SseShuffle}, {@link SseFloat}, {@link SseConvert}, {@link Sse4}, {@link SseStrings} and {@link SseCrypto}; instructions that touch an MMX register in {@link
  * MmxNodes}.
  */
 final class SseNodes {
@@ -53,6 +53,15 @@ final class SseNodes {
         if (op == null) {
             op = SseConvert.op(d);
         }
+        if (op == null) {
+            op = Sse4.op(d);
+        }
+        if (op == null) {
+            op = SseStrings.op(d);
+        }
+        if (op == null) {
+            op = SseCrypto.op(d);
+        }
         return op == null ? null : vector(d, op);
     }
 
@@ -84,7 +93,7 @@ final class SseNodes {
                 switch (d.size[1]) {
                     case 16 -> new MemorySource16(d, op);
                     case 8 -> new MemorySource8(d, op);
-                    default -> new MemorySource4(d, op);
+                    default -> new MemorySourceSmall(d, op);
                 };
         };
     }
@@ -165,20 +174,22 @@ final class SseNodes {
         }
     }
 
-    private static final class MemorySource4 extends MemNode {
+    private static final class MemorySourceSmall extends MemNode {
         private final VectorOp op;
         private final int destination;
+        private final int size;
 
-        MemorySource4(Decoded d, VectorOp op) {
-            super(d, 4, false);
+        MemorySourceSmall(Decoded d, VectorOp op) {
+            super(d, d.size[1], false);
             this.op = op;
             destination = xmm(d, 0);
+            size = d.size[1];
         }
 
         @Override
         void execute(Cpu c) {
             check(c);
-            op.apply(c, destination, c.load32(address(c)) & 0xffffffffL, 0);
+            op.apply(c, destination, c.load(address(c), size), 0);
         }
     }
 }

@@ -5,25 +5,6 @@ import serai.machine.engine.Segment;
 
 /** Ports, system registers, descriptor inspection, and all that changes the mode. */
 final class SystemNodes {
-    /** What an instruction does, for those that need no fields. */
-    @FunctionalInterface
-    private interface Action {
-        void run(Cpu c);
-    }
-
-    private static final class Simple extends Node {
-        private final Action action;
-
-        Simple(Action action) {
-            this.action = action;
-        }
-
-        @Override
-        void execute(Cpu c) {
-            action.run(c);
-        }
-    }
-
     /** Raises an exception without an error code, or with 0. */
     static final class Raise extends Node {
         private final int vector;

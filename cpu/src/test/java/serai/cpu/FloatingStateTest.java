@@ -4,8 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import java.util.EnumSet;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
+import serai.machine.engine.CpuFeature;
 import serai.machine.engine.CpuState;
 
 /** The extended state as bytes, and what CR0 and CR4 let through. */
@@ -115,7 +117,7 @@ final class FloatingStateTest {
     @Test
     void everyRow_hasANode() {
         OracleCases cases = new OracleCases(1);
-        Decoder decoder = new Decoder();
+        Decoder decoder = new Decoder(EnumSet.allOf(CpuFeature.class));
         for (InstructionRow row : InstructionTable.INSTANCE.rows()) {
             if (row.source().startsWith("instructions-base") || !row.vex().isEmpty()) {
                 continue;

@@ -38,6 +38,12 @@ final class Oracle implements AutoCloseable {
      */
     record State(int vector, long rip, long rflags, long[] gpr, byte[] fx, byte[] data) {}
 
+    /** What /proc/cpuinfo says of this host's first processor. */
+    private static final String HOST = cpuinfo();
+
+    /** Whether the host's processor follows Intel where vendors differ. */
+    static final boolean INTEL = HOST.contains("GenuineIntel");
+
     private static final int REQUEST = 16 + 8 + 128 + 8 + 512 + WINDOW;
     private static final int RESPONSE = 16 + 8 + 8 + 128 + 512 + WINDOW;
     private static final int SIGTRAP = 5;
@@ -51,6 +57,21 @@ final class Oracle implements AutoCloseable {
         this.process = process;
         out = new BufferedOutputStream(process.getOutputStream(), 1 << 16);
         in = new BufferedInputStream(process.getInputStream(), 1 << 16);
+    }
+
+    private static String cpuinfo() {
+        try {
+            String all = Files.readString(Path.of("/proc/cpuinfo"));
+            int end = all.indexOf("\n\n");
+            return end < 0 ? all : all.substring(0, end);
+        } catch (IOException e) {
+            return "";
+        }
+    }
+
+    /** Whether the host's processor has what /proc/cpuinfo calls {@code flag}. */
+    static boolean hostHas(String flag) {
+        return HOST.matches("(?s).*\\sflags\\s*:[^\n]*\\s" + flag + "\\b.*");
     }
 
     /** The capability that is missing to have an oracle here, or the empty string. */

@@ -55,6 +55,7 @@ final class OracleCases {
             "RSM",
             "RDRAND",
             "RDSEED",
+            "RDPID",
             "XGETBV",
             "RDFSBASE",
             "RDGSBASE",
@@ -87,6 +88,7 @@ final class OracleCases {
         31,
         32
     };
+    private static final int[] CHARACTERS = {0, 1, 'a', 'a', 'b', 'b', 'c', 'z', 0x80, 0xff};
     private static final double[] DOUBLES = {
         0.0,
         -0.0,
@@ -140,9 +142,24 @@ final class OracleCases {
         random = new SplittableRandom(seed);
     }
 
+    /** Whether the host's processor has a feature of the table; "" is always there. */
+    private static boolean hostHas(String feature) {
+        return feature.isEmpty()
+                || Oracle.hostHas(
+                        switch (feature) {
+                            case "SSE3" -> "pni";
+                            case "CLFSH" -> "clflush";
+                            case "LAHF" -> "lahf_lm";
+                            case "LZCNT" -> "abm";
+                            case "PREFETCHW" -> "3dnowprefetch";
+                            case "SHA" -> "sha_ni";
+                            default -> feature.toLowerCase(java.util.Locale.ROOT);
+                        });
+    }
+
     /** Whether cases can be made from a row. */
     static boolean usable(InstructionRow row) {
-        return row.vex().isEmpty()
+        return hostHas(row.value("cpuid"))
                 && !row.has("i64")
                 && !row.has("cpl0")
                 && !EXCLUDED.contains(row.mnemonic())
@@ -264,12 +281,26 @@ final class OracleCases {
                 long signs = random.nextLong() & 0x8080808080808080L;
                 yield a & b & 0x7f7f7f7f7f7f7f7fL | signs;
             }
+            case 't' -> {
+                // strings: few different characters, zeros among them
+                long v = 0;
+                for (int i = 0; i < 64; i += 8) {
+                    v |= (long) (chance(10) ? random.nextInt(256) : CHARACTERS[random.nextInt(CHARACTERS.length)]) << i;
+                }
+                yield chance(2) ? v : v & 0x00ff00ff00ff00ffL;
+            }
             default -> integer();
         };
     }
 
     private static char kind(InstructionRow row) {
         String m = row.mnemonic();
+        if (m.startsWith("PCMPE") && m.contains("STR") || m.startsWith("PCMPISTR")) {
+            return 't';
+        }
+        if (m.matches("ROUND.*|DPP.|BLENDV?P.")) {
+            return m.endsWith("D") ? 'd' : 's';
+        }
         if (m.startsWith("CVT")) {
             String from = m.substring(m.startsWith("CVTT") ? 4 : 3).replaceAll("2.*", "");
             return from.endsWith("I") || from.equals("DQ") ? 'i' : from.endsWith("D") ? 'd' : 's';
@@ -290,9 +321,18 @@ final class OracleCases {
         ByteArrayOutputStream code = new ByteArrayOutputStream();
         boolean address32 = chance(12);
         boolean gs = chance(24);
-        boolean has66 = row.prefix() == InstructionRow.ANY_PREFIX && chance(4) || row.prefix() == 0x66;
+        // AMD's processors cut near branches to 16 bits with it in 64-bit mode, Intel's (and ours) ignore it
+        boolean vex = !row.vex().isEmpty();
+        boolean may66 = row.prefix() < 0 && !(row.has("f64") && !Oracle.INTEL);
+        boolean has66 = may66 && chance(4) || row.prefix() == 0x66 && !vex;
         boolean lock = row.has("lock") && chance(4);
         int rex = chance(2) ? 0x40 | random.nextInt(16) : 0;
+        if (row.rexW() != InstructionRow.ANY_W) {
+            rex = row.rexW() == 1 ? 0x48 | random.nextInt(8) : rex & ~8;
+        }
+        if (row.mnemonic().equals("PAUSE") && !Oracle.INTEL) {
+            rex &= ~1; // with REX.B it is an XCHG on AMD's processors
+        }
         boolean repeat = string(row) && chance(2);
         boolean plain = !row.modrm();
         boolean memory = row.modrm()
@@ -310,7 +350,7 @@ final class OracleCases {
         if (has66) {
             code.write(0x66);
         }
-        if (row.prefix() > 0 && row.prefix() != 0x66) {
+        if (row.prefix() > 0 && row.prefix() != 0x66 && !vex) {
             code.write(row.prefix());
         } else if (repeat) {
             code.write(chance(2) ? 0xf3 : 0xf2);
@@ -336,6 +376,10 @@ final class OracleCases {
             if (row.mnemonic().equals("LEAVE") || row.mnemonic().equals("ENTER")) {
                 gpr[CpuRegisters.RBP] = Oracle.WINDOW_START + 8 * random.nextInt(20, 100);
             }
+        }
+        if (row.mnemonic().startsWith("PCMPESTR") && !chance(8)) {
+            gpr[CpuRegisters.RAX] = random.nextInt(-20, 20);
+            gpr[CpuRegisters.RDX] = random.nextInt(-20, 20);
         }
         if (row.operands().contains("CL") && chance(2)) {
             gpr[CpuRegisters.RCX] = gpr[CpuRegisters.RCX] & ~0xffL | random.nextInt(70);
@@ -438,10 +482,17 @@ final class OracleCases {
             target = -1;
         }
 
-        if (rex != 0) {
+        if (vex) {
+            int pp = row.prefix() == 0 ? 0 : row.prefix() == 0x66 ? 1 : row.prefix() == 0xf3 ? 2 : 3;
+            boolean uses = row.operands().stream().anyMatch(o -> o.startsWith("B"));
+            int vvvv = uses || chance(20) ? random.nextInt(16) : 0;
+            code.write(0xc4);
+            code.write((~rex & 7) << 5 | row.map());
+            code.write((rex & 8) << 4 | (~vvvv & 15) << 3 | (chance(20) ? 4 : 0) | pp);
+        } else if (rex != 0) {
             code.write(rex);
         }
-        if (row.map() > 0) {
+        if (row.map() > 0 && !vex) {
             code.write(0x0f);
             if (row.map() > 1) {
                 code.write(row.map() == 2 ? 0x38 : 0x3a);

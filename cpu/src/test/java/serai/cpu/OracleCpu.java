@@ -3,8 +3,10 @@ package serai.cpu;
 import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.EnumSet;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import serai.machine.engine.CpuFeature;
 import serai.machine.engine.CpuModel;
 import serai.machine.engine.InterruptSource;
 import serai.machine.engine.VcpuHost;
@@ -13,10 +15,16 @@ import serai.machine.memory.RamRegion;
 
 /** The interpreter under test: one vCPU in ring 3 of 64-bit mode with paging off, over the oracle's two data pages. */
 final class OracleCpu {
+    /** LOCK ADD GS:[R9 + R10 * 4 + 0x1234567], 0x76543210. */
+    private static final byte[] OTHER = {
+        (byte) 0xf0, 0x65, 0x43, (byte) 0x81, (byte) 0x84, (byte) 0x91, 0x67, 0x45, 0x23, 0x01, 0x10, 0x32, 0x54, 0x76
+    };
+
     private final GuestMemory memory;
     private final Cpu cpu;
-    private final Decoder decoder = new Decoder();
+    private final Decoder decoder = new Decoder(EnumSet.allOf(CpuFeature.class));
     private final Decoded decoded = new Decoded();
+    private @Nullable InstructionRow row;
 
     OracleCpu() {
         long host = Arena.global().allocate(8192, 4096).address();
@@ -45,6 +53,7 @@ final class OracleCpu {
         byte[] code = c.code();
         decoded.blockOffset = 0;
         int vector;
+        row = null;
         Decoder.Result result = decoder.decode(decoded, i -> i < code.length ? code[i] & 0xff : 0xcc, 8, 8);
         if (result == Decoder.Result.OK) {
             vector = run(decoded);
@@ -63,16 +72,20 @@ final class OracleCpu {
     /** The row that the last case decoded to, or null. */
     @Nullable
     InstructionRow row() {
-        return decoded.row;
+        return row;
     }
 
     private int run(Decoded d) {
         Node node = NodeFactory.make(d);
         node.blockOffset = 0;
-        node.length = d.length;
+        int length = d.length;
+        node.length = length;
+        row = d.row;
+        // a node keeps nothing of the Decoded, which is used again
+        decoder.decode(d, i -> OTHER[i] & 0xff, 8, 8);
         for (int i = 0; ; i++) {
             cpu.r[CpuRegisters.BLOCK] = Oracle.CODE_START;
-            cpu.rip = Oracle.CODE_START + d.length;
+            cpu.rip = Oracle.CODE_START + length;
             try {
                 node.execute(cpu);
                 return -1;
@@ -81,7 +94,7 @@ final class OracleCpu {
                     return cpu.faultVector;
                 }
                 if (i > 10_000) {
-                    throw new IllegalStateException("no end: " + d.row);
+                    throw new IllegalStateException("no end: " + row);
                 }
             }
         }
@@ -92,7 +105,10 @@ final class OracleCpu {
         memory.write(Oracle.WINDOW_START, s.data());
         cpu.reset();
         cpu.cr0 = CpuRegisters.CR0_PE | CpuRegisters.CR0_MP | CpuRegisters.CR0_ET | CpuRegisters.CR0_NE;
-        cpu.cr4 = CpuRegisters.CR4_PAE | CpuRegisters.CR4_OSFXSR | CpuRegisters.CR4_OSXMMEXCPT;
+        cpu.cr4 = CpuRegisters.CR4_PAE
+                | CpuRegisters.CR4_OSFXSR
+                | CpuRegisters.CR4_OSXMMEXCPT
+                | CpuRegisters.CR4_FSGSBASE;
         cpu.efer = CpuRegisters.EFER_LME | CpuRegisters.EFER_LMA | CpuRegisters.EFER_SCE;
         cpu.setSegment(CpuRegisters.CS, 0x33, 0, 0xffffffff, 0xafb);
         cpu.setSegment(CpuRegisters.SS, 0x2b, 0, 0xffffffff, 0xcf3);
@@ -146,7 +162,7 @@ final class OracleCpu {
 
         @Override
         public CpuModel model() {
-            throw new UnsupportedOperationException();
+            return new Everything();
         }
 
         @Override
@@ -160,6 +176,19 @@ final class OracleCpu {
         @Override
         public long random() {
             return 4;
+        }
+    }
+
+    /** A model that promises all. */
+    private static final class Everything implements CpuModel {
+        @Override
+        public String name() {
+            return "all";
+        }
+
+        @Override
+        public Leaf cpuid(int leaf, int subleaf, int apicId) {
+            return new Leaf(-1, -1, -1, -1);
         }
     }
 

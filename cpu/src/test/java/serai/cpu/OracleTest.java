@@ -141,6 +141,48 @@ final class OracleTest {
 
     /** Shifts and rotates leave flags undefined by their count: OF for all but 1, more past the operand's size. */
     private static long undefinedByCount(OracleCase c) {
+        int count = count(c);
+        if (count <= 1) {
+            return 0;
+        }
+        boolean past = count >= shiftedBits(c);
+        boolean both = c.row().mnemonic().endsWith("D");
+        return CpuRegisters.OF | (past ? both ? CpuRegisters.ARITHMETIC : CpuRegisters.CF : 0);
+    }
+
+    /** SHLD and SHRD by more than the operand's size: even the result is undefined. We do as Intel's processors. */
+    private static boolean undefinedResult(OracleCase c) {
+        return c.row().mnemonic().matches("SH[LR]D") && count(c) > shiftedBits(c) && !Oracle.INTEL;
+    }
+
+    private static boolean rexW(OracleCase c) {
+        for (byte b : c.code()) {
+            int u = b & 0xff;
+            if ((u & 0xf0) == 0x40) {
+                return (u & 8) != 0;
+            } else if (u != 0x65 && u != 0x66 && u != 0x67) {
+                return false;
+            }
+        }
+        return false;
+    }
+
+    private static int shiftedBits(OracleCase c) {
+        if (c.row().operands().getFirst().equals("Eb")) {
+            return 8;
+        }
+        for (byte b : c.code()) {
+            if ((b & 0xff) == 0x66) {
+                return rexW(c) ? 64 : 16;
+            } else if (b != 0x65 && b != 0x67) {
+                break;
+            }
+        }
+        return rexW(c) ? 64 : 32;
+    }
+
+    /** The count of a shift or rotate, masked; 0 for other instructions. */
+    private static int count(OracleCase c) {
         switch (c.row().mnemonic()) {
             case "ROL", "ROR", "RCL", "RCR", "SHL", "SHR", "SAR", "SHLD", "SHRD" -> {}
             default -> {
@@ -148,29 +190,10 @@ final class OracleTest {
             }
         }
         String by = c.row().operands().getLast();
-        boolean wide = false;
-        int size = c.row().operands().getFirst().equals("Eb") ? 8 : 32;
-        for (byte b : c.code()) {
-            int u = b & 0xff;
-            if (u == 0x66) {
-                size = Math.min(size, 16);
-            } else if ((u & 0xf0) == 0x40) {
-                wide = (u & 8) != 0;
-                break;
-            } else if (u != 0x65 && u != 0x67) {
-                break;
-            }
-        }
         int count = by.equals("1")
                 ? 1
                 : by.equals("CL") ? (int) c.before().gpr()[CpuRegisters.RCX] : c.code()[c.code().length - 1];
-        count &= wide ? 0x3f : 0x1f;
-        if (count <= 1) {
-            return 0;
-        }
-        boolean past = !wide && count >= size;
-        boolean both = c.row().mnemonic().endsWith("D");
-        return CpuRegisters.OF | (past ? both ? CpuRegisters.ARITHMETIC : CpuRegisters.CF : 0);
+        return count & (rexW(c) ? 0x3f : 0x1f);
     }
 
     private static long flag(char c) {
@@ -186,8 +209,19 @@ final class OracleTest {
 
     private static String difference(OracleCase c, @Nullable InstructionRow row, Oracle.State want, Oracle.State got) {
         StringBuilder s = new StringBuilder();
+        if (!Oracle.INTEL && c.row().value("cpuid").equals("SHA") && c.target() >= 0 && (c.target() & 15) != 0) {
+            return ""; // AMD's processors take any address in these
+        }
         if (want.vector() != got.vector()) {
             return "vector: " + want.vector() + ", got " + got.vector() + inputs(c);
+        }
+        if (undefinedResult(c)) {
+            return "";
+        }
+        if (c.row().mnemonic().equals("FXSAVE") && want.vector() < 0) {
+            // MXCSR_MASK is the processor's own
+            int at = (int) (c.target() - Oracle.WINDOW_START) + 28;
+            System.arraycopy(want.data(), at, got.data(), at, 4);
         }
         unequal(s, "rip", want.rip(), got.rip());
         if (want.vector() < 0) {

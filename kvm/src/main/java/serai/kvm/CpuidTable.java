@@ -1,7 +1,10 @@
 package serai.kvm;
 
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
+import serai.machine.engine.CpuFeature;
 import serai.machine.engine.CpuModel;
 
 /** The model's leaves, listed for KVM_SET_CPUID2. */
@@ -25,6 +28,19 @@ final class CpuidTable {
                     .formatted(model.name(), table.size(), LIMIT));
         }
         return table;
+    }
+
+    /** The features that a table has. */
+    static Set<CpuFeature> features(List<Entry> table) {
+        EnumSet<CpuFeature> all = EnumSet.noneOf(CpuFeature.class);
+        for (Entry e : table) {
+            for (CpuFeature f : CpuFeature.values()) {
+                if (f.leaf() == e.leaf && e.subleaf == 0 && f.in(e.value)) {
+                    all.add(f);
+                }
+            }
+        }
+        return all;
     }
 
     private static void range(List<Entry> table, CpuModel model, int apicId, int first) {

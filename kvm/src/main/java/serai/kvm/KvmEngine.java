@@ -7,12 +7,15 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.Set;
 import serai.linux.Errno;
 import serai.linux.Fd;
 import serai.linux.Linux;
 import serai.linux.LinuxException;
 import serai.linux.SharedMapping;
+import serai.machine.engine.CpuFeature;
 import serai.machine.engine.CpuModel;
 import serai.machine.engine.Engine;
 import serai.machine.engine.VcpuHost;
@@ -35,12 +38,14 @@ public final class KvmEngine implements Engine {
     private final Fd vm;
     private final KvmCapabilities capabilities;
     private final List<KvmVcpu> vcpus = new ArrayList<>();
+    private final Set<CpuFeature> features;
     private boolean memorySet;
 
-    private KvmEngine(Fd kvm, Fd vm, KvmCapabilities capabilities) {
+    private KvmEngine(Fd kvm, Fd vm, KvmCapabilities capabilities) throws LinuxException {
         this.kvm = kvm;
         this.vm = vm;
         this.capabilities = capabilities;
+        features = CpuidTable.features(supported(kvm));
     }
 
     /**
@@ -289,9 +294,9 @@ public final class KvmEngine implements Engine {
         }
     }
 
-    /** Where this host's CPU keeps the components of extended state: CPUID 0xd as KVM supports it. */
-    private XsaveLayout xsaveLayout(int size) throws LinuxException {
-        XsaveLayout layout = new XsaveLayout(size);
+    /** The leaves that KVM and this host's CPU support. */
+    private static List<CpuidTable.Entry> supported(Fd kvm) throws LinuxException {
+        List<CpuidTable.Entry> table = new ArrayList<>();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment m = arena.allocate(8 + 40L * CpuidTable.LIMIT, 8);
             m.set(ValueLayout.JAVA_INT, 0, CpuidTable.LIMIT);
@@ -299,14 +304,34 @@ public final class KvmEngine implements Engine {
             int n = Math.clamp(m.get(ValueLayout.JAVA_INT, 0), 0, CpuidTable.LIMIT);
             for (int i = 0; i < n; i++) {
                 long at = 8 + 40L * i;
-                int component = m.get(ValueLayout.JAVA_INT, at + 4);
-                if (m.get(ValueLayout.JAVA_INT, at) == 0xd && component >= 2 && component < 64) {
-                    layout.component(
-                            component, m.get(ValueLayout.JAVA_INT, at + 12), m.get(ValueLayout.JAVA_INT, at + 16));
-                }
+                table.add(new CpuidTable.Entry(
+                        m.get(ValueLayout.JAVA_INT, at),
+                        m.get(ValueLayout.JAVA_INT, at + 4),
+                        (m.get(ValueLayout.JAVA_INT, at + 8) & Kvm.CPUID_FLAG_SIGNIFICANT_INDEX) != 0,
+                        new CpuModel.Leaf(
+                                m.get(ValueLayout.JAVA_INT, at + 12),
+                                m.get(ValueLayout.JAVA_INT, at + 16),
+                                m.get(ValueLayout.JAVA_INT, at + 20),
+                                m.get(ValueLayout.JAVA_INT, at + 24))));
+            }
+        }
+        return table;
+    }
+
+    /** Where this host's CPU keeps the components of extended state: CPUID 0xd as KVM supports it. */
+    private XsaveLayout xsaveLayout(int size) throws LinuxException {
+        XsaveLayout layout = new XsaveLayout(size);
+        for (CpuidTable.Entry e : supported(kvm)) {
+            if (e.leaf() == 0xd && e.subleaf() >= 2 && e.subleaf() < 64) {
+                layout.component(e.subleaf(), e.value().eax(), e.value().ebx());
             }
         }
         return layout;
+    }
+
+    @Override
+    public Set<CpuFeature> features() {
+        return Collections.unmodifiableSet(features);
     }
 
     @Override

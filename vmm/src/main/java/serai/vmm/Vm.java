@@ -84,8 +84,9 @@ final class Vm implements AutoCloseable {
             Long seed = config.deterministic();
             Clock clock = seed == null ? new RealClock() : new VirtualClock(EPOCH, NANOS_PER_INSTRUCTION);
             random = seed == null ? new SecureRandom()::nextLong : new SeededRandom(seed);
-            model = Models.named(config.cpuModel(), config.cpus());
+            Models.named(config.cpuModel(), config.cpus()); // a wrong name is refused before anything is opened
             Engine engine = own(Engines.open(config, console));
+            model = Models.on(engine, config.cpuModel(), config.cpus(), load != null, console);
             MachineConfig machineConfig = new MachineConfig(
                     config.cpus(),
                     model,

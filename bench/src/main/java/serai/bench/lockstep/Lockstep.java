@@ -11,7 +11,7 @@ import serai.machine.MachineConfig;
 import serai.machine.Outcome;
 import serai.machine.boot.BootSource;
 import serai.machine.boot.Loader;
-import serai.machine.cpuid.X86V1Model;
+import serai.machine.cpuid.X86Model;
 import serai.machine.engine.CpuState;
 import serai.machine.engine.Vcpu;
 import serai.machine.memory.GuestMemory;
@@ -59,8 +59,7 @@ public final class Lockstep {
                 System.err.flush();
             };
             Machine machine = new Machine(
-                    new MachineConfig(
-                            1, new X86V1Model(1), new VirtualClock(1_767_225_600L, 5), () -> 4, out, out, 0xf4),
+                    new MachineConfig(1, X86Model.v1(1), new VirtualClock(1_767_225_600L, 5), () -> 4, out, out, 0xf4),
                     memory,
                     engine);
             String initrd = o.get("initrd");

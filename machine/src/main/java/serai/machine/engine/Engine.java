@@ -1,5 +1,8 @@
 package serai.machine.engine;
 
+import java.util.EnumSet;
+import java.util.Set;
+
 /**
  * What runs virtual CPUs: {@code java} (an interpreter) or {@code kvm}. The machine round them is the same object on
  * either.
@@ -14,6 +17,11 @@ public interface Engine extends AutoCloseable {
      * @param host what it needs of the machine
      */
     Vcpu createVcpu(VcpuHost host);
+
+    /** What a CPU of this engine can do of what models may promise: on an engine that interprets, all. */
+    default Set<CpuFeature> features() {
+        return EnumSet.allOf(CpuFeature.class);
+    }
 
     /** Frees what the engine holds of the host; no vCPU of it may run. */
     @Override

@@ -1,18 +1,22 @@
 package serai.machine.cpuid;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.EnumSet;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
+import serai.machine.engine.CpuFeature;
 import serai.machine.engine.CpuModel;
 import serai.machine.engine.CpuModel.Leaf;
 
 /** By SDM vol. 2, CPUID. */
-class X86V1ModelTest {
-    private final CpuModel model = new X86V1Model(1);
+class X86ModelTest {
+    private final CpuModel model = X86Model.v1(1);
 
     private Leaf leaf(int n) {
         return model.cpuid(n, 0, 0);
@@ -51,7 +55,7 @@ class X86V1ModelTest {
 
     @Test
     void leaf1_initialApicId() {
-        assertEquals(5, new X86V1Model(8).cpuid(1, 0, 5).ebx() >>> 24);
+        assertEquals(5, X86Model.v1(8).cpuid(1, 0, 5).ebx() >>> 24);
     }
 
     @Test
@@ -75,7 +79,7 @@ class X86V1ModelTest {
 
     @Test
     void leafB_findsEveryApicId() {
-        CpuModel four = new X86V1Model(4);
+        CpuModel four = X86Model.v1(4);
         for (int id = 0; id < 4; id++) {
             assertEquals(id, four.cpuid(0xb, 0, id).edx());
             assertEquals(4, four.cpuid(0xb, 1, id).ebx());
@@ -116,5 +120,43 @@ class X86V1ModelTest {
         assertEquals(Leaf.NONE, leaf(0x14));
         assertEquals(Leaf.NONE, model.cpuid(7, 1, 0));
         assertEquals(Leaf.NONE, leaf(0x12345678));
+    }
+
+    @Test
+    void v2_hasTheLevelsFeatures() {
+        Leaf l = X86Model.v2(1).cpuid(1, 0, 0);
+        // SSE3, SSSE3, CMPXCHG16B, SSE4.1, SSE4.2, POPCNT
+        for (int bit : new int[] {0, 9, 13, 19, 20, 23}) {
+            assertTrue((l.ecx() >>> bit & 1) != 0, "ecx " + bit);
+        }
+        assertEquals(0, l.ecx() & (1 << 12 | 1 << 26 | 1 << 27 | 1 << 28 | 1 << 29), "no FMA, XSAVE, AVX, F16C");
+        assertEquals(1, X86Model.v2(1).cpuid(0x80000001, 0, 0).ecx() & 1, "LAHF");
+        assertEquals(EnumSet.allOf(CpuFeature.class), CpuFeature.of(X86Model.v2(1)));
+    }
+
+    @Test
+    void v1_hasNothingBeyondItsLevel() {
+        assertEquals(Set.of(), X86Model.v1(1).without(X86Model.v1(1).optional()).optional());
+        assertEquals(0, leaf(7).ebx() & ~(1 << 1 | 1 << 13));
+        assertEquals(1, leaf(0x80000001).ecx());
+    }
+
+    @Test
+    void name_tellsWhatWasTakenAway() {
+        X86Model m = X86Model.v2(1).without(EnumSet.of(CpuFeature.SHA, CpuFeature.RDPID));
+        assertEquals("x86-64-v2,-sha,-rdpid", m.name());
+        assertEquals(0, m.cpuid(7, 0, 0).ebx() & 1 << 29);
+        X86Model again = X86Model.named(m.name(), 1);
+        assertEquals(m.name(), again.name());
+        assertEquals(m.cpuid(7, 0, 0), again.cpuid(7, 0, 0));
+        assertEquals("x86-64-v1", X86Model.named("x86-64-v1", 1).name());
+    }
+
+    @Test
+    void name_refusesWhatTheLevelIsMadeOf() {
+        for (String bad :
+                new String[] {"x86-64-v2,-popcnt", "x86-64-v2,sha", "x86-64-v2,", "x86-64-v1,-sha", "v2", ""}) {
+            assertThrows(IllegalArgumentException.class, () -> X86Model.named(bad, 1), bad);
+        }
     }
 }

@@ -1,0 +1,98 @@
+package serai.machine.engine;
+
+import java.util.EnumSet;
+import java.util.Locale;
+import java.util.Set;
+
+/**
+ * Instruction-set extensions that a {@link CpuModel} may promise, each with its CPUID bit (SDM vol. 2, CPUID). An engine
+ * that interprets raises #UD for the instructions of those that the model does not promise.
+ */
+public enum CpuFeature {
+    FPU(1, Register.EDX, 0),
+    CMOV(1, Register.EDX, 15),
+    MMX(1, Register.EDX, 23),
+    FXSR(1, Register.EDX, 24),
+    SSE(1, Register.EDX, 25),
+    SSE2(1, Register.EDX, 26),
+    CLFSH(1, Register.EDX, 19),
+    SSE3(1, Register.ECX, 0),
+    PCLMULQDQ(1, Register.ECX, 1),
+    SSSE3(1, Register.ECX, 9),
+    CX16(1, Register.ECX, 13),
+    SSE4_1(1, Register.ECX, 19),
+    SSE4_2(1, Register.ECX, 20),
+    MOVBE(1, Register.ECX, 22),
+    POPCNT(1, Register.ECX, 23),
+    AES(1, Register.ECX, 25),
+    RDRAND(1, Register.ECX, 30),
+    FSGSBASE(7, Register.EBX, 0),
+    BMI1(7, Register.EBX, 3),
+    BMI2(7, Register.EBX, 8),
+    RDSEED(7, Register.EBX, 18),
+    ADX(7, Register.EBX, 19),
+    CLFLUSHOPT(7, Register.EBX, 23),
+    CLWB(7, Register.EBX, 24),
+    SHA(7, Register.EBX, 29),
+    RDPID(7, Register.ECX, 22),
+    RDTSCP(0x80000001, Register.EDX, 27),
+    LAHF(0x80000001, Register.ECX, 0),
+    LZCNT(0x80000001, Register.ECX, 5),
+    PREFETCHW(0x80000001, Register.ECX, 8);
+
+    /** Where in a leaf a bit stands. */
+    public enum Register {
+        EAX,
+        EBX,
+        ECX,
+        EDX
+    }
+
+    private final int leaf;
+    private final Register register;
+    private final int bit;
+
+    CpuFeature(int leaf, Register register, int bit) {
+        this.leaf = leaf;
+        this.register = register;
+        this.bit = bit;
+    }
+
+    /** The CPUID leaf; its sub-leaf is 0. */
+    public int leaf() {
+        return leaf;
+    }
+
+    /** The feature's bit in a register of a leaf: 0 if it stands elsewhere. */
+    public int bit(int ofLeaf, Register of) {
+        return ofLeaf == leaf && of == register ? 1 << bit : 0;
+    }
+
+    /** Whether the feature's leaf has it. */
+    public boolean in(CpuModel.Leaf l) {
+        int word =
+                switch (register) {
+                    case EAX -> l.eax();
+                    case EBX -> l.ebx();
+                    case ECX -> l.ecx();
+                    case EDX -> l.edx();
+                };
+        return (word >>> bit & 1) != 0;
+    }
+
+    /** The name in {@code --cpu-model} and in messages: {@code sse4_1}. */
+    public String label() {
+        return name().toLowerCase(Locale.ROOT);
+    }
+
+    /** Those that a model promises. */
+    public static Set<CpuFeature> of(CpuModel model) {
+        EnumSet<CpuFeature> all = EnumSet.noneOf(CpuFeature.class);
+        for (CpuFeature f : values()) {
+            if (f.in(model.cpuid(f.leaf, 0, 0))) {
+                all.add(f);
+            }
+        }
+        return all;
+    }
+}
