@@ -76,7 +76,7 @@ final class BootstrapProgress implements Consumer<String> {
         progress.at(percent());
     }
 
-    private int percent() {
+    int percent() {
         int from = phase.from;
         int to = phase == Phase.END ? from : Phase.values()[phase.ordinal() + 1].from;
         double loaded = need == 0 ? 0 : Math.min(1, got / need);
