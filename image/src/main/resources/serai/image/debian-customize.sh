@@ -79,6 +79,14 @@ done
 # ---- a lean boot ----
 mkdir -p "$root/etc/systemd/journald.conf.d"
 printf '[Journal]\nSystemMaxUse=64M\n' >"$root/etc/systemd/journald.conf.d/serai.conf"
+# An interpreted CPU may be fifty times slower than the ones that systemd's 90 seconds are meant for.
+mkdir -p "$root/etc/systemd/system.conf.d"
+cat >"$root/etc/systemd/system.conf.d/serai.conf" <<'END'
+[Manager]
+DefaultTimeoutStartSec=15min
+DefaultTimeoutStopSec=5min
+DefaultDeviceTimeoutSec=15min
+END
 # they want a network, LVM or a screen; systemctl enable brings them back
 for unit in getty@tty1.service apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_reap.service; do
     chroot "$root" systemctl -q disable "$unit" 2>/dev/null || true
