@@ -63,6 +63,18 @@ final class DebianImage implements Recipe {
     /** For who isn't root. */
     private static final Map<String, String> FAKE_TOOLS = Map.of("fakeroot", "fakeroot", "newuidmap", "uidmap");
 
+    /**
+     * As root mmdebstrap mounts /proc, /sys and parts of /dev into its tree, on the host. In a namespace of its own they vanish
+     * with it even if it is killed. Where there can be none (in a container without the right to mount) there are no mounts
+     * either.
+     */
+    private static final String PRIVATE_MOUNTS = """
+            if unshare --mount --propagation private true 2>/dev/null; then
+                exec unshare --mount --propagation private "$@"
+            fi
+            exec "$@"
+            """;
+
     private static final Pattern ACQUIRE =
             Pattern.compile("Acquire::(https?|ftp|Check-|Retries|ForceIP).* \"[^\"]+\";");
     private static final Map<String, String> NOTHING = Map.of();
@@ -116,7 +128,11 @@ final class DebianImage implements Recipe {
         Path list = work.resolve("debian.list");
         Files.writeString(list, sources.list(wanted));
         Path tar = work.resolve("debian.tar");
-        List<String> command = new ArrayList<>(List.of(
+        List<String> command = new ArrayList<>();
+        if (host.isRoot()) {
+            command.addAll(List.of("sh", "-c", PRIVATE_MOUNTS, "sh"));
+        }
+        command.addAll(List.of(
                 "mmdebstrap",
                 "--verbose",
                 "--architectures=amd64",

@@ -40,19 +40,25 @@ interface Host {
 
         /**
          * Ends the command when standard input ends, which is a pipe of ours: a JVM that is killed leaves nobody behind who
-         * goes on writing where the next one builds.
+         * goes on writing where the next one builds. All of its processes, as mmdebstrap alone would wait for its children.
          */
         private static final String WATCHED = """
                 exec 3<&0 </dev/null
-                "$@" 3<&- &
+                setsid "$@" 3<&- &
                 job=$!
-                { read -r line <&3; kill -TERM $job; } >/dev/null 2>&1 &
+                { read -r line <&3; kill -TERM -$job; sleep 3; kill -KILL -$job; } >/dev/null 2>&1 &
                 watch=$!
                 wait $job
                 status=$?
                 kill $watch 2>/dev/null
                 exit $status
                 """;
+
+        static List<String> watched(List<String> command) {
+            List<String> watched = new ArrayList<>(List.of("sh", "-c", WATCHED, "sh"));
+            watched.addAll(command);
+            return watched;
+        }
 
         private static String path() {
             String p = System.getenv("PATH");
@@ -86,10 +92,8 @@ interface Host {
         @Override
         public int run(Path dir, Map<String, String> environment, List<String> command, Consumer<String> output)
                 throws ImageException, InterruptedException {
-            List<String> watched = new ArrayList<>(List.of("sh", "-c", WATCHED, "sh"));
-            watched.addAll(command);
             ProcessBuilder b =
-                    new ProcessBuilder(watched).directory(dir.toFile()).redirectErrorStream(true);
+                    new ProcessBuilder(watched(command)).directory(dir.toFile()).redirectErrorStream(true);
             b.environment().put("PATH", path());
             b.environment().put("LC_ALL", "C.UTF-8");
             b.environment().put("DEBIAN_FRONTEND", "noninteractive");

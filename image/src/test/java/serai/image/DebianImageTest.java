@@ -137,7 +137,7 @@ class DebianImageTest {
                 names.containsAll(List.of("bin/busybox", "dev/console", "lib/10-virtio.ko", "lib/11-virtio_blk.ko")));
         assertTrue(init.startsWith("#!/bin/sh\n") && init.contains("exec switch_root /mnt"), init);
         String bootstrap = host.ran.stream()
-                .filter(c -> c.startsWith("mmdebstrap"))
+                .filter(c -> c.contains("mmdebstrap --verbose"))
                 .findFirst()
                 .orElseThrow();
         assertTrue(bootstrap.contains(" --aptopt=Acquire::http::Proxy \"http://proxy.example:3128\"; "), bootstrap);
