@@ -21,7 +21,7 @@ done
 
 device() {
     case $root in
-        LABEL=* | UUID=*) findfs "$root" 2>/dev/null ;;
+        LABEL=* | UUID=*) busybox findfs "$root" 2>/dev/null ;;
         *) echo "$root" ;;
     esac
 }
@@ -33,7 +33,7 @@ done
 
 if mount -o "$mode$options" "$(device)" /mnt && [ -d /mnt/proc ]; then
     for d in dev proc sys; do mount --move /$d /mnt/$d; done
-    exec switch_root /mnt "$init" "$@"
+    exec busybox switch_root /mnt "$init" "$@"
 fi
 echo "serai: the root file system $root can't be used; a shell to look at it:"
 setsid cttyhack sh

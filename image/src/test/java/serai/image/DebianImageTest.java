@@ -135,7 +135,7 @@ class DebianImageTest {
         }
         assertTrue(
                 names.containsAll(List.of("bin/busybox", "dev/console", "lib/10-virtio.ko", "lib/11-virtio_blk.ko")));
-        assertTrue(init.startsWith("#!/bin/sh\n") && init.contains("exec switch_root /mnt"), init);
+        assertTrue(init.startsWith("#!/bin/sh\n") && init.contains("exec busybox switch_root /mnt"), init);
         String bootstrap = host.ran.stream()
                 .filter(c -> c.contains("mmdebstrap --verbose"))
                 .findFirst()
@@ -204,6 +204,17 @@ class DebianImageTest {
                     "there is no image '" + bad + "'; the images are: tiny, debian and debian:SUITE", failure(bad));
         }
         assertEquals(List.of(), host.ran);
+    }
+
+    @Test
+    void applets_areFoundWhereverTheLinkerPutTheirNames() {
+        String list =
+                "[\0[[\0cat\0cttyhack\0dd\0dmesg\0echo\0insmod\0ls\0mkdir\0mount\0poweroff\0ps\0reboot\0setsid\0sh\0sleep\0"
+                        + "switch_root\0umount\0uname\0\0/bin/";
+        for (String before : List.of("\0", "\u00ae ", "[\0x\0")) {
+            byte[] binary = ("code" + before + list).getBytes(StandardCharsets.ISO_8859_1);
+            assertTrue(Busybox.applets(binary).contains("switch_root"));
+        }
     }
 
     @Test
