@@ -18,8 +18,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>
  *   tiny/
- *     1/             revision 1, complete: it appears by a rename, after its files are on the disk
- *     1.partial/     being built, or left by a builder that was killed; the next one deletes it
+ *     2/             revision 2, complete: it appears by a rename, after its files are on the disk
+ *     2.partial/     being built, or left by a builder that was killed; the next one deletes it
  *     lock           held by the builder
  *   debian/          of the host's own suite
  *   debian-trixie/

@@ -15,7 +15,7 @@ import java.util.List;
  * {@code ls /dev/vda} at the first prompt finds the disk, and a run repeats.
  */
 final class TinyImage implements Recipe {
-    private static final int REVISION = 1;
+    private static final int REVISION = 2;
 
     static final String NAME = "tiny";
     static final String APPEND = "console=ttyS0";
