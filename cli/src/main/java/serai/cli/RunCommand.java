@@ -11,6 +11,7 @@ import picocli.CommandLine.Parameters;
 import serai.image.Image;
 import serai.image.ImageException;
 import serai.image.Images;
+import serai.image.Machines;
 import serai.image.Progress;
 
 /** {@code serai run}. */
@@ -40,6 +41,8 @@ import serai.image.Progress;
             "",
             "Examples:",
             "  serai run tiny",
+            "  serai run debian",
+            "  serai run debian:trixie --temporary",
             "  serai run tiny --memory 1G --disk data.raw",
             "  serai run --kernel vmlinuz --initrd initrd.img --append 'console=ttyS0 root=/dev/vda1'"
         })
@@ -55,8 +58,24 @@ final class RunCommand implements Callable<Integer> {
             index = "0",
             arity = "0..1",
             paramLabel = "IMAGE",
-            description = "The image to run; 'tiny' is Debian's cloud kernel with busybox, made on first use.")
+            description = {
+                "The image to run, made on first use from the package sources of this machine:",
+                "tiny: Debian's cloud kernel with busybox, in memory.",
+                "debian: a minimal Debian with systemd of the same release as this machine's sources, or debian:SUITE (such"
+                        + " as debian:trixie) of another. Its disk (4 GiB, takes what is used) is kept: what the guest"
+                        + " writes is there at the next run. Log in as root on the serial console, without a password."
+            })
     private @Nullable String image;
+
+    @Option(
+            names = "--reset",
+            description = "With debian: first throws away what is kept, and starts from the image again.")
+    private boolean reset;
+
+    @Option(
+            names = "--temporary",
+            description = "With debian: starts from the image, and keeps nothing; what is kept stays as it is.")
+    private boolean temporary;
 
     @Option(
             names = "--kernel",
@@ -180,8 +199,56 @@ final class RunCommand implements Callable<Integer> {
     public Integer call() throws CliException, InterruptedException {
         VmmProcess process = new VmmProcess();
         options(process);
-        kernel(process);
+        if (image == null) {
+            process.addIfGiven("kernel", kernel == null ? null : kernel.toString());
+            process.addIfGiven("initrd", initrd == null ? null : initrd.toString());
+            commandLine(process, "");
+            return process.run();
+        }
+        try {
+            return runImage(process, image);
+        } catch (ImageException e) {
+            throw new CliException(Status.INPUT, String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    private int runImage(VmmProcess process, String name) throws ImageException, CliException, InterruptedException {
+        Progress progress = Progress.onStandardError();
+        if (!Images.hasDisk(name)) {
+            if (reset || temporary) {
+                throw CliException.usage(
+                        (reset ? "--reset" : "--temporary") + " is for images with a disk; " + name + " keeps nothing");
+            }
+            return run(process, Images.forUser(progress).get(name));
+        }
+        Machines machines = Machines.forUser(progress);
+        if (!temporary) {
+            return run(process, machines.get(name, reset));
+        }
+        try (Machines.Temporary t = machines.temporary(name)) {
+            // for an end by a signal; the VMM has the disk open and can do without its name
+            Thread end = new Thread(t::close);
+            Runtime.getRuntime().addShutdownHook(end);
+            return run(process, t.image());
+        }
+    }
+
+    private int run(VmmProcess process, Image i) throws CliException, InterruptedException {
+        process.add("kernel", i.kernel().toString());
+        process.add("initrd", i.initrd().toString());
+        Path disk = i.disk();
+        if (disk != null) {
+            process.addFirst("disk", new Values.Disk(disk.toString(), false).vmmValue());
+        }
+        commandLine(process, i.append());
         return process.run();
+    }
+
+    private void commandLine(VmmProcess process, String ofImage) {
+        String line = (ofImage + " " + (append == null ? "" : append)).strip();
+        if (!line.isEmpty()) {
+            process.add("append", line);
+        }
     }
 
     /** All but the kernel: refused before an image is made for nothing. */
@@ -194,6 +261,12 @@ final class RunCommand implements Callable<Integer> {
         }
         if (kernel == null && initrd != null) {
             throw CliException.usage("--initrd goes with --kernel; an image has its own");
+        }
+        if (reset && temporary) {
+            throw CliException.usage("--reset and --temporary exclude each other");
+        }
+        if (image == null && (reset || temporary)) {
+            throw CliException.usage((reset ? "--reset" : "--temporary") + " goes with an image");
         }
         p.add("memory", Long.toString(Values.memory(memory)));
         p.add("cpus", Integer.toString(Values.cpus(cpus)));
@@ -229,26 +302,6 @@ final class RunCommand implements Callable<Integer> {
                 throw CliException.usage("--vmm wants KEY=VALUE, not '" + v + "'");
             }
             p.add(v.substring(0, eq), v.substring(eq + 1));
-        }
-    }
-
-    private void kernel(VmmProcess p) throws CliException, InterruptedException {
-        String line = append == null ? "" : append;
-        if (image == null) {
-            p.addIfGiven("kernel", kernel == null ? null : kernel.toString());
-            p.addIfGiven("initrd", initrd == null ? null : initrd.toString());
-        } else {
-            try {
-                Image i = Images.forUser(Progress.onStandardError()).get(image);
-                p.add("kernel", i.kernel().toString());
-                p.add("initrd", i.initrd().toString());
-                line = (i.append() + " " + line).strip();
-            } catch (ImageException e) {
-                throw new CliException(Status.INPUT, String.valueOf(e.getMessage()), e);
-            }
-        }
-        if (!line.isEmpty()) {
-            p.add("append", line);
         }
     }
 }

@@ -47,6 +47,11 @@ final class VmmProcess {
         arguments.add(key + "=" + value);
     }
 
+    /** Before all others: of disks the first is the one that the guest starts from. */
+    void addFirst(String key, String value) {
+        arguments.addFirst(key + "=" + value);
+    }
+
     void addIfGiven(String key, @Nullable String value) {
         if (value != null) {
             add(key, value);

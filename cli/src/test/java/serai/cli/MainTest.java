@@ -26,6 +26,10 @@ class MainTest {
             run tiny more|unexpected argument 'more'; see: serai run --help
             run tiny --kernel x|an image has a kernel of its own: give 'tiny' or --kernel, not both
             run tiny --initrd x|--initrd goes with --kernel; an image has its own
+            run tiny --reset|--reset is for images with a disk; tiny keeps nothing
+            run tiny --temporary|--temporary is for images with a disk; tiny keeps nothing
+            run debian --reset --temporary|--reset and --temporary exclude each other
+            run --kernel x --reset|--reset goes with an image
             run tiny --memory 0|--memory 0 is too little: a guest needs at least 2M
             run tiny --memory 1M|--memory 1M is too little: a guest needs at least 2M
             run tiny --memory -5|--memory wants a size such as 512M or 2G, not '-5'
@@ -57,7 +61,8 @@ class MainTest {
     @Test
     void unknownImage_isRefusedInput() {
         assertEquals(
-                "serai: there is no image 'huge'; the images are: tiny" + System.lineSeparator(),
+                "serai: there is no image 'huge'; the images are: tiny, debian and debian:SUITE"
+                        + System.lineSeparator(),
                 refused(Status.INPUT, "run", "huge"));
     }
 

@@ -6,10 +6,10 @@ import java.util.List;
 
 /**
  * Which applets a busybox has, read from its binary: their names stand in it as one sorted list of zero-terminated
- * strings that begins with "[" and "[[". So the guest needs not run {@code busybox --install}, nor the host busybox.
+ * strings that begins with "[" and "[[" (what precedes it is the linker's matter: Debian 13's has no zero there). So the guest needs not run {@code busybox --install}, nor the host busybox.
  */
 final class Busybox {
-    private static final byte[] FIRST = "\0[\0[[\0".getBytes(StandardCharsets.US_ASCII);
+    private static final byte[] FIRST = "[\0[[\0".getBytes(StandardCharsets.US_ASCII);
     /** Enough for {@code /init} and a shell if the list is not found. */
     private static final List<String> BASIC = List.of(
             "cat",
@@ -35,7 +35,7 @@ final class Busybox {
     static List<String> applets(byte[] binary) {
         for (int at = 0; at + FIRST.length < binary.length; at++) {
             if (java.util.Arrays.equals(binary, at, at + FIRST.length, FIRST, 0, FIRST.length)) {
-                List<String> names = list(binary, at + 1);
+                List<String> names = list(binary, at);
                 if (names.containsAll(BASIC)) {
                     return names;
                 }

@@ -18,39 +18,70 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>
  *   tiny/
- *     1/             revision 1, complete: it appears by a rename, after its files are on the disk
- *     1.partial/     being built, or left by a builder that was killed; the next one deletes it
+ *     2/             revision 2, complete: it appears by a rename, after its files are on the disk
+ *     2.partial/     being built, or left by a builder that was killed; the next one deletes it
  *     lock           held by the builder
+ *   debian/          of the host's own suite
+ *   debian-trixie/
  * </pre>
  */
 public final class Images {
     private final Path root;
     private final PackageSource packages;
+    private final Host host;
     private final Progress progress;
 
-    Images(Path root, PackageSource packages, Progress progress) {
+    Images(Path root, PackageSource packages, Host host, Progress progress) {
         this.root = root;
         this.packages = packages;
+        this.host = host;
         this.progress = progress;
     }
 
     /** The cache of the user who runs this. */
     public static Images forUser(Progress progress) {
-        return new Images(cacheHome().resolve("serai").resolve("images"), new AptSource(), progress);
-    }
-
-    /** XDG Base Directory Specification: a relative path in the variable is to be ignored. */
-    private static Path cacheHome() {
-        @Nullable String xdg = System.getenv("XDG_CACHE_HOME");
-        if (xdg != null && xdg.startsWith("/")) {
-            return Path.of(xdg);
-        }
-        return Path.of(System.getProperty("user.home", "/"), ".cache");
+        return new Images(
+                Xdg.home("XDG_CACHE_HOME", ".cache").resolve("serai").resolve("images"),
+                new AptSource(),
+                new Host.Real(),
+                progress);
     }
 
     /** The names of all images. */
     public static List<String> names() {
-        return List.of(TinyImage.NAME);
+        return List.of(TinyImage.NAME, DebianImage.NAME);
+    }
+
+    /**
+     * Whether an image has a disk, of which each machine wants a copy.
+     *
+     * @throws ImageException if there is no such image
+     */
+    public static boolean hasDisk(String name) throws ImageException {
+        check(name);
+        return !name.equals(TinyImage.NAME);
+    }
+
+    private static void check(String name) throws ImageException {
+        String suites = DebianImage.NAME + ":";
+        boolean known = names().contains(name)
+                || name.startsWith(suites)
+                        && DebianImage.SUITE
+                                .matcher(name.substring(suites.length()))
+                                .matches();
+        if (!known) {
+            throw new ImageException("there is no image '" + name + "'; the images are: " + String.join(", ", names())
+                    + " and debian:SUITE");
+        }
+    }
+
+    private Recipe recipe(String name) throws ImageException {
+        check(name);
+        if (name.equals(TinyImage.NAME)) {
+            return new TinyImage(packages);
+        }
+        int colon = name.indexOf(':');
+        return new DebianImage(host, name, colon < 0 ? null : name.substring(colon + 1));
     }
 
     /**
@@ -59,24 +90,22 @@ public final class Images {
      * @throws ImageException if there is no such image, or it can't be built; the cache is as it was then
      */
     public Image get(String name) throws ImageException, InterruptedException {
-        if (!name.equals(TinyImage.NAME)) {
-            throw new ImageException("there is no image '" + name + "'; the images are: " + String.join(", ", names()));
-        }
-        Path home = root.resolve(name);
-        Path done = home.resolve(Integer.toString(TinyImage.REVISION));
+        Recipe recipe = recipe(name);
+        Path home = root.resolve(recipe.directory());
+        Path done = home.resolve(Integer.toString(recipe.revision()));
         try {
             if (!Files.isDirectory(done)) {
-                build(home, done);
+                build(recipe, home, done);
             }
         } catch (AccessDeniedException e) {
             throw new ImageException("image " + name + " can't be built: " + e.getFile() + " is not writable", e);
         } catch (IOException e) {
             throw new ImageException("image " + name + " can't be built in " + home + ": " + reason(e), e);
         }
-        return new Image(name, done.resolve(TinyImage.KERNEL), done.resolve(TinyImage.INITRD), TinyImage.APPEND);
+        return recipe.image(done);
     }
 
-    private static String reason(IOException e) {
+    static String reason(IOException e) {
         if (e instanceof FileSystemException f && f.getReason() != null) {
             return f.getReason();
         }
@@ -84,7 +113,7 @@ public final class Images {
         return m == null ? e.getClass().getSimpleName() : m;
     }
 
-    private void build(Path home, Path done) throws ImageException, IOException, InterruptedException {
+    private void build(Recipe recipe, Path home, Path done) throws ImageException, IOException, InterruptedException {
         Files.createDirectories(home);
         try (FileChannel file =
                 FileChannel.open(home.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
@@ -95,7 +124,7 @@ public final class Images {
             }
             try {
                 if (!Files.isDirectory(done)) {
-                    buildLocked(home, done);
+                    buildLocked(recipe, home, done);
                 }
             } finally {
                 lock.release();
@@ -103,7 +132,8 @@ public final class Images {
         }
     }
 
-    private void buildLocked(Path home, Path done) throws ImageException, IOException, InterruptedException {
+    private void buildLocked(Recipe recipe, Path home, Path done)
+            throws ImageException, IOException, InterruptedException {
         try (Stream<Path> left = Files.list(home)) {
             for (Path p : left.filter(f -> f.toString().endsWith(".partial")).toList()) {
                 Durable.delete(p);
@@ -113,7 +143,7 @@ public final class Images {
         try {
             Path image = Files.createDirectories(partial.resolve("image"));
             Path work = Files.createDirectories(partial.resolve("work"));
-            TinyImage.build(packages, image, work, progress);
+            recipe.build(image, work, progress);
             Durable.syncDirectory(image);
             Files.move(image, done, StandardCopyOption.ATOMIC_MOVE);
             Durable.syncDirectory(home);

@@ -3,7 +3,7 @@ package serai.image;
 import java.io.PrintStream;
 
 /**
- * Progress of a long job, in bytes: one line that redraws itself on a terminal, else a plain line each quarter.
+ * Progress of a long job, in bytes or percent: one line that redraws itself on a terminal, else a plain line each quarter.
  * Not for use by several threads at once.
  */
 public final class Progress {
@@ -13,6 +13,7 @@ public final class Progress {
     private final boolean terminal;
     private String what = "";
     private long total;
+    private boolean bytes = true;
     private int shown = -1;
 
     /** Writing to {@code out}. */
@@ -32,23 +33,36 @@ public final class Progress {
         out.flush();
     }
 
-    /** A new job of {@code bytes}. */
-    void start(String job, long bytes) {
+    /** A new job of {@code size} bytes. */
+    void start(String job, long size) {
+        start(job, size, true);
+    }
+
+    /** A new job whose share that is done {@link #at} takes in percent. */
+    void startPercent(String job) {
+        start(job, 100, false);
+    }
+
+    private void start(String job, long size, boolean inBytes) {
         what = job;
-        total = Math.max(1, bytes);
+        total = Math.max(1, size);
+        bytes = inBytes;
         shown = -1;
         at(0);
     }
 
     /** How much of it is done. */
-    void at(long bytes) {
-        int percent = (int) Math.max(0, Math.min(100, bytes * 100 / total));
+    void at(long done) {
+        int percent = (int) Math.max(0, Math.min(100, done * 100 / total));
         // never back: a download that is tried again starts from 0
         if (percent <= shown || (!terminal && shown >= 0 && percent / 25 == shown / 25)) {
             return;
         }
         shown = percent;
-        String figures = "%3d %%  %5.1f of %.1f MB".formatted(percent, Math.min(bytes, total) / 1e6, total / 1e6);
+        String figures = "%3d %%".formatted(percent);
+        if (bytes) {
+            figures += "  %5.1f of %.1f MB".formatted(Math.min(done, total) / 1e6, total / 1e6);
+        }
         if (terminal) {
             int full = percent * BAR / 100;
             out.print("\r%-24s [%s%s] %s ".formatted(what, "#".repeat(full), ".".repeat(BAR - full), figures));

@@ -14,9 +14,8 @@ import java.util.List;
  * virtio modules and starts a shell. The modules are loaded before the shell rather than behind its back: who types
  * {@code ls /dev/vda} at the first prompt finds the disk, and a run repeats.
  */
-final class TinyImage {
-    /** Goes up when what is built here changes, so that an older cached image is not taken. */
-    static final int REVISION = 1;
+final class TinyImage implements Recipe {
+    private static final int REVISION = 2;
 
     static final String NAME = "tiny";
     static final String APPEND = "console=ttyS0";
@@ -38,11 +37,29 @@ final class TinyImage {
             poweroff -f
             """;
 
-    private TinyImage() {}
+    private final PackageSource packages;
 
-    /** Builds it in {@code dir}, with downloads below {@code work}. */
-    static void build(PackageSource packages, Path dir, Path work, Progress progress)
-            throws ImageException, IOException, InterruptedException {
+    TinyImage(PackageSource packages) {
+        this.packages = packages;
+    }
+
+    @Override
+    public String directory() {
+        return NAME;
+    }
+
+    @Override
+    public int revision() {
+        return REVISION;
+    }
+
+    @Override
+    public Image image(Path dir) {
+        return new Image(NAME, dir.resolve(KERNEL), dir.resolve(INITRD), APPEND, null);
+    }
+
+    @Override
+    public void build(Path dir, Path work, Progress progress) throws ImageException, IOException, InterruptedException {
         List<Path> debs = packages.fetch(PACKAGES, work, progress);
         long kernelSize = Files.size(debs.get(0));
         long busyboxSize = Files.size(debs.get(1));

@@ -38,6 +38,9 @@ class ImagesTest {
     private final ByteArrayOutputStream messages = new ByteArrayOutputStream();
     private final Progress progress = new Progress(new PrintStream(messages, true, StandardCharsets.UTF_8), false);
 
+    /** tiny asks nothing of it. */
+    private static final Host NO_HOST = new FakeHost();
+
     private static byte[] ascii(String s) {
         return s.getBytes(StandardCharsets.US_ASCII);
     }
@@ -115,6 +118,7 @@ class ImagesTest {
                     calls.add(1);
                     return fetch(n, i, p);
                 },
+                NO_HOST,
                 progress);
         Image tiny = images.get("tiny");
         assertEquals("console=ttyS0", tiny.append());
@@ -151,6 +155,7 @@ class ImagesTest {
                     Files.writeString(i.resolve("half"), "x");
                     throw new IOException("No space left on device");
                 },
+                NO_HOST,
                 progress);
         ImageException e = assertThrows(ImageException.class, () -> failing.get("tiny"));
         assertEquals(
@@ -162,7 +167,7 @@ class ImagesTest {
         // and what a killed builder leaves
         Files.createDirectories(dir.resolve("tiny/1.partial/image"));
         Files.writeString(dir.resolve("tiny/1.partial/image/vmlinuz"), "half");
-        Image tiny = new Images(dir, ImagesTest::fetch, progress).get("tiny");
+        Image tiny = new Images(dir, ImagesTest::fetch, NO_HOST, progress).get("tiny");
         assertEquals("kernel", Files.readString(tiny.kernel()));
         assertFalse(Files.exists(dir.resolve("tiny/1.partial")));
     }
@@ -176,12 +181,13 @@ class ImagesTest {
                     deb(i.resolve("b.deb"), Map.of("bin/busybox", ascii("x")));
                     return List.of(i.resolve("k.deb"), i.resolve("b.deb"));
                 },
+                NO_HOST,
                 progress);
         assertEquals(
                 "the package k.deb has no /boot/vmlinuz",
                 assertThrows(ImageException.class, () -> images.get("tiny")).getMessage());
         assertEquals(
-                "there is no image 'huge'; the images are: tiny",
+                "there is no image 'huge'; the images are: tiny, debian and debian:SUITE",
                 assertThrows(ImageException.class, () -> images.get("huge")).getMessage());
     }
 

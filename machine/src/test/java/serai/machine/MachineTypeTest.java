@@ -17,7 +17,7 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import serai.machine.cpuid.X86V1Model;
+import serai.machine.cpuid.X86Model;
 import serai.machine.engine.CpuModel.Leaf;
 import serai.machine.engine.VcpuHost;
 import serai.machine.memory.GuestMemory;
@@ -158,21 +158,26 @@ class MachineTypeTest {
     void cpuid() {
         StringBuilder s = new StringBuilder();
         for (int cpus : new int[] {1, 4}) {
-            X86V1Model model = new X86V1Model(cpus);
-            s.append("%s, %d CPUs, the last\n".formatted(model.name(), cpus));
-            for (long base : new long[] {0, 0x40000000L, 0x80000000L}) {
-                for (int leaf = (int) base; leaf < (int) base + 0x30; leaf++) {
-                    for (int sub = 0; sub < 8; sub++) {
-                        Leaf l = model.cpuid(leaf, sub, cpus - 1);
-                        if (!l.equals(Leaf.NONE) && (sub == 0 || !l.equals(model.cpuid(leaf, 0, cpus - 1)))) {
-                            s.append("%08x.%d: %08x %08x %08x %08x\n"
-                                    .formatted(leaf, sub, l.eax(), l.ebx(), l.ecx(), l.edx()));
-                        }
+            for (X86Model model : List.of(X86Model.v1(cpus), X86Model.v2(cpus))) {
+                s.append("%s, %d CPUs, the last\n".formatted(model.name(), cpus));
+                leaves(s, model, cpus - 1);
+            }
+        }
+        Golden.check("cpuid.txt", s.toString());
+    }
+
+    private static void leaves(StringBuilder s, X86Model model, int cpu) {
+        for (long base : new long[] {0, 0x40000000L, 0x80000000L}) {
+            for (int leaf = (int) base; leaf < (int) base + 0x30; leaf++) {
+                for (int sub = 0; sub < 8; sub++) {
+                    Leaf l = model.cpuid(leaf, sub, cpu);
+                    if (!l.equals(Leaf.NONE) && (sub == 0 || !l.equals(model.cpuid(leaf, 0, cpu)))) {
+                        s.append("%08x.%d: %08x %08x %08x %08x\n"
+                                .formatted(leaf, sub, l.eax(), l.ebx(), l.ecx(), l.edx()));
                     }
                 }
             }
         }
-        Golden.check("cpuid.txt", s.toString());
     }
 
     // ---- ACPI ----
