@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import java.util.Random;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Any bytes decode, in each mode, to an instruction of at most 15 bytes or to none; twice the same. */
@@ -42,6 +43,22 @@ class DecoderFuzzTest {
         for (int i = 0; i < 200; i++) {
             random.nextBytes(b);
             decode(b);
+        }
+    }
+
+    /** Ever new seeds for {@code serai.fuzz.seconds} (60). */
+    @Test
+    @Tag("soak")
+    void randomBytesForLong() {
+        long end = System.nanoTime() + Long.getLong("serai.fuzz.seconds", 60) * 1_000_000_000L;
+        byte[] b = new byte[256];
+        for (long seed = System.nanoTime(); System.nanoTime() < end; seed++) {
+            new Random(seed).nextBytes(b);
+            try {
+                decode(b);
+            } catch (RuntimeException | AssertionError e) {
+                throw new AssertionError("fails with seed " + seed, e);
+            }
         }
     }
 }

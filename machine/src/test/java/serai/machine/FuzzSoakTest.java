@@ -12,8 +12,10 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import serai.machine.boot.LoaderFuzzTest;
 
-/** Jazzer, guided by coverage, on each device for {@code serai.fuzz.seconds} (60); each in a JVM of its own, as it wants it. */
+/** Jazzer, guided by coverage, on each device and each boot loader for {@code serai.fuzz.seconds} (60); each in a JVM of its own, as it wants it. */
 @Tag("soak")
 class FuzzSoakTest {
     @TempDir
@@ -27,6 +29,16 @@ class FuzzSoakTest {
     @ParameterizedTest
     @EnumSource
     void device(HostileGuest.Part part) throws IOException, InterruptedException {
+        fuzz(FuzzSoakTest.class, "-Dserai.fuzz.part=" + part);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"bzImage", "elf", "multiboot"})
+    void loader(String kind) throws IOException, InterruptedException {
+        fuzz(LoaderFuzzTest.class, "-Dserai.fuzz.kernel=" + kind);
+    }
+
+    private void fuzz(Class<?> target, String property) throws IOException, InterruptedException {
         long seconds = Long.getLong("serai.fuzz.seconds", 60);
         Path log = dir.resolve("log");
         Process p = new ProcessBuilder(List.of(
@@ -34,11 +46,11 @@ class FuzzSoakTest {
                         "--add-exports=java.base/jdk.internal.misc=ALL-UNNAMED",
                         "--enable-native-access=ALL-UNNAMED",
                         "-Xmx1g",
-                        "-Dserai.fuzz.part=" + part,
+                        property,
                         "-cp",
                         classPath(),
                         "com.code_intelligence.jazzer.Jazzer",
-                        "--target_class=" + FuzzSoakTest.class.getName(),
+                        "--target_class=" + target.getName(),
                         "--instrumentation_includes=serai.machine.**",
                         "-max_len=4096",
                         "-timeout=20",
@@ -48,11 +60,11 @@ class FuzzSoakTest {
                 .redirectOutput(log.toFile())
                 .start();
         try {
-            assertTrue(p.waitFor(seconds + 120, TimeUnit.SECONDS), () -> part + " hangs");
+            assertTrue(p.waitFor(seconds + 120, TimeUnit.SECONDS), () -> property + " hangs");
         } finally {
             p.destroyForcibly();
         }
-        assertEquals(0, p.exitValue(), () -> part + ": " + tail(log));
+        assertEquals(0, p.exitValue(), () -> property + ": " + tail(log));
     }
 
     private static String classPath() {

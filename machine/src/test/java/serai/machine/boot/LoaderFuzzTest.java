@@ -14,12 +14,22 @@ import serai.machine.memory.GuestMemory;
 import serai.machine.memory.RamRegion;
 
 /** A fuzz target for each kind of kernel: a file is loaded or refused by a BootException, and nothing else. */
-class LoaderFuzzTest {
+public class LoaderFuzzTest {
     private static final long RAM = 4 << 20;
 
     /** What is left of one kernel in it does not matter to the next. */
     private static final GuestMemory MEMORY = new GuestMemory(
             List.of(new RamRegion(0, RAM, Arena.global().allocate(RAM, 4096).address(), false, -1, 0)));
+
+    /** What Jazzer calls in a JVM of its own. */
+    public static void fuzzerTestOneInput(byte[] input) {
+        LoaderFuzzTest t = new LoaderFuzzTest();
+        switch (System.getProperty("serai.fuzz.kernel", "")) {
+            case "elf" -> t.elf(input);
+            case "multiboot" -> t.multiboot(input);
+            default -> t.bzImage(input);
+        }
+    }
 
     @FuzzTest
     void bzImage(byte[] input) {

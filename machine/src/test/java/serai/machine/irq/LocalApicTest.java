@@ -41,6 +41,39 @@ class LocalApicTest {
         other.writeMmio(SVR, 4, ENABLE);
     }
 
+    @Test
+    void s11_5_3_anErrorVectorThatIsIllegalIsOneMoreErrorAndNoMore() {
+        write(LVT_ERROR, 3);
+        self(5);
+        write(ESR, 0);
+        assertEquals(0x60, read(ESR), "sent and received");
+    }
+
+    @Test
+    void s11_5_3_aWriteToTheEsrArmsTheErrorInterruptAgain() {
+        write(LVT_ERROR, 0x55);
+        for (int i = 0; i < 2; i++) {
+            self(5);
+            assertEquals(0x55, apic.acknowledge());
+            write(EOI, 0);
+            self(5);
+            assertFalse(apic.externalPending(), "not armed");
+            write(ESR, 0);
+        }
+    }
+
+    @Test
+    void save_keepsErrorsNotYetRead() {
+        self(5);
+        LocalApicState s = apic.save();
+        write(ESR, 0);
+        write(ESR, 0);
+        assertEquals(0, read(ESR));
+        apic.restore(s);
+        write(ESR, 0);
+        assertEquals(0x20, read(ESR) & 0x20);
+    }
+
     private int read(int register) {
         return (int) apic.readMmio(register, 4);
     }

@@ -56,6 +56,31 @@ class PitTest {
     }
 
     @Test
+    void mode2_firesOnceAPeriod_alsoAfterHours() {
+        out(CONTROL, 0x34);
+        out(0x40, 0);
+        out(0x40, 0x80);
+        irq.rises = 0;
+        clock.advance(timers, ticks(0x8000 * 10L));
+        assertEquals(10, irq.rises, "at the very nanosecond, too");
+        for (int hours : new int[] {1, 3, 24 * 365}) {
+            clock.set(hours * 3_600_000_000_000L);
+            timers.runDue(); // late: what was missed is dropped
+            irq.rises = 0;
+            clock.advance(timers, 1_000_000_000L);
+            assertEquals(36.4, irq.rises, 1, "after " + hours + " hours");
+        }
+    }
+
+    @Test
+    void reset_lowersTheOutput() {
+        out(CONTROL, 0x34);
+        assertTrue(irq.high);
+        pit.reset();
+        assertFalse(irq.high);
+    }
+
+    @Test
     void mode2_rateGenerator_countsDownAndReloads() {
         out(CONTROL, 0x34);
         out(0x40, 100);

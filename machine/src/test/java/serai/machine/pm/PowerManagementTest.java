@@ -52,6 +52,24 @@ class PowerManagementTest {
     }
 
     @Test
+    void s4_8_3_2_1_timerStatus_isThereForWhoPollsItWithTheEventDisabled() {
+        long half = (1L << 31) * 1_000_000_000L / PowerManagement.TIMER_HZ;
+        clock.advance(timers, half + 1_000);
+        assertEquals(1, pm.readPort(STATUS, 2) & 1);
+        assertFalse(sci.high);
+    }
+
+    @Test
+    void save_keepsAChangeOfTheTimersTopBitNotYetSeen() {
+        long half = (1L << 31) * 1_000_000_000L / PowerManagement.TIMER_HZ;
+        clock.set(half + 1_000);
+        PmState s = pm.save();
+        PowerManagement other = new PowerManagement(BASE, timers, sci, () -> {}, () -> {});
+        other.restore(s);
+        assertEquals(1, other.readPort(STATUS, 2) & 1);
+    }
+
+    @Test
     void s4_8_2_2_1_powerButton_raisesTheSciUntilItsStatusIsCleared() {
         pm.pressPowerButton();
         assertFalse(sci.high, "not enabled");

@@ -42,6 +42,33 @@ class RtcTest {
     }
 
     @Test
+    void cmos_tellsOfNoMemoryAbove16MiBWhereThereIsNone() {
+        Rtc small = new Rtc(timers, irq, 8L << 20);
+        assertEquals(0, read(small, 0x34) | read(small, 0x35));
+        assertEquals((8 - 1) * 1024, read(small, 0x30) | read(small, 0x31) << 8);
+    }
+
+    @Test
+    void save_keepsThePhaseOfThePeriodicInterruptAndWhatIsOverdue() {
+        write(A, 0x2f); // twice a second
+        write(B, 0x42);
+        clock.set(300_000_000L);
+        RtcState early = rtc.save();
+        FakeLine line = new FakeLine();
+        Rtc other = new Rtc(timers, line, 512L << 20);
+        other.restore(early);
+        clock.advance(timers, 200_000_000L);
+        assertEquals(1, line.rises, "half a second after it was set, not after it was restored");
+        read(other, C);
+        clock.set(1_100_000_000L);
+        FakeLine late = new FakeLine();
+        Rtc third = new Rtc(timers, late, 512L << 20);
+        third.restore(other.save());
+        timers.runDue();
+        assertEquals(1, late.rises);
+    }
+
+    @Test
     void date_isTheClocksInBcdAnd24Hours() {
         assertEquals("2026-01-02 03:04:05, day 6", date());
         clock.advance(timers, 86_400 * SECOND + 61 * SECOND);
