@@ -4,9 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
+import java.util.EnumSet;
 import java.util.Random;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import serai.machine.engine.CpuFeature;
 
 /** Any bytes decode, in each mode, to an instruction of at most 15 bytes or to none; twice the same. */
 class DecoderFuzzTest {
@@ -14,7 +16,7 @@ class DecoderFuzzTest {
 
     @FuzzTest
     void decode(byte[] input) {
-        Decoder decoder = new Decoder();
+        Decoder decoder = new Decoder(EnumSet.allOf(CpuFeature.class));
         Decoded d = new Decoded();
         for (int at = 0; at < Math.min(input.length, 256); at++) {
             int from = at;

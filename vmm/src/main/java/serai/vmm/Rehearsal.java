@@ -31,7 +31,12 @@ public final class Rehearsal {
         try {
             Files.write(kernel, kernel());
             status = Main.run(List.of(
-                    "kernel=" + kernel, "memory=" + (64 << 20), "cpus=1", "engine=java", "serial=null", "debugcon=null"));
+                    "kernel=" + kernel,
+                    "memory=" + (64 << 20),
+                    "cpus=1",
+                    "engine=java",
+                    "serial=null",
+                    "debugcon=null"));
         } finally {
             Files.delete(kernel);
         }
@@ -42,20 +47,44 @@ public final class Rehearsal {
     private static byte[] kernel() {
         ByteArrayOutputStream code = new ByteArrayOutputStream();
         byte[] loop = {
-            0x01, (byte) 0xc8, // add eax, ecx
-            (byte) 0x89, 0x07, // mov [edi], eax
-            0x33, 0x5f, 0x04, // xor ebx, [edi+4]
-            (byte) 0x8d, 0x34, 0x58, // lea esi, [eax+ebx*2]
+            0x01,
+            (byte) 0xc8, // add eax, ecx
+            (byte) 0x89,
+            0x07, // mov [edi], eax
+            0x33,
+            0x5f,
+            0x04, // xor ebx, [edi+4]
+            (byte) 0x8d,
+            0x34,
+            0x58, // lea esi, [eax+ebx*2]
             0x56, // push esi
             0x5a, // pop edx
-            (byte) 0xc1, (byte) 0xc2, 0x03, // rol edx, 3
-            0x0f, (byte) 0xb6, (byte) 0xda, // movzx ebx, dl
-            (byte) 0xf7, (byte) 0xe3, // mul ebx
-            (byte) 0x83, (byte) 0xc7, 0x04, // add edi, 4
-            (byte) 0x81, (byte) 0xe7, (byte) 0xfc, (byte) 0xff, 0x2f, 0x00, // and edi, 0x2ffffc
-            (byte) 0x81, (byte) 0xcf, 0x00, 0x00, 0x20, 0x00, // or edi, 0x200000
+            (byte) 0xc1,
+            (byte) 0xc2,
+            0x03, // rol edx, 3
+            0x0f,
+            (byte) 0xb6,
+            (byte) 0xda, // movzx ebx, dl
+            (byte) 0xf7,
+            (byte) 0xe3, // mul ebx
+            (byte) 0x83,
+            (byte) 0xc7,
+            0x04, // add edi, 4
+            (byte) 0x81,
+            (byte) 0xe7,
+            (byte) 0xfc,
+            (byte) 0xff,
+            0x2f,
+            0x00, // and edi, 0x2ffffc
+            (byte) 0x81,
+            (byte) 0xcf,
+            0x00,
+            0x00,
+            0x20,
+            0x00, // or edi, 0x200000
             0x49, // dec ecx
-            0x75, 0 // jnz loop
+            0x75,
+            0 // jnz loop
         };
         loop[loop.length - 1] = (byte) -loop.length;
         code.writeBytes(immediate(0xbc, 0x180000)); // mov esp, 0x180000
