@@ -45,6 +45,7 @@ final class BadInputTest {
         refused(6, "is empty", "kernel=" + file("empty", new byte[0]));
         refused(6, "is a directory", "kernel=" + directory);
         refused(6, "is not a kernel", "kernel=" + file("text", "#!/bin/sh\necho\n".getBytes()));
+        refused(6, "program that runs on an operating system", "kernel=/bin/ls");
         byte[] whole = Files.readAllBytes(Guests.binary(Guests.named("hello64")));
         refused(6, "truncated", "kernel=" + file("cut", java.util.Arrays.copyOf(whole, 300)));
     }

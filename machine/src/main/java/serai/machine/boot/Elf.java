@@ -26,7 +26,7 @@ import java.util.OptionalLong;
  * </pre>
  */
 final class Elf {
-    private static final int PT_LOAD = 1, PT_NOTE = 4;
+    private static final int PT_LOAD = 1, PT_INTERP = 3, PT_NOTE = 4, PT_TLS = 7;
     private static final int EM_386 = 3, EM_X86_64 = 62;
     private static final int ET_EXEC = 2, ET_DYN = 3;
     /** Linux has five; a file that claims more than this is no kernel. */
@@ -108,6 +108,9 @@ final class Elf {
                             Le.u32(table, at + 0x0c),
                             Le.u32(table, at + 0x10),
                             Le.u32(table, at + 0x14));
+            if (s.type == PT_INTERP || s.type == PT_TLS) { // who would load the one, or set up the other?
+                throw new BootException(file + " is not a kernel but a program that runs on an operating system");
+            }
             if (s.type == PT_LOAD && s.memorySize != 0) {
                 if (s.offset < 0
                         || s.address < 0
