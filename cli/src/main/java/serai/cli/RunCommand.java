@@ -296,6 +296,7 @@ final class RunCommand implements Callable<Integer> {
         p.addIfGiven("snapshot", snapshot);
         p.addIfGiven("load", load);
         p.addIfGiven("hash-every", hashEvery);
+        p.add("parent", String.valueOf(ProcessHandle.current().pid()));
         for (String v : vmm) {
             int eq = v.indexOf('=');
             if (eq <= 0) {

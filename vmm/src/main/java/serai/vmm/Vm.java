@@ -212,6 +212,12 @@ final class Vm implements AutoCloseable {
         if (config.serial() instanceof VmConfig.Sink.Stdio) {
             console.read(this::typed, () -> requestEnd(End.QUIT));
         }
+        if (config.parent() > 0) {
+            // the command that shows the guest's terminal: killed, it can't tell us, and nobody could end this VM by
+            // its keys
+            Runnable gone = () -> requestEnd(new End(VmmException.HOST, "the command that started this VM is gone"));
+            ProcessHandle.of(config.parent()).ifPresentOrElse(p -> p.onExit().thenRun(gone), gone);
+        }
         if (config.timeoutMillis() > 0) {
             after(
                     config.timeoutMillis(),

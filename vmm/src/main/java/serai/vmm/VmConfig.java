@@ -37,6 +37,7 @@ import org.jspecify.annotations.Nullable;
  * @param saveAfterMillis save a snapshot and end after this wall time, or 0: for engines that can't count
  * @param load a snapshot to go on from, or null
  * @param hashEvery print a hash of the CPU's state every so many instructions, or 0
+ * @param parent the process whose end ends this one, or 0
  */
 public record VmConfig(
         @Nullable Path kernel,
@@ -62,7 +63,8 @@ public record VmConfig(
         @Nullable Path snapshot,
         long saveAfterMillis,
         @Nullable Path load,
-        long hashEvery) {
+        long hashEvery,
+        long parent) {
     /** The port of the debug-exit device that guests/ and others use; QEMU's default for isa-debug-exit is 0x501. */
     public static final int DEFAULT_DEBUG_EXIT = 0xf4;
 
@@ -121,7 +123,8 @@ public record VmConfig(
                 snapshot,
                 saveAfterMillis,
                 load,
-                hashEvery);
+                hashEvery,
+                parent);
     }
 
     /**
@@ -161,6 +164,7 @@ public record VmConfig(
         private long saveAt = -1;
         private long saveAfterMillis;
         private long hashEvery;
+        private long parent;
 
         void set(String key, String v) throws VmmException {
             switch (key) {
@@ -194,6 +198,7 @@ public record VmConfig(
                 case "snapshot" -> snapshot = path(key, v);
                 case "load" -> load = path(key, v);
                 case "hash-every" -> hashEvery = number(key, v, 1, Long.MAX_VALUE);
+                case "parent" -> parent = number(key, v, 1, Long.MAX_VALUE);
                 default -> throw usage("unknown option '" + key + "'");
             }
         }
@@ -238,7 +243,8 @@ public record VmConfig(
                     snapshot,
                     saveAfterMillis,
                     load,
-                    hashEvery);
+                    hashEvery,
+                    parent);
         }
     }
 
