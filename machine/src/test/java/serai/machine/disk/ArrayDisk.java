@@ -1,11 +1,18 @@
 package serai.machine.disk;
 
+import java.io.IOException;
 import serai.machine.memory.GuestMemory;
 
 /** A disk in an array. */
 public final class ArrayDisk implements Disk {
     /** Its content. */
     public final byte[] bytes;
+
+    /** Whether every request fails. */
+    public boolean failing;
+
+    /** How many flushes have succeeded. */
+    public int flushes;
 
     private final String id;
 
@@ -31,19 +38,30 @@ public final class ArrayDisk implements Disk {
     }
 
     @Override
-    public void read(long offset, long host, int length) {
+    public void read(long offset, long host, int length) throws IOException {
+        fail();
         for (int i = 0; i < length; i++) {
             GuestMemory.putByte(host + i, bytes[(int) offset + i]);
         }
     }
 
     @Override
-    public void write(long offset, long host, int length) {
+    public void write(long offset, long host, int length) throws IOException {
+        fail();
         for (int i = 0; i < length; i++) {
             bytes[(int) offset + i] = GuestMemory.getByte(host + i);
         }
     }
 
     @Override
-    public void flush() {}
+    public void flush() throws IOException {
+        fail();
+        flushes++;
+    }
+
+    private void fail() throws IOException {
+        if (failing) {
+            throw new IOException("the disk fails");
+        }
+    }
 }

@@ -14,6 +14,7 @@ import java.util.Random;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.locks.ReentrantLock;
 import org.junit.jupiter.api.Test;
+import serai.machine.disk.ArrayDisk;
 import serai.machine.disk.Disk;
 import serai.machine.disk.IoExecutor;
 import serai.machine.disk.ThreadIo;
@@ -26,62 +27,8 @@ class VirtioTest {
     private static final long DATA = 0x20000;
 
     private final GuestMemory memory = TestMemory.ram(1 << 20);
-    private final FakeDisk disk = new FakeDisk(64);
+    private final ArrayDisk disk = new ArrayDisk("fake", 64);
     private final HeldIo io = new HeldIo();
-
-    /** A disk in an array. */
-    private static final class FakeDisk implements Disk {
-        private final byte[] bytes;
-        private boolean failing;
-        private int flushes;
-
-        FakeDisk(int sectors) {
-            bytes = new byte[sectors * 512];
-        }
-
-        @Override
-        public long sectors() {
-            return bytes.length / 512;
-        }
-
-        @Override
-        public boolean readOnly() {
-            return false;
-        }
-
-        @Override
-        public String id() {
-            return "fake";
-        }
-
-        @Override
-        public void read(long offset, long host, int length) throws IOException {
-            fail();
-            for (int i = 0; i < length; i++) {
-                GuestMemory.putByte(host + i, bytes[(int) offset + i]);
-            }
-        }
-
-        @Override
-        public void write(long offset, long host, int length) throws IOException {
-            fail();
-            for (int i = 0; i < length; i++) {
-                bytes[(int) offset + i] = GuestMemory.getByte(host + i);
-            }
-        }
-
-        @Override
-        public void flush() throws IOException {
-            fail();
-            flushes++;
-        }
-
-        private void fail() throws IOException {
-            if (failing) {
-                throw new IOException("the fake disk fails");
-            }
-        }
-    }
 
     /** Holds work until it is told to do it. */
     private static final class HeldIo implements IoExecutor {
