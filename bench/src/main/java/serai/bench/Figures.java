@@ -147,8 +147,10 @@ public final class Figures {
                     .waitFor();
             qemu[i] = 800e6 / (System.nanoTime() - t) * 1e3;
         }
-        Files.walk(directory).sorted(java.util.Comparator.reverseOrder()).forEach(f -> f.toFile()
-                .delete());
+        try (Stream<Path> files = Files.walk(directory)) {
+            files.sorted(java.util.Comparator.reverseOrder())
+                    .forEach(f -> f.toFile().delete());
+        }
         row("integer loop, million instructions a second", spread(mips), spread(qemu), "");
         out("\n");
     }

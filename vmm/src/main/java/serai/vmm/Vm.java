@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -216,7 +217,12 @@ final class Vm implements AutoCloseable {
             // the command that shows the guest's terminal: killed, it can't tell us, and nobody could end this VM by
             // its keys
             Runnable gone = () -> requestEnd(new End(VmmException.HOST, "the command that started this VM is gone"));
-            ProcessHandle.of(config.parent()).ifPresentOrElse(p -> p.onExit().thenRun(gone), gone);
+            ProcessHandle parent = ProcessHandle.of(config.parent()).orElse(null);
+            if (parent == null) {
+                gone.run();
+            } else {
+                CompletableFuture<Void> unused = parent.onExit().thenRun(gone);
+            }
         }
         if (config.timeoutMillis() > 0) {
             after(
