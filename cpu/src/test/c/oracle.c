@@ -90,8 +90,6 @@ static void leave(ucontext_t *u, int signo) {
 
 static void on_signal(int signo, siginfo_t *info, void *context) {
     (void) info;
-    /* the handler inherits AC from the instruction; some processors check the vector moves of memcpy, too */
-    __builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() & ~0x40000ULL);
     ucontext_t *u = context;
     /* POPF may have set AC, and the kernel leaves it: what follows need not be aligned */
     __builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() & ~0x40000ULL);

@@ -6,6 +6,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HexFormat;
 import java.util.List;
 import serai.kvm.KvmProbe;
 import serai.machine.Layout;
@@ -46,46 +47,21 @@ public final class Rehearsal {
     /** A multiboot 1 kernel (its specification, 3.1): arithmetic, memory and the stack, then power-off by ACPI. */
     private static byte[] kernel() {
         ByteArrayOutputStream code = new ByteArrayOutputStream();
-        byte[] loop = {
-            0x01,
-            (byte) 0xc8, // add eax, ecx
-            (byte) 0x89,
-            0x07, // mov [edi], eax
-            0x33,
-            0x5f,
-            0x04, // xor ebx, [edi+4]
-            (byte) 0x8d,
-            0x34,
-            0x58, // lea esi, [eax+ebx*2]
-            0x56, // push esi
-            0x5a, // pop edx
-            (byte) 0xc1,
-            (byte) 0xc2,
-            0x03, // rol edx, 3
-            0x0f,
-            (byte) 0xb6,
-            (byte) 0xda, // movzx ebx, dl
-            (byte) 0xf7,
-            (byte) 0xe3, // mul ebx
-            (byte) 0x83,
-            (byte) 0xc7,
-            0x04, // add edi, 4
-            (byte) 0x81,
-            (byte) 0xe7,
-            (byte) 0xfc,
-            (byte) 0xff,
-            0x2f,
-            0x00, // and edi, 0x2ffffc
-            (byte) 0x81,
-            (byte) 0xcf,
-            0x00,
-            0x00,
-            0x20,
-            0x00, // or edi, 0x200000
-            0x49, // dec ecx
-            0x75,
-            0 // jnz loop
-        };
+        String instructions = "01c8" // add eax, ecx
+                + "8907" // mov [edi], eax
+                + "335f04" // xor ebx, [edi+4]
+                + "8d3458" // lea esi, [eax+ebx*2]
+                + "56" // push esi
+                + "5a" // pop edx
+                + "c1c203" // rol edx, 3
+                + "0fb6da" // movzx ebx, dl
+                + "f7e3" // mul ebx
+                + "83c704" // add edi, 4
+                + "81e7fcff2f00" // and edi, 0x2ffffc
+                + "81cf00002000" // or edi, 0x200000
+                + "49" // dec ecx
+                + "7500"; // jnz loop
+        byte[] loop = HexFormat.of().parseHex(instructions);
         loop[loop.length - 1] = (byte) -loop.length;
         code.writeBytes(immediate(0xbc, 0x180000)); // mov esp, 0x180000
         code.writeBytes(immediate(0xb9, ROUNDS)); // mov ecx, ROUNDS

@@ -288,10 +288,7 @@ public final class Uart implements Device<UartState>, PortDevice {
         emptyPending = s.transmitEmptyPending();
         timeoutPending = s.timeoutPending();
         polls = Math.clamp(s.polls(), 0, POLLS);
-        settling.cancel();
-        if (s.settled() != Timers.NEVER) {
-            settling.arm(s.settled());
-        }
+        settling.restore(s.settled());
         update();
     }
 
