@@ -5,7 +5,7 @@
  * Standard input: a 32-bit count, then so many struct request; standard output: as many struct response. A batch is
  * read whole before it is answered, so neither side blocks on a full pipe.
  *
- * How one instruction is run: a signal handler rewrites the interrupted context (registers, FXSAVE image) to the
+ * How one instruction is run: a signal handler rewrites the interrupted context (registers, XSAVE image) to the
  * wanted state with TF set and returns; the instruction runs; its trap or fault comes back as a signal, whose handler
  * reads the state off its own context and puts the first one back. Handlers run on an alternate stack, so RSP may be
  * anything.
@@ -28,6 +28,12 @@
 #define WINDOW_START (DATA + 4096 - WINDOW / 2)
 #define CODE_START (CODE + 0x800)
 #define GS_BASE 0x40
+#define FXSAVE 512
+#define XSAVE_HEADER 64
+#define YMM_HIGH (FXSAVE + XSAVE_HEADER) /* standard format: SDM vol. 1, 13.4 */
+#define XSAVE (YMM_HIGH + 256)
+#define X87_SSE 3
+#define AVX 4
 
 struct request {
     uint8_t code[16];
@@ -35,7 +41,7 @@ struct request {
     uint32_t reserved;
     uint64_t gpr[16];
     uint64_t rflags;
-    uint8_t fx[512];
+    uint8_t xs[XSAVE];
     uint8_t data[WINDOW];
 };
 
@@ -46,7 +52,7 @@ struct response {
     uint64_t rip;
     uint64_t rflags;
     uint64_t gpr[16];
-    uint8_t fx[512];
+    uint8_t xs[XSAVE];
     uint8_t data[WINDOW];
 };
 
@@ -56,20 +62,26 @@ static const int order[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_R
 static struct request *request;
 static struct response *response;
 static gregset_t home;
-static uint8_t home_fx[512];
+static uint8_t home_xs[XSAVE];
+static int has_avx;
 static long steps;
 
 static void enter(ucontext_t *u) {
     memcpy(home, u->uc_mcontext.gregs, sizeof home);
-    memcpy(home_fx, u->uc_mcontext.fpregs, 512);
+    uint8_t *xs = (uint8_t *) u->uc_mcontext.fpregs;
+    memcpy(home_xs, xs, has_avx ? XSAVE : YMM_HIGH);
     for (int i = 0; i < 16; i++) {
         u->uc_mcontext.gregs[order[i]] = (greg_t) request->gpr[i];
     }
     u->uc_mcontext.gregs[REG_RIP] = CODE_START;
     u->uc_mcontext.gregs[REG_EFL] = (greg_t) (request->rflags | 0x100);
     /* bytes 464 to 511 belong to the kernel: they say that an XSAVE header follows */
-    memcpy(u->uc_mcontext.fpregs, request->fx, 464);
-    *(uint64_t *) ((char *) u->uc_mcontext.fpregs + 512) |= 3;
+    memcpy(xs, request->xs, 464);
+    /* everything above AVX gets its initial value */
+    *(uint64_t *) (xs + FXSAVE) = has_avx ? X87_SSE | AVX : X87_SSE;
+    if (has_avx) {
+        memcpy(xs + YMM_HIGH, request->xs + YMM_HIGH, XSAVE - YMM_HIGH);
+    }
     steps = 0;
 }
 
@@ -83,9 +95,14 @@ static void leave(ucontext_t *u, int signo) {
     for (int i = 0; i < 16; i++) {
         response->gpr[i] = (uint64_t) g[order[i]];
     }
-    memcpy(response->fx, u->uc_mcontext.fpregs, 512);
+    uint8_t *xs = (uint8_t *) u->uc_mcontext.fpregs;
+    memcpy(response->xs, xs, YMM_HIGH);
+    if (has_avx && *(uint64_t *) (xs + FXSAVE) & AVX) {
+        memcpy(response->xs + YMM_HIGH, xs + YMM_HIGH, XSAVE - YMM_HIGH);
+    }
     memcpy(g, home, sizeof home);
-    memcpy(u->uc_mcontext.fpregs, home_fx, 464);
+    memcpy(xs, home_xs, 464);
+    memcpy(xs + FXSAVE, home_xs + FXSAVE, (has_avx ? XSAVE : YMM_HIGH) - FXSAVE);
 }
 
 static void on_signal(int signo, siginfo_t *info, void *context) {
@@ -110,6 +127,7 @@ static void read_fully(void *into, size_t n) {
 }
 
 int main(void) {
+    has_avx = __builtin_cpu_supports("avx");
     stack_t stack = {.ss_sp = malloc(1 << 18), .ss_size = 1 << 18};
     sigaltstack(&stack, NULL);
     struct sigaction action;

@@ -29,11 +29,17 @@ final class Oracle implements AutoCloseable {
 
     static final long GS_BASE = 0x40;
 
+    /** Bytes of the XSAVE image, and where its upper halves of YMM0 to YMM15 begin. */
+    static final int XSAVE = 832;
+
+    static final int YMM_HIGH = 576;
+
     /**
      * The state before or after an instruction.
      *
      * @param vector -1 if it completed, else the exception it raised
-     * @param fx the FXSAVE image, 64-bit form
+     * @param fx an XSAVE image in standard format: the FXSAVE area in its 64-bit form, the header (not looked at) and
+     *     the upper halves of YMM0 to YMM15
      * @param data the window
      */
     record State(int vector, long rip, long rflags, long[] gpr, byte[] fx, byte[] data) {}
@@ -44,8 +50,8 @@ final class Oracle implements AutoCloseable {
     /** Whether the host's processor follows Intel where vendors differ. */
     static final boolean INTEL = HOST.contains("GenuineIntel");
 
-    private static final int REQUEST = 16 + 8 + 128 + 8 + 512 + WINDOW;
-    private static final int RESPONSE = 16 + 8 + 8 + 128 + 512 + WINDOW;
+    private static final int REQUEST = 16 + 8 + 128 + 8 + XSAVE + WINDOW;
+    private static final int RESPONSE = 16 + 8 + 8 + 128 + XSAVE + WINDOW;
     private static final int SIGTRAP = 5;
     private static final int DEBUG_VECTOR = 1;
 
@@ -154,7 +160,7 @@ final class Oracle implements AutoCloseable {
                 for (int j = 0; j < 16; j++) {
                     gpr[j] = a.getLong();
                 }
-                byte[] fx = new byte[512];
+                byte[] fx = new byte[XSAVE];
                 a.get(fx);
                 byte[] data = new byte[WINDOW];
                 a.get(data);

@@ -274,6 +274,11 @@ final class OracleCases {
         return switch (chance(8) ? 'i' : kind) {
             case 's' -> floatBits() & 0xffffffffL | (long) floatBits() << 32;
             case 'd' -> doubleBits();
+            case 'h' -> {
+                // half precision: every kind of value is frequent among random ones but infinities and NaNs
+                long a = random.nextLong();
+                yield chance(3) ? a | 0x7c00L << 16 * random.nextInt(4) : a;
+            }
             case 'b' -> {
                 // bytes near zero and near the ends of their range
                 long a = random.nextLong();
@@ -294,7 +299,14 @@ final class OracleCases {
     }
 
     private static char kind(InstructionRow row) {
-        String m = row.mnemonic();
+        boolean vex = !row.vex().isEmpty();
+        String m = vex && row.mnemonic().startsWith("V") ? row.mnemonic().substring(1) : row.mnemonic();
+        if (m.equals("CVTPH2PS")) {
+            return 'h';
+        }
+        if (m.matches("FN?M(ADD|SUB).*|GATHER.*|PERMIL.*|MASKMOVP.*|BROADCASTS.*|TESTP.")) {
+            return m.endsWith("D") ? 'd' : 's';
+        }
         if (m.startsWith("PCMPE") && m.contains("STR") || m.startsWith("PCMPISTR")) {
             return 't';
         }
@@ -335,8 +347,7 @@ final class OracleCases {
         }
         boolean repeat = string(row) && chance(2);
         boolean plain = !row.modrm();
-        boolean memory = row.modrm()
-                && (row.mod() == InstructionRow.MEMORY || row.mod() != InstructionRow.REGISTER && chance(2));
+        boolean memory = row.modrm() && memory(row);
 
         if (lock) {
             code.write(0xf0);
@@ -388,8 +399,10 @@ final class OracleCases {
             gpr[CpuRegisters.RDX] = chance(2) ? 0 : gpr[CpuRegisters.RAX] >> 63;
         }
 
+        int vexLength = vexLength(row);
+        int alignment = vexLength == 0 ? 16 : 32;
         long target = row.has("align") && !chance(6)
-                ? Oracle.WINDOW_START + 16 * random.nextInt(2, Oracle.WINDOW / 16 - 2)
+                ? Oracle.WINDOW_START + alignment * random.nextInt(2, Oracle.WINDOW / alignment - 2)
                 : row.mnemonic().startsWith("FX") && row.operands().contains("M") && !chance(6)
                         ? Oracle.WINDOW_START + 16 * random.nextInt(2, 20)
                         : near(false);
@@ -483,12 +496,7 @@ final class OracleCases {
         }
 
         if (vex) {
-            int pp = row.prefix() == 0 ? 0 : row.prefix() == 0x66 ? 1 : row.prefix() == 0xf3 ? 2 : 3;
-            boolean uses = row.operands().stream().anyMatch(o -> o.startsWith("B"));
-            int vvvv = uses || chance(20) ? random.nextInt(16) : 0;
-            code.write(0xc4);
-            code.write((~rex & 7) << 5 | row.map());
-            code.write((rex & 8) << 4 | (~vvvv & 15) << 3 | (chance(20) ? 4 : 0) | pp);
+            vex(code, row, rex, vexLength);
         } else if (rex != 0) {
             code.write(rex);
         }
@@ -511,7 +519,7 @@ final class OracleCases {
                         case "Iw" -> 2;
                         case "Iz", "Jz" -> Math.min(opSize, 4);
                         case "Iv" -> opSize;
-                        default -> 0;
+                        default -> operand.startsWith("L") ? 1 : 0; // a register in an immediate's upper half
                     };
             long v = operand.equals("Ib") && chance(2) ? random.nextInt(70) : integer();
             if (operand.equals("Iw") && row.mnemonic().equals("ENTER")) {
@@ -543,8 +551,42 @@ final class OracleCases {
         return new OracleCase(row, bytes, new Oracle.State(-1, Oracle.CODE_START, rflags, gpr, fx, data), target);
     }
 
+    /** VEX.L of a case of this row: as the row asks, seldom the other. */
+    private int vexLength(InstructionRow row) {
+        String vex = row.vex();
+        int length = vex.contains(".LIG.") ? random.nextInt(2) : vex.contains(".256.") || vex.contains(".L1.") ? 1 : 0;
+        return chance(40) ? length ^ 1 : length;
+    }
+
+    /** A VEX prefix for the REX it stands for, in two bytes where they can say it. */
+    private void vex(ByteArrayOutputStream code, InstructionRow row, int rex, int length) {
+        int pp = row.prefix() == 0 ? 0 : row.prefix() == 0x66 ? 1 : row.prefix() == 0xf3 ? 2 : 3;
+        boolean uses = row.operands().stream().anyMatch(o -> o.startsWith("B") || o.startsWith("H"));
+        int vvvv = uses || chance(40) ? random.nextInt(16) : 0;
+        int w = row.vex().endsWith(".W1") ? 8 : row.vex().endsWith(".W0") ? 0 : rex & 8;
+        w = chance(40) ? w ^ 8 : w;
+        if (row.map() == 1 && w == 0 && (rex & 3) == 0 && chance(2)) {
+            code.write(0xc5);
+            code.write((~rex & 4) << 5 | (~vvvv & 15) << 3 | length << 2 | pp);
+        } else {
+            code.write(0xc4);
+            code.write((~rex & 7) << 5 | row.map());
+            code.write(w << 4 | (~vvvv & 15) << 3 | length << 2 | pp);
+        }
+    }
+
     private static boolean string(InstructionRow row) {
         return row.operands().stream().anyMatch(o -> o.startsWith("X") || o.startsWith("Y"));
+    }
+
+    /** Whether a case gets a memory operand; where the operands allow but one of the forms, the other is rare. */
+    private boolean memory(InstructionRow row) {
+        if (row.mod() != InstructionRow.ANY_MOD) {
+            return row.mod() == InstructionRow.MEMORY;
+        }
+        boolean register = row.operands().stream().anyMatch(o -> o.startsWith("U") || o.startsWith("N"));
+        boolean only = row.operands().stream().anyMatch(o -> o.startsWith("M"));
+        return register || only ? only != chance(32) : chance(2);
     }
 
     private static boolean bitString(InstructionRow row) {
@@ -568,7 +610,7 @@ final class OracleCases {
     /** An address in the window, often at the boundary of the two pages. */
     private long near(boolean anywhere) {
         return !anywhere && chance(3)
-                ? Oracle.DATA + 4096 - random.nextInt(20)
+                ? Oracle.DATA + 4096 - random.nextInt(36)
                 : Oracle.WINDOW_START + random.nextInt(160, Oracle.WINDOW - 160);
     }
 
@@ -576,7 +618,7 @@ final class OracleCases {
 
     private byte[] image(InstructionRow row) {
         char kind = kind(row);
-        ByteBuffer b = ByteBuffer.allocate(512).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer b = ByteBuffer.allocate(Oracle.XSAVE).order(ByteOrder.LITTLE_ENDIAN);
         boolean x87 = row.source().startsWith("instructions-x87");
         int control = chance(2)
                 ? 0x37f
@@ -601,6 +643,7 @@ final class OracleCases {
         }
         for (int i = 0; i < 32; i++) {
             b.putLong(160 + i * 8, word(kind));
+            b.putLong(Oracle.YMM_HIGH + i * 8, word(kind));
         }
         if (chance(4)) {
             // equal operands
@@ -608,6 +651,7 @@ final class OracleCases {
             for (int i = 0; i < 16; i += chance(2) ? 1 : 2) {
                 b.putLong(160 + i * 16, b.getLong(160 + from * 16));
                 b.putLong(168 + i * 16, b.getLong(168 + from * 16));
+                b.putLong(Oracle.YMM_HIGH + i * 16, b.getLong(Oracle.YMM_HIGH + from * 16));
             }
         }
         return b.array();
@@ -643,7 +687,7 @@ final class OracleCases {
         } else if (m.equals("LDMXCSR")) {
             b.putInt(at, random.nextInt(chance(4) ? 0x20000 : 0x10000));
         } else if (m.equals("FXRSTOR") && at + 512 <= Oracle.WINDOW) {
-            b.put(at, image(row));
+            b.put(at, image(row), 0, 512);
             b.putLong(at + 8, 0).putLong(at + 16, 0);
         } else if (m.startsWith("CMPXCHG") && chance(2)) {
             b.putLong(at, integer());

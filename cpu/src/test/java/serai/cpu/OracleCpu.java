@@ -34,7 +34,7 @@ final class OracleCpu {
 
     /** The vCPU, in ring 3 of 64-bit mode with x87 and SSE in use. */
     Cpu ready() {
-        byte[] fx = new byte[512];
+        byte[] fx = new byte[Oracle.XSAVE];
         view(fx).putShort(0, (short) 0x37f).putInt(24, 0x1f80);
         load(new Oracle.State(-1, Oracle.CODE_START, 2, new long[16], fx, new byte[Oracle.WINDOW]));
         return cpu;
@@ -66,6 +66,10 @@ final class OracleCpu {
         byte[] data = memory.read(Oracle.WINDOW_START, Oracle.WINDOW);
         byte[] fx = c.before().fx().clone();
         XsaveImage.saveLegacy(cpu, fx, 16, true);
+        ByteBuffer b = view(fx);
+        for (int i = 0; i < 32; i++) {
+            b.putLong(Oracle.YMM_HIGH + i * 8, cpu.vec[i / 2 * 8 + 2 + i % 2]);
+        }
         return new Oracle.State(vector, cpu.rip, cpu.flags(), java.util.Arrays.copyOf(cpu.r, 16), fx, data);
     }
 
@@ -121,6 +125,10 @@ final class OracleCpu {
         cpu.arithmeticFlags(s.rflags());
         cpu.flagsRest = (int) s.rflags() & ~CpuRegisters.ARITHMETIC | 2;
         XsaveImage.restoreLegacy(cpu, s.fx(), 16, true);
+        ByteBuffer b = view(s.fx());
+        for (int i = 0; i < 32; i++) {
+            cpu.vec[i / 2 * 8 + 2 + i % 2] = b.getLong(Oracle.YMM_HIGH + i * 8);
+        }
     }
 
     /** Little-endian view of bytes. */

@@ -45,6 +45,11 @@ final class OracleTest {
     }
 
     @Test
+    void avxRowsAgreeWithTheProcessor() throws Exception {
+        check("instructions-avx", 60);
+    }
+
+    @Test
     void x87RowsAgreeWithTheProcessor() throws Exception {
         check("instructions-x87", 60);
     }
@@ -254,6 +259,11 @@ final class OracleTest {
             if (x != y && !(approximate && close(x, y))) {
                 unequal(s, "xmm" + i / 2 + (i % 2 == 0 ? "l" : "h"), x, y);
             }
+            x = a.getLong(Oracle.YMM_HIGH + i * 8);
+            y = b.getLong(Oracle.YMM_HIGH + i * 8);
+            if (x != y && !(approximate && close(x, y))) {
+                unequal(s, "ymm" + i / 2 + (i % 2 == 0 ? "l" : "h"), x, y);
+            }
         }
         // a CALL to a non-canonical address: processors have pushed when they fault, the manual has not
         boolean calls = c.row().mnemonic().equals("CALLN") && want.vector() >= 0;
@@ -316,6 +326,10 @@ final class OracleTest {
             s.append(" mxcsr %x rax %x".formatted(f.getInt(24), c.before().gpr()[0]));
             for (int i = 0; i < 16; i++) {
                 s.append(" %x:%x".formatted(f.getLong(168 + i * 16), f.getLong(160 + i * 16)));
+                if (!c.row().vex().isEmpty()) {
+                    int high = Oracle.YMM_HIGH + i * 16;
+                    s.append("(%x:%x)".formatted(f.getLong(high + 8), f.getLong(high)));
+                }
             }
         }
         s.append(" rflags %x".formatted(c.before().rflags()));
