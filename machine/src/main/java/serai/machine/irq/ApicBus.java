@@ -29,6 +29,7 @@ public final class ApicBus implements MsiSink {
             deliver(
                     (int) (address >>> 12) & 0xff,
                     (address & 4) != 0,
+                    false,
                     data >>> 8 & 7,
                     data & 0xff,
                     (data & 0x8000) != 0);
@@ -39,12 +40,13 @@ public final class ApicBus implements MsiSink {
      * Delivers to the APICs that a destination names.
      *
      * @param logical whether {@code destination} is a logical one
+     * @param wide whether it is of 32 bits, from an x2APIC
      * @param mode a delivery mode
      */
-    void deliver(int destination, boolean logical, int mode, int vector, boolean level) {
+    void deliver(int destination, boolean logical, boolean wide, int mode, int vector, boolean level) {
         LocalApic lowest = null;
         for (LocalApic a : apics) {
-            if (!a.matches(destination, logical)) {
+            if (!a.matches(destination, logical, wide)) {
                 continue;
             }
             if (mode != LOWEST) {

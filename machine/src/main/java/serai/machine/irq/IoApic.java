@@ -60,7 +60,7 @@ public final class IoApic implements Device<IoApicState>, MmioDevice {
         long e = entries[n];
         int mode = (int) (e >>> 8) & 7;
         if (mode != ApicBus.EXTINT) {
-            bus.deliver((int) (e >>> 56), (e & LOGICAL) != 0, mode, (int) e & 0xff, level);
+            bus.deliver((int) (e >>> 56), (e & LOGICAL) != 0, false, mode, (int) e & 0xff, level);
         }
     }
 

@@ -23,7 +23,7 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
     /** Registers by number: the offset in the page divided by 16. */
     private static final int ID = 2, VERSION = 3, TPR = 8, APR = 9, PPR = 0xa, EOI = 0xb, LDR = 0xd, DFR = 0xe;
 
-    private static final int SVR = 0xf, ISR = 0x10, TMR = 0x18, IRR = 0x20, ESR = 0x28, LVT_CMCI = 0x2f, ICR_LOW = 0x30;
+    private static final int SVR = 0xf, ISR = 0x10, TMR = 0x18, IRR = 0x20, ESR = 0x28, ICR_LOW = 0x30;
     private static final int ICR_HIGH = 0x31, LVT_TIMER = 0x32, LVT_THERMAL = 0x33, LVT_PERF = 0x34, LVT_LINT0 = 0x35;
     private static final int LVT_LINT1 = 0x36,
             LVT_ERROR = 0x37,
@@ -100,24 +100,30 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
 
     @Override
     public void reset() {
-        java.util.Arrays.fill(r, 0);
         apicBase = 0xfee00000L | BASE_ENABLE | (index == 0 ? BASE_BSP : 0);
+        resetRegisters();
         r[ID] = index << 24;
+        nmi = false;
+        init = false;
+        startup = -1;
+        update();
+    }
+
+    /** What an INIT resets (11.4.7.3): all registers but the id, and no more than registers. */
+    private void resetRegisters() {
+        int id = r[ID];
+        java.util.Arrays.fill(r, 0);
+        r[ID] = id;
         r[VERSION] = 5 << 16 | 0x14;
         r[DFR] = -1;
         r[SVR] = 0xff;
         for (int l = LVT_TIMER; l <= LVT_ERROR; l++) {
             r[l] = MASKED;
         }
-        r[LVT_CMCI] = 0;
         timer.cancel();
         tscDeadline = 0;
         timerStart = 0;
         pendingErrors = 0;
-        nmi = false;
-        init = false;
-        startup = -1;
-        update();
     }
 
     @Override
@@ -230,19 +236,25 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
         }
     }
 
-    boolean matches(int destination, boolean logical) {
+    /**
+     * Whether a destination names this one.
+     *
+     * @param destination 32 bits; all ones are everybody, and so is the byte 0xff, which is all that a message or an xAPIC has for it
+     * @param wide from an x2APIC's ICR, where 0xff is an id or a set of eight like any other (SDM vol. 3, 11.12.9)
+     */
+    boolean matches(int destination, boolean logical, boolean wide) {
         if (!enabled()) {
             return false;
         }
         if (x2()) {
-            if (destination == -1 || destination == 0xff) {
+            if (destination == -1 || destination == 0xff && !wide) {
                 return true;
             }
             return logical
                     ? destination >>> 16 == index >>> 4 && (destination & 1 << (index & 15)) != 0
                     : destination == index;
         }
-        if (destination == -1 || (destination & 0xff) == 0xff) {
+        if (destination == -1 || destination == 0xff) {
             return true;
         }
         if (!logical) {
@@ -357,6 +369,7 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
         try {
             init = false;
             startup = -1;
+            resetRegisters();
             update();
             return true;
         } finally {
@@ -478,17 +491,27 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
         return switch (n) {
             case PPR -> priority();
             case CURRENT -> currentCount();
-            case APR, EOI, SELF -> 0;
+            case APR, EOI -> 0;
             case ID -> x2() ? index : r[ID];
             case LDR -> x2() ? index >>> 4 << 16 | 1 << (index & 15) : r[LDR];
             default -> {
-                if (n < ID || n > 0x27 && n < ESR || n > ESR && n < LVT_CMCI || n > CURRENT && n < DIVIDE) {
+                if (!exists(n)) {
                     error(ESR_REGISTER);
                     yield 0;
                 }
                 yield r[n];
             }
         };
+    }
+
+    /** Whether there is a register: SDM vol. 3, table 11-1, without CMCI, as the version register tells of six LVT entries. */
+    private static boolean exists(int n) {
+        return n == ID
+                || n == VERSION
+                || n >= TPR && n <= SVR && n != SVR - 3
+                || n >= ISR && n <= ESR
+                || n >= ICR_LOW && n <= CURRENT
+                || n == DIVIDE;
     }
 
     private void write(int n, int v) {
@@ -511,7 +534,7 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
                 pendingErrors = 0;
             }
             case ICR_LOW -> {
-                r[ICR_LOW] = v & 0xcdfff;
+                r[ICR_LOW] = v & 0xccfff;
                 send(r[ICR_HIGH] >>> 24);
             }
             case ICR_HIGH -> r[ICR_HIGH] = v & 0xff000000;
@@ -523,7 +546,7 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
                     tscDeadline = 0;
                 }
             }
-            case LVT_CMCI, LVT_THERMAL, LVT_PERF -> r[n] = lvt(v, 0x107ff);
+            case LVT_THERMAL, LVT_PERF -> r[n] = lvt(v, 0x107ff);
             case LVT_LINT0, LVT_LINT1 -> r[n] = lvt(v, 0x1a7ff);
             case LVT_ERROR -> r[n] = lvt(v, 0x100ff);
             case INITIAL -> {
@@ -534,7 +557,7 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
             }
             case DIVIDE -> r[DIVIDE] = v & 0xb;
             default -> {
-                if (n < ID || n >= r.length || n > DIVIDE) {
+                if (!exists(n)) {
                     error(ESR_REGISTER);
                 }
             }
@@ -570,7 +593,7 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
             return;
         }
         switch (icr >>> 18 & 3) {
-            case 0 -> bus.deliver(destination, (icr & 0x800) != 0, mode, vector, false);
+            case 0 -> bus.deliver(destination, (icr & 0x800) != 0, x2(), mode, vector, false);
             case 1 -> accept(mode, vector, false);
             default -> {
                 for (LocalApic a : bus.apics()) {
@@ -595,7 +618,7 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
                 return timerMode() == TSC_DEADLINE ? tscDeadline : 0;
             }
             int n = index - 0x800;
-            if (!x2() || n >= r.length || n == ICR_HIGH || n == DFR || n == EOI || n == SELF) {
+            if (!x2() || !exists(n) || n == APR || n == ICR_HIGH || n == DFR || n == EOI) {
                 throw GeneralProtection.FAULT;
             }
             long v = read(n) & 0xffffffffL;
@@ -620,24 +643,48 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
                 return;
             }
             int n = index - 0x800;
-            if (!x2() || n >= r.length || n == ICR_HIGH || n == DFR || n == ID || n == LDR) {
+            if (!x2() || (v & ~x2Writable(n)) != 0) {
                 throw GeneralProtection.FAULT;
             }
-            if (n == ICR_LOW) {
-                r[ICR_LOW] = (int) v & 0xcdfff;
-                r[ICR_HIGH] = (int) (v >>> 32);
-                send(r[ICR_HIGH]);
-                update();
-            } else if (v >>> 32 != 0) {
-                throw GeneralProtection.FAULT;
-            } else if (n == SELF) {
-                accept(ApicBus.FIXED, (int) v & 0xff, false);
-            } else {
-                write(n, (int) v);
+            switch (n) {
+                case ICR_LOW -> {
+                    r[ICR_LOW] = (int) v & 0xccfff;
+                    r[ICR_HIGH] = (int) (v >>> 32);
+                    send(r[ICR_HIGH]);
+                    update();
+                }
+                case SELF -> {
+                    // as by the ICR with the shorthand "self" (11.12.11)
+                    int vector = (int) v;
+                    if (vector < 16) {
+                        error(ESR_SEND_ILLEGAL);
+                        update();
+                    } else {
+                        accept(ApicBus.FIXED, vector, false);
+                    }
+                }
+                default -> write(n, (int) v);
             }
         } finally {
             lock.unlock();
         }
+    }
+
+    /** The bits that WRMSR may set in an x2APIC register; any other faults (11.12.1.3). Of one that is not there, or can only be read: none is. */
+    private static long x2Writable(int n) throws GeneralProtection {
+        return switch (n) {
+            case TPR, SELF -> 0xff;
+            case EOI, ESR -> 0;
+            case SVR -> 0x3ff; // bit 9, focus checking, does nothing
+            case ICR_LOW -> 0xffffffff_000cdfffL;
+            case LVT_TIMER -> 0x710ff;
+            case LVT_THERMAL, LVT_PERF -> 0x117ff;
+            case LVT_LINT0, LVT_LINT1 -> 0x1f7ff;
+            case LVT_ERROR -> 0x110ff;
+            case INITIAL -> 0xffffffffL;
+            case DIVIDE -> 0xb;
+            default -> throw GeneralProtection.FAULT;
+        };
     }
 
     private void writeBase(long v) throws GeneralProtection {

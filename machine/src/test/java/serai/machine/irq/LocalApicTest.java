@@ -141,6 +141,7 @@ class LocalApicTest {
         static final int NMI = 4 << 8;
         static final int LEVEL = 0xc000;
         static final int LOWEST = 1 << 8;
+        static final int INIT = 5 << 8;
     }
 
     @Test
@@ -532,14 +533,21 @@ class LocalApicTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {0x80e, 0x831, 0x8ff})
+    @ValueSource(
+            ints = {
+                0x800, 0x801, 0x804, 0x809, 0x80b, 0x80c, 0x80e, 0x829, 0x82f, 0x831, 0x83a, 0x83d, 0x83f, 0x840, 0x8ff
+            })
     void s11_12_1_2_x2apic_readsOfWhatIsNotThereFault(int index) {
         x2apic();
         assertThrows(GeneralProtection.class, () -> apic.readMsr(index));
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {0x802, 0x80d, 0x80e, 0x831, 0x8ff})
+    @ValueSource(
+            ints = {
+                0x800, 0x802, 0x803, 0x804, 0x809, 0x80a, 0x80c, 0x80d, 0x80e, 0x810, 0x817, 0x818, 0x820, 0x827, 0x829,
+                0x82f, 0x831, 0x839, 0x83a, 0x83d, 0x840, 0x8ff
+            })
     void s11_12_1_2_x2apic_writesOfWhatCanNotBeWrittenFault(int index) {
         x2apic();
         assertThrows(GeneralProtection.class, () -> apic.writeMsr(index, 0));
@@ -556,6 +564,169 @@ class LocalApicTest {
         msr(0x80b, 0);
         assertFalse(apic.pending());
         assertThrows(GeneralProtection.class, () -> apic.writeMsr(0x808, 1L << 32));
+    }
+
+    /** Register, a value that is all right, one that has a reserved bit. */
+    @ParameterizedTest
+    @CsvSource({
+        "0x808, 0xff, 0x100",
+        "0x80b, 0, 1",
+        "0x80f, 0x1ff, 0x1000",
+        "0x828, 0, 1",
+        "0x830, 0xc4041, 0x10000",
+        "0x830, 0x44041, 0x2000",
+        "0x830, 0x44041, 0x100000",
+        "0x832, 0x500ff, 0x80000",
+        "0x833, 0x107ff, 0x20000",
+        "0x834, 0x107ff, 0x800",
+        "0x835, 0x1a7ff, 0x20000",
+        "0x836, 0x1a7ff, 0x800",
+        "0x837, 0x100ff, 0x100",
+        "0x838, 0xffffffff, 0x100000000",
+        "0x83e, 0xb, 4",
+        "0x83f, 0xff, 0x100",
+    })
+    void s11_12_1_3_x2apic_reservedBitsFault(int index, long good, long bad) {
+        x2apic();
+        msr(index, good);
+        assertThrows(GeneralProtection.class, () -> apic.writeMsr(index, bad));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            ints = {
+                0x802, 0x803, 0x808, 0x80a, 0x80d, 0x80f, 0x810, 0x817, 0x818, 0x81f, 0x820, 0x827, 0x828, 0x830, 0x832,
+                0x833, 0x834, 0x835, 0x836, 0x837, 0x838, 0x839, 0x83e
+            })
+    void s11_12_1_2_x2apic_everyRegisterReads(int index) {
+        x2apic();
+        msr(index);
+        msr(0x828, 0);
+        assertEquals(0, msr(0x828), "without an error");
+    }
+
+    @Test
+    void s11_12_11_x2apic_selfIpiOfAnIllegalVectorIsAnErrorInSending() {
+        x2apic();
+        msr(0x83f, 15);
+        assertFalse(apic.pending());
+        msr(0x828, 0);
+        assertEquals(0x20, msr(0x828));
+    }
+
+    @Test
+    void s11_6_1_deliveryStatusIsNotTheGuestsToSet() {
+        write(ICR, 0x45041);
+        assertEquals(0x44041, read(ICR));
+        x2apic();
+        msr(0x830, 0x45041);
+        assertEquals(0x44041, msr(0x830));
+    }
+
+    /** Sixteen CPUs and one, so that there is a second cluster. */
+    private LocalApic[] seventeen(ApicBus of) {
+        LocalApic[] all = new LocalApic[17];
+        for (int i = 0; i < all.length; i++) {
+            all[i] = new LocalApic(i, of, timers, lock);
+            all[i].writeMmio(SVR, 4, ENABLE);
+            try {
+                all[i].writeMsr(Msr.APIC_BASE, 0xfee00c00L);
+            } catch (GeneralProtection e) {
+                throw new AssertionError(e);
+            }
+        }
+        return all;
+    }
+
+    /** Who has an interrupt, a bit for each; takes it. */
+    private static int receivers(LocalApic[] all) {
+        int set = 0;
+        for (int i = 0; i < all.length; i++) {
+            if (all[i].externalPending()) {
+                set |= 1 << i;
+                all[i].acknowledge();
+            }
+        }
+        return set;
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "0x000000ff, true, 0xff", // eight of a cluster, not all
+        "0x0000ffff, true, 0xffff",
+        "0x00008001, true, 0x8001",
+        "0x00010001, true, 0x10000",
+        "0x00010002, true, 0",
+        "0x00020001, true, 0",
+        "0xffffffff, true, 0x1ffff",
+        "0xffffffff, false, 0x1ffff",
+        "0x00000010, false, 0x10000",
+        "0x000000ff, false, 0", // nobody's id
+        "0x00010001, false, 0",
+    })
+    void s11_12_10_x2apic_destinations(String destination, boolean logical, int receivers) throws GeneralProtection {
+        LocalApic[] all = seventeen(new ApicBus());
+        all[3].writeMsr(0x830, Long.decode(destination) << 32 | (logical ? 0x800 : 0) | 0x4041);
+        assertEquals(receivers, receivers(all));
+    }
+
+    @Test
+    void s11_12_10_x2apic_aMessageFor0xffIsForAll() {
+        ApicBus of = new ApicBus();
+        LocalApic[] all = seventeen(of);
+        of.send(0xfeeff000L, 0x41);
+        assertEquals(0x1ffff, receivers(all));
+    }
+
+    @Test
+    void s11_12_10_x2apic_logicalIdsAreMadeOfTheIds() throws GeneralProtection {
+        LocalApic[] all = seventeen(new ApicBus());
+        assertEquals(0x8000, all[15].readMsr(0x80d));
+        assertEquals(0x10001, all[16].readMsr(0x80d));
+        assertEquals(16, all[16].readMsr(0x802), "32 bits, not in the highest byte");
+    }
+
+    @Test
+    void s11_4_7_3_initResetsAllButIdAndMode() {
+        x2apic();
+        msr(0x832, 0x40040);
+        msr(Msr.TSC_DEADLINE, 9_000);
+        msr(0x808, 0x30);
+        msr(0x83f, 0x52);
+        bus.send(0xfee00000L, Msg.INIT);
+        assertTrue(apic.takeInit());
+        assertEquals(0, msr(0x808));
+        assertEquals(0xff, msr(0x80f));
+        assertEquals(MASKED, msr(0x832));
+        assertEquals(0, msr(0x822));
+        assertEquals(-1, apic.mmioBase(), "still an x2APIC");
+        clock.advance(timers, 10_000);
+        assertFalse(apic.pending());
+    }
+
+    @Test
+    void s11_5_4_1_deadline_isDisarmedByZeroByItsPassingAndByAnotherMode() {
+        x2apic();
+        msr(Msr.TSC_DEADLINE, 50);
+        assertEquals(0, msr(Msr.TSC_DEADLINE), "not in this mode");
+        msr(0x832, 0x40040);
+        msr(Msr.TSC_DEADLINE, 50);
+        msr(Msr.TSC_DEADLINE, 0);
+        clock.advance(timers, 100);
+        assertFalse(apic.pending());
+        msr(Msr.TSC_DEADLINE, 150);
+        clock.advance(timers, 50);
+        assertEquals(0x40, apic.acknowledge());
+        assertEquals(0, msr(Msr.TSC_DEADLINE));
+        msr(0x80b, 0);
+        msr(Msr.TSC_DEADLINE, 200);
+        msr(0x832, 0x40);
+        msr(0x832, 0x40040);
+        clock.advance(timers, 1000);
+        assertFalse(apic.pending());
+        msr(Msr.TSC_DEADLINE, 1);
+        clock.advance(timers, 0);
+        assertEquals(0x40, apic.acknowledge(), "a past one is due at once");
     }
 
     @Test
