@@ -10,6 +10,10 @@ import serai.machine.time.Timers;
 /**
  * The MC146818A real-time clock with 128 bytes of CMOS memory at ports 0x70 and 0x71. The date is the guest clock's; a date the guest sets is
  * kept as a difference.
+ *
+ * <p>The divider chain is a function of the guest clock: 32,768 Hz, whose ends of periods and seconds fall where they fall, however late
+ * the host runs a timer. So interrupts do not drift. The flags of register C are found when somebody looks: those of interrupts that
+ * are off cost nothing, and a guest may poll them.
  */
 public final class Rtc implements Device<RtcState>, PortDevice {
     private static final int A = 0xa, B = 0xb, C = 0xc, D = 0xd, CENTURY = 0x32;
@@ -17,6 +21,9 @@ public final class Rtc implements Device<RtcState>, PortDevice {
     private static final long SECOND = 1_000_000_000L;
     /** The update takes 1,984 us with a 32,768-Hz crystal; UIP is set 244 us before. */
     private static final long UPDATE_NANOS = 2_228_000;
+
+    private static final int CRYSTAL = 32_768;
+    private static final int DAY = 86_400;
     /** The registers hold at most the year 25,755 (century and year 255). */
     private static final long MAX_OFFSET = 26_000L * 366 * 86_400;
 
@@ -28,6 +35,11 @@ public final class Rtc implements Device<RtcState>, PortDevice {
     private final long memory;
     private int index;
     private long offsetSeconds;
+    /** Nanoseconds that the divider chain is ahead of the guest clock, less than a second. */
+    private long phase;
+    /** When on the divider's clock the flags of register C were last brought up to date. */
+    private long flagsAt;
+
     private boolean irqLevel;
 
     /**
@@ -39,17 +51,32 @@ public final class Rtc implements Device<RtcState>, PortDevice {
         this.timers = timers;
         this.irq = irq;
         this.memory = memory;
-        second = timers.timer(this::secondPassed);
-        periodic = timers.timer(this::periodPassed);
+        second = timers.timer(this::passed);
+        periodic = timers.timer(this::passed);
         reset();
     }
 
-    private long seconds() {
-        return timers.clock().epochSeconds() + Math.floorDiv(timers.clock().nanos(), SECOND) + offsetSeconds;
+    private long divider() {
+        return timers.clock().nanos() + phase;
+    }
+
+    /** The date in seconds since 1970 at a time of the divider. */
+    private long seconds(long divider) {
+        return timers.clock().epochSeconds() + Math.floorDiv(divider, SECOND) + offsetSeconds;
     }
 
     private LocalDateTime date() {
-        return LocalDateTime.ofEpochSecond(seconds(), 0, ZoneOffset.UTC);
+        return LocalDateTime.ofEpochSecond(seconds(divider()), 0, ZoneOffset.UTC);
+    }
+
+    /** Whether the divider chain is held in reset: DV2 and DV1 set. */
+    private boolean held() {
+        return (cmos[A] & 0x60) == 0x60;
+    }
+
+    /** Whether the date stands still in its registers. */
+    private boolean stopped() {
+        return (cmos[B] & B_SET) != 0 || held();
     }
 
     private int encode(int v) {
@@ -72,7 +99,7 @@ public final class Rtc implements Device<RtcState>, PortDevice {
         if (port == 0x70) {
             return 0xff;
         }
-        if ((cmos[B] & B_SET) != 0 && (index <= 9 || index == CENTURY)) {
+        if (stopped() && (index <= 9 || index == CENTURY)) {
             return cmos[index] & 0xff;
         }
         return switch (index) {
@@ -86,6 +113,7 @@ public final class Rtc implements Device<RtcState>, PortDevice {
             case CENTURY -> encode(Math.floorMod(date().getYear() / 100, 100));
             case A -> cmos[A] & 0x7f | (updating() ? 0x80 : 0);
             case C -> {
+                update();
                 int v = cmos[C] & 0xff;
                 cmos[C] = 0;
                 updateIrq();
@@ -97,7 +125,7 @@ public final class Rtc implements Device<RtcState>, PortDevice {
     }
 
     private boolean updating() {
-        return (cmos[B] & B_SET) == 0 && Math.floorMod(timers.clock().nanos(), SECOND) > SECOND - UPDATE_NANOS;
+        return !stopped() && Math.floorMod(divider(), SECOND) > SECOND - UPDATE_NANOS;
     }
 
     @Override
@@ -107,36 +135,44 @@ public final class Rtc implements Device<RtcState>, PortDevice {
             index = v & 0x7f;
             return;
         }
+        update();
         switch (index) {
             case 0, 2, 4, 6, 7, 8, 9, CENTURY -> {
-                if ((cmos[B] & B_SET) == 0) {
+                boolean runs = !stopped();
+                if (runs) {
                     snapshot();
                 }
                 cmos[index] = (byte) v;
-                if ((cmos[B] & B_SET) == 0) {
+                if (runs) {
                     take();
                 }
             }
-            case A -> {
-                cmos[A] = (byte) (v & 0x7f);
-                armPeriodic();
-            }
-            case B -> {
-                boolean wasSet = (cmos[B] & B_SET) != 0;
-                if (!wasSet && (v & B_SET) != 0) {
-                    snapshot();
-                }
-                cmos[B] = (byte) v;
-                if (wasSet && (v & B_SET) == 0) {
-                    take();
-                }
-                armSecond();
-                armPeriodic();
-                updateIrq();
-            }
+            case A -> control(v & 0x7f, cmos[B]);
+            case B -> control(cmos[A], (v & B_SET) != 0 ? v & ~B_UPDATE : v);
             case C, D -> {}
             default -> cmos[index] = (byte) v;
         }
+    }
+
+    /** New values of registers A and B. */
+    private void control(int a, int b) {
+        boolean ran = !stopped();
+        boolean wasHeld = held();
+        if (ran && ((b & B_SET) != 0 || (a & 0x60) == 0x60)) {
+            snapshot();
+        }
+        cmos[A] = (byte) a;
+        cmos[B] = (byte) b;
+        if (wasHeld && !held()) {
+            // the first update comes half a second after the divider is let go
+            phase = Math.floorMod(SECOND / 2 - timers.clock().nanos(), SECOND);
+            flagsAt = divider();
+        }
+        if (!ran && !stopped()) {
+            take();
+        }
+        arm();
+        updateIrq();
     }
 
     /** Puts the running time into the registers, so that the guest can change them one by one. */
@@ -168,27 +204,41 @@ public final class Rtc implements Device<RtcState>, PortDevice {
                     h,
                     decode(cmos[2] & 0xff),
                     decode(cmos[0] & 0xff));
-            offsetSeconds += d.toEpochSecond(ZoneOffset.UTC) - seconds();
+            offsetSeconds += d.toEpochSecond(ZoneOffset.UTC) - seconds(divider());
         } catch (java.time.DateTimeException e) {
             System.getLogger("serai.rtc")
                     .log(System.Logger.Level.DEBUG, "rtc: the guest set no date: {0}", e.getMessage());
         }
     }
 
-    private void armSecond() {
-        second.cancel();
-        if ((cmos[B] & (B_UPDATE | B_ALARM)) != 0 && (cmos[B] & B_SET) == 0) {
-            second.arm((Math.floorDiv(timers.clock().nanos(), SECOND) + 1) * SECOND);
-        }
+    private void passed() {
+        update();
+        arm();
     }
 
-    private void secondPassed() {
-        LocalDateTime d = date();
-        cmos[C] |= B_UPDATE;
-        if (alarm(1, encode(d.getSecond())) && alarm(3, encode(d.getMinute())) && alarm(5, hour(d.getHour()))) {
-            cmos[C] |= B_ALARM;
+    /** Brings register C up to the present. */
+    private void update() {
+        long from = flagsAt;
+        long now = divider();
+        flagsAt = now;
+        if (held() || now <= from) {
+            return;
         }
-        armSecond();
+        int rate = cmos[A] & 15;
+        if (rate != 0 && ticks(now) >>> shift(rate) != ticks(from) >>> shift(rate)) {
+            cmos[C] |= B_PERIODIC;
+        }
+        long last = seconds(now);
+        long first = seconds(from) + 1;
+        if ((cmos[B] & B_SET) == 0 && first <= last) {
+            cmos[C] |= B_UPDATE;
+            for (long s = Math.max(first, last - DAY + 1); s <= last && (cmos[C] & B_ALARM) == 0; s++) {
+                LocalDateTime d = LocalDateTime.ofEpochSecond(s, 0, ZoneOffset.UTC);
+                if (alarm(1, encode(d.getSecond())) && alarm(3, encode(d.getMinute())) && alarm(5, hour(d.getHour()))) {
+                    cmos[C] |= B_ALARM;
+                }
+            }
+        }
         updateIrq();
     }
 
@@ -198,19 +248,33 @@ public final class Rtc implements Device<RtcState>, PortDevice {
         return a >= 0xc0 || a == now;
     }
 
-    private void armPeriodic() {
-        periodic.cancel();
-        int rate = cmos[A] & 15;
-        if (rate != 0 && (cmos[B] & B_PERIODIC) != 0) {
-            int shift = rate < 3 ? rate + 6 : rate - 1;
-            periodic.arm(timers.clock().nanos() + (SECOND << shift) / 32768);
-        }
+    /** Ticks of the crystal that have passed at a time of the divider. */
+    private static long ticks(long nanos) {
+        return nanos / SECOND * CRYSTAL + nanos % SECOND * CRYSTAL / SECOND;
     }
 
-    private void periodPassed() {
-        cmos[C] |= B_PERIODIC;
-        armPeriodic();
-        updateIrq();
+    /** A period of rate 1 to 15 in ticks, as a power of two. */
+    private static int shift(int rate) {
+        return rate < 3 ? rate + 6 : rate - 1;
+    }
+
+    /** Timers for the ends of the second and of the period that have an interrupt. */
+    private void arm() {
+        second.cancel();
+        periodic.cancel();
+        if (held()) {
+            return;
+        }
+        long now = divider();
+        if ((cmos[B] & (B_UPDATE | B_ALARM)) != 0 && (cmos[B] & B_SET) == 0) {
+            second.arm((now / SECOND + 1) * SECOND - phase);
+        }
+        int rate = cmos[A] & 15;
+        if (rate != 0 && (cmos[B] & B_PERIODIC) != 0) {
+            long next = (ticks(now) >>> shift(rate)) + 1 << shift(rate);
+            long nanos = next / CRYSTAL * SECOND + (next % CRYSTAL * SECOND + CRYSTAL - 1) / CRYSTAL;
+            periodic.arm(nanos - phase);
+        }
     }
 
     private void updateIrq() {
@@ -233,6 +297,8 @@ public final class Rtc implements Device<RtcState>, PortDevice {
         cmos[A] = 0x26;
         cmos[B] = B_24H;
         index = 0;
+        phase = 0;
+        flagsAt = divider();
         long base = Math.min(640, memory >>> 10);
         cmos[0x15] = (byte) base;
         cmos[0x16] = (byte) (base >>> 8);
@@ -251,18 +317,29 @@ public final class Rtc implements Device<RtcState>, PortDevice {
 
     @Override
     public RtcState save() {
-        return new RtcState(1, index, cmos.clone(), offsetSeconds, irqLevel, second.deadline(), periodic.deadline());
+        return new RtcState(
+                2,
+                index,
+                cmos.clone(),
+                offsetSeconds,
+                phase,
+                flagsAt,
+                irqLevel,
+                second.deadline(),
+                periodic.deadline());
     }
 
     @Override
     public void restore(RtcState s) {
-        if (s.version() != 1 || s.cmos().length != 128) {
+        if (s.version() != 2 || s.cmos().length != 128) {
             throw new IllegalArgumentException("RTC state of version " + s.version());
         }
         index = s.index() & 0x7f;
         System.arraycopy(s.cmos(), 0, cmos, 0, 128);
         // no further than the dates that a guest can set
         offsetSeconds = Math.clamp(s.offsetSeconds(), -MAX_OFFSET, MAX_OFFSET);
+        phase = Math.floorMod(s.phase(), SECOND);
+        flagsAt = s.flagsAt();
         irqLevel = s.irq();
         irq.set(irqLevel);
         second.restore(s.second());
