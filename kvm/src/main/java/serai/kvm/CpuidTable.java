@@ -35,7 +35,7 @@ final class CpuidTable {
         EnumSet<CpuFeature> all = EnumSet.noneOf(CpuFeature.class);
         for (Entry e : table) {
             for (CpuFeature f : CpuFeature.values()) {
-                if (f.leaf() == e.leaf && e.subleaf == 0 && f.in(e.value)) {
+                if (f.leaf() == e.leaf && f.subleaf() == e.subleaf && f.in(e.value)) {
                     all.add(f);
                 }
             }

@@ -19,15 +19,20 @@ public enum CpuFeature {
     SSE3(1, Register.ECX, 0),
     PCLMULQDQ(1, Register.ECX, 1),
     SSSE3(1, Register.ECX, 9),
+    FMA(1, Register.ECX, 12),
     CX16(1, Register.ECX, 13),
     SSE4_1(1, Register.ECX, 19),
     SSE4_2(1, Register.ECX, 20),
     MOVBE(1, Register.ECX, 22),
     POPCNT(1, Register.ECX, 23),
     AES(1, Register.ECX, 25),
+    XSAVE(1, Register.ECX, 26),
+    AVX(1, Register.ECX, 28),
+    F16C(1, Register.ECX, 29),
     RDRAND(1, Register.ECX, 30),
     FSGSBASE(7, Register.EBX, 0),
     BMI1(7, Register.EBX, 3),
+    AVX2(7, Register.EBX, 5),
     BMI2(7, Register.EBX, 8),
     RDSEED(7, Register.EBX, 18),
     ADX(7, Register.EBX, 19),
@@ -35,6 +40,9 @@ public enum CpuFeature {
     CLWB(7, Register.EBX, 24),
     SHA(7, Register.EBX, 29),
     RDPID(7, Register.ECX, 22),
+    XSAVEOPT(0xd, 1, Register.EAX, 0),
+    XSAVEC(0xd, 1, Register.EAX, 1),
+    XGETBV1(0xd, 1, Register.EAX, 2),
     RDTSCP(0x80000001, Register.EDX, 27),
     LAHF(0x80000001, Register.ECX, 0),
     LZCNT(0x80000001, Register.ECX, 5),
@@ -49,23 +57,39 @@ public enum CpuFeature {
     }
 
     private final int leaf;
+    private final int subleaf;
     private final Register register;
     private final int bit;
 
     CpuFeature(int leaf, Register register, int bit) {
+        this(leaf, 0, register, bit);
+    }
+
+    CpuFeature(int leaf, int subleaf, Register register, int bit) {
         this.leaf = leaf;
+        this.subleaf = subleaf;
         this.register = register;
         this.bit = bit;
     }
 
-    /** The CPUID leaf; its sub-leaf is 0. */
+    /** The CPUID leaf. */
     public int leaf() {
         return leaf;
     }
 
-    /** The feature's bit in a register of a leaf: 0 if it stands elsewhere. */
+    /** Its sub-leaf. */
+    public int subleaf() {
+        return subleaf;
+    }
+
+    /** The feature's bit in a register of sub-leaf 0 of a leaf: 0 if it stands elsewhere. */
     public int bit(int ofLeaf, Register of) {
-        return ofLeaf == leaf && of == register ? 1 << bit : 0;
+        return bit(ofLeaf, 0, of);
+    }
+
+    /** The feature's bit in a register of a sub-leaf: 0 if it stands elsewhere. */
+    public int bit(int ofLeaf, int ofSubleaf, Register of) {
+        return ofLeaf == leaf && ofSubleaf == subleaf && of == register ? 1 << bit : 0;
     }
 
     /** Whether the feature's leaf has it. */
@@ -89,7 +113,7 @@ public enum CpuFeature {
     public static Set<CpuFeature> of(CpuModel model) {
         EnumSet<CpuFeature> all = EnumSet.noneOf(CpuFeature.class);
         for (CpuFeature f : values()) {
-            if (f.in(model.cpuid(f.leaf, 0, 0))) {
+            if (f.in(model.cpuid(f.leaf, f.subleaf, 0))) {
                 all.add(f);
             }
         }
