@@ -64,6 +64,9 @@ abstract class CpuRegisters {
     long cr2;
     long cr3;
     long cr4;
+    /** Which extended states the system has switched on (XCR0). */
+    long xcr0 = 1;
+
     final long[] dr = {0, 0, 0, 0, 0xffff0ff0L, 0x400};
     int efer;
     int cpl;
@@ -73,7 +76,9 @@ abstract class CpuRegisters {
     int stackSize = 2;
 
     /** XMM/YMM/ZMM registers, eight words each (room to AVX-512): XMM n is words 8n (low) and 8n + 1 (high). */
-    final long[] vec = new long[32 * 8];
+    final long[] vec = new long[(32 + 1) * 8];
+    /** Index into {@link #vec} of room for a result that may yet come to nothing: VEX forms write their destination last. */
+    static final int SCRATCH = 32 * 8;
 
     int mxcsr = 0x1f80;
     final Fpu fpu = new Fpu();

@@ -27,7 +27,7 @@ final class Decoded {
         CR,
         /** A debug register. */
         DR,
-        /** An XMM register. */
+        /** An XMM register, or the YMM register that it is the low half of. */
         XMM,
         /** An MMX register. */
         MM,
@@ -64,6 +64,8 @@ final class Decoded {
     int rex;
     /** VEX.vvvv as a register number; 0 if there is none. */
     int vvvv;
+    /** Bytes of a vector: 16, or 32 with VEX.L. */
+    int vectorSize;
     /** The opcode byte (for rows with a register in it). */
     int opcode;
     /** The ModR/M byte, or 0. */
@@ -85,6 +87,8 @@ final class Decoded {
     int base;
     /** Index register 0 to 15, or {@link #NO_REG}. */
     int index;
+    /** Vector register whose elements are the indices (VSIB), 0 to 15; there is no {@link #index} then. */
+    int vectorIndex;
     /** Shift of the index, 0 to 3. */
     int scale;
 
@@ -107,6 +111,11 @@ final class Decoded {
 
     int rm() {
         return modrm & 7;
+    }
+
+    /** Whether the source or destination is in memory. */
+    boolean hasMemory() {
+        return isMem(0) || isMem(1) || isMem(2);
     }
 
     boolean isMem(int i) {

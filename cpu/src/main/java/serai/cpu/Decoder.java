@@ -50,6 +50,7 @@ final class Decoder {
     private int vexPrefix;
 
     private int vexLength;
+    private int vexW;
 
     /** A decoder for a CPU with these features. */
     Decoder(Set<CpuFeature> features) {
@@ -73,6 +74,7 @@ final class Decoder {
         d.rep = Decoded.NO_REP;
         d.rex = 0;
         d.vvvv = 0;
+        d.vectorSize = 16;
         d.segment = -1;
         d.modrm = 0;
         d.base = Decoded.NO_REG;
@@ -105,7 +107,7 @@ final class Decoder {
         int opcode = prefixes(d);
         int map = 0;
         vexPrefix = -1;
-        if ((opcode & 0xfe) == 0xc4 && d.codeSize >= 4) {
+        if ((opcode & 0xfe) == 0xc4) {
             map = vex(d, opcode == 0xc4);
             if (map < 0 || map > 3) {
                 return Result.UNDEFINED;
@@ -154,7 +156,11 @@ final class Decoder {
         }
         d.segmentOverride = d.segment >= 0;
         if (modrm && d.mod() != 3 && !row.has("modIgnored")) {
-            memory(d);
+            boolean vsib = row.has("vsib");
+            if (vsib && (d.addrSize == 2 || d.rm() != 4)) {
+                return Result.UNDEFINED;
+            }
+            memory(d, vsib);
         }
         if (d.segment < 0) {
             d.segment = CpuRegisters.DS;
@@ -169,7 +175,7 @@ final class Decoder {
             }
         }
         d.length = at;
-        if (d.vvvv != 0 && operands.stream().noneMatch(o -> o.charAt(0) == 'B')) {
+        if (d.vvvv != 0 && operands.stream().noneMatch(o -> o.charAt(0) == 'B' || o.charAt(0) == 'H')) {
             return Result.UNDEFINED;
         }
         if (d.lock && !(row.has("lock") && d.kind[0] == Kind.MEM)) {
@@ -179,7 +185,9 @@ final class Decoder {
     }
 
     /**
-     * A VEX prefix (SDM vol. 2, 2.3.5) after its first byte: leaves what it tells as a REX prefix would.
+     * A VEX prefix (SDM vol. 2, 2.3.5) after its first byte: leaves what it tells as a REX prefix would. Outside 64-bit mode
+     * it stands where LDS and LES would have a register for memory. That real-address and virtual-8086 mode don't
+     * know it is the node's affair ({@link NodeFactory}): a block serves 16-bit code of all modes.
      *
      * @return the opcode map; 0 if it is LDS or LES instead; -1 if it is undefined
      */
@@ -195,12 +203,14 @@ final class Decoder {
         int map = three ? b & 31 : 1;
         int last = three ? next() : b & 0x7f;
         vexLength = last >>> 2 & 1;
+        vexW = three ? last >>> 7 : 0;
+        d.vectorSize = vexLength != 0 ? 32 : 16;
         vexPrefix = VEX_PREFIXES[last & 3];
         d.vvvv = ~last >>> 3 & 15;
         if (d.codeSize == 8) {
             d.rex = 0x40 | (last & 0x80) >>> 4 | (three ? ~b >>> 5 & 7 : (~b >>> 7 & 1) << 2);
         } else {
-            d.vvvv &= 7; // registers 8 to 15 and W are not there
+            d.vvvv &= 7; // there are no registers 8 to 15, and no operands that W would make wider
         }
         return map == 0 ? -1 : map;
     }
@@ -255,13 +265,14 @@ final class Decoder {
     }
 
     private @Nullable InstructionRow choose(InstructionRow[] rows, Decoded d) {
+        int w = vexPrefix >= 0 ? vexW : d.rex >>> 3 & 1;
         int pp = vexPrefix >= 0 ? vexPrefix : d.rep != Decoded.NO_REP ? d.rep : has66 ? 0x66 : 0;
         boolean long64 = d.codeSize == 8;
         for (InstructionRow row : rows) {
             if (!prefixFits(row.prefix(), pp)) {
                 continue;
             }
-            if (row.rexW() != InstructionRow.ANY_W && row.rexW() != (d.rex >>> 3 & 1)) {
+            if (row.rexW() != InstructionRow.ANY_W && row.rexW() != w) {
                 continue;
             }
             CpuFeature needs = row.needs();
@@ -278,7 +289,7 @@ final class Decoder {
                     || row.mod() == InstructionRow.REGISTER && d.mod() != 3) {
                 continue;
             }
-            if (vexPrefix >= 0 && !row.vexFits(vexLength, d.rex >>> 3 & 1)) {
+            if (vexPrefix >= 0 && !row.vexFits(vexLength)) {
                 continue;
             }
             if (row.has(long64 ? "i64" : "o64")) {
@@ -291,7 +302,8 @@ final class Decoder {
 
     // ---- ModR/M, SIB: SDM vol. 2, 2.1.5 ----
 
-    private void memory(Decoded d) {
+    /** @param vsib whether the index is a vector register: any of them, there is no encoding for none */
+    private void memory(Decoded d, boolean vsib) {
         boolean stackDefault = false;
         if (d.addrSize == 2) {
             int rm = d.rm();
@@ -317,8 +329,9 @@ final class Decoder {
                 int sib = next();
                 d.scale = sib >>> 6;
                 int index = sib >>> 3 & 7 | (d.rex & 2) << 2;
-                d.index = index == 4 ? Decoded.NO_REG : index;
-                if (d.index == Decoded.NO_REG) {
+                d.index = vsib || index == 4 ? Decoded.NO_REG : index;
+                d.vectorIndex = index;
+                if (d.index == Decoded.NO_REG && !vsib) {
                     d.scale = 0;
                 }
                 int base = sib & 7;
@@ -374,7 +387,8 @@ final class Decoder {
             case "y" -> d.codeSize == 8 && d.opSize == 8 ? 8 : 4;
             case "p" -> d.opSize + 2;
             case "s" -> d.codeSize == 8 ? 10 : 6;
-            case "x", "dq" -> 16;
+            case "x" -> d.vectorSize;
+            case "dq" -> 16;
             case "t" -> 10;
             default -> 0;
         };
@@ -508,6 +522,11 @@ final class Decoder {
                 return isRegister ? register(d, i, Kind.XMM, rm, size) : mem(d, i, size);
             case 'U':
                 return isRegister && register(d, i, Kind.XMM, rm, size);
+            case 'H':
+                return register(d, i, Kind.XMM, d.vvvv, size);
+            case 'L': // in the high bits of an immediate byte
+                d.immediate = immediate(1);
+                return register(d, i, Kind.XMM, (int) d.immediate >>> 4 & (d.codeSize == 8 ? 15 : 7), size);
             case 'P':
                 return register(d, i, Kind.MM, d.reg(), size);
             case 'Q':

@@ -18,7 +18,13 @@ import serai.machine.engine.CpuFeature;
  */
 final class InstructionTable {
     private static final String[] FILES = {
-        "instructions-base.tab", "instructions-x87.tab", "instructions-sse.tab", "instructions-sse4.tab"
+        "instructions-base.tab",
+        "instructions-x87.tab",
+        "instructions-sse.tab",
+        "instructions-sse4.tab",
+        "instructions-avx.tab",
+        "instructions-avx2.tab",
+        "instructions-fma.tab"
     };
 
     /** The table of this program. */
@@ -70,7 +76,7 @@ final class InstructionTable {
                 int hash = line.indexOf('#');
                 String text = (hash < 0 ? line : line.substring(0, hash)).strip();
                 if (!text.isEmpty()) {
-                    rows.add(parse(text, file + ":" + n));
+                    rows.add(parse(text, file + ":" + n, rows.size()));
                 }
             }
         } catch (IOException e) {
@@ -87,8 +93,14 @@ final class InstructionTable {
         return null;
     }
 
+    private static int vexLength(String vex) {
+        return vex.contains(".LIG.") || vex.contains(".LX.")
+                ? InstructionRow.ANY_LENGTH
+                : vex.contains(".256.") || vex.contains(".L1.") ? 1 : 0;
+    }
+
     /** Columns are separated by '|': encoding | mnemonic | operands | attributes. */
-    private static InstructionRow parse(String line, String source) {
+    private static InstructionRow parse(String line, String source, int number) {
         String[] column = line.split("\\|", -1);
         if (column.length != 4) {
             throw new IllegalStateException(source + ": four columns are due");
@@ -114,8 +126,9 @@ final class InstructionTable {
                 case "reg" -> mod = InstructionRow.REGISTER;
                 case "+r" -> plusReg = true;
                 default -> {
-                    if (word.startsWith("VEX.") || word.startsWith("EVEX.")) {
+                    if (word.startsWith("VEX.")) {
                         vex = word;
+                        rexW = word.endsWith(".W0") ? 0 : word.endsWith(".W1") ? 1 : InstructionRow.ANY_W;
                         map = word.contains(".0F38.") ? 2 : word.contains(".0F3A.") ? 3 : 1;
                         prefix = word.contains(".66.")
                                 ? 0x66
@@ -144,10 +157,13 @@ final class InstructionTable {
         if (opcode < 0) {
             throw new IllegalStateException(source + ": no opcode");
         }
+        String mnemonic = column[1].strip();
         String operands = column[2].strip();
         String attributes = column[3].strip();
         return new InstructionRow(
-                column[1].strip(),
+                number,
+                mnemonic,
+                !vex.isEmpty() && mnemonic.startsWith("V") ? mnemonic.substring(1) : mnemonic,
                 map,
                 opcode,
                 plusReg,
@@ -158,6 +174,7 @@ final class InstructionTable {
                 rm,
                 mod,
                 vex,
+                vexLength(vex),
                 operands.isEmpty() ? List.of() : List.of(operands.split(",")),
                 attributes.isEmpty() ? List.of() : List.of(attributes.split(" +")),
                 needs(attributes),

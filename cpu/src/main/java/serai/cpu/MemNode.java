@@ -48,6 +48,17 @@ abstract class MemNode extends Node {
         };
     }
 
+    /** The linear address of what stands {@code extra} bytes past the operand, after segment checks. */
+    final long address(Cpu c, long extra) {
+        long a = c.r[base] + (c.r[index] << scale) + disp + extra;
+        a = switch (addrSize) {
+            case 8 -> a;
+            case 4 -> a & 0xffffffffL;
+            default -> a & 0xffff;
+        };
+        return long64 ? c.segBase(segment) + a : c.linear(segment, a, size, write);
+    }
+
     /** The linear address, after segment checks. */
     final long address(Cpu c) {
         if (flat) {

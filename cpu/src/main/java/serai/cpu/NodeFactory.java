@@ -6,6 +6,9 @@ import org.jspecify.annotations.Nullable;
 final class NodeFactory {
     /** The node; a row that nobody implements raises #UD. */
     static Node make(Decoded d) {
+        if (d.row.isVex()) {
+            return vex(d);
+        }
         Node n = integer(d);
         if (n == null) {
             n = MiscNodes.make(d);
@@ -26,6 +29,18 @@ final class NodeFactory {
             n = X87Nodes.make(d);
         }
         return n == null ? new SystemNodes.Raise(CpuSegments.UD) : n;
+    }
+
+    private static Node vex(Decoded d) {
+        Node n = VexNodes.make(d);
+        if (n == null) {
+            n = ExtensionNodes.make(d);
+        }
+        if (n == null) {
+            n = new SystemNodes.Raise(CpuSegments.UD);
+        }
+        // 64-bit code is never real-address or virtual-8086 mode's
+        return d.codeSize == 8 ? n : new VexNodes.ProtectedOnly(n);
     }
 
     private static @Nullable Node integer(Decoded d) {

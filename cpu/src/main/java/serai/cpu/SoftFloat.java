@@ -30,6 +30,7 @@ final class SoftFloat {
 
     /** A format of memory and registers. */
     enum Format {
+        HALF(11, 5),
         SINGLE(24, 8),
         DOUBLE(53, 11),
         EXTENDED(64, 15);
@@ -123,6 +124,7 @@ final class SoftFloat {
     final Num a = new Num();
     final Num b = new Num();
     final Num r = new Num();
+    private final Num addend = new Num();
 
     int rounding;
     /** Exceptions that are masked. */
@@ -137,6 +139,14 @@ final class SoftFloat {
     boolean nearest;
     /** PE need not be found: it is set in MXCSR already. */
     boolean inexactKnown;
+
+    /**
+     * The flags of several operations are gathered in {@link #collected} before any of them counts: elements in both halves of a
+     * YMM register raise exceptions together.
+     */
+    boolean collecting;
+
+    int collected;
 
     private int mxcsr = -1;
 
@@ -155,6 +165,12 @@ final class SoftFloat {
             inexactKnown = (value & PE) != 0;
         }
         return this;
+    }
+
+    /** Starts an SSE operation in parts. */
+    void collect() {
+        collecting = true;
+        collected = 0;
     }
 
     /** Starts an x87 operation under a control word. */
@@ -302,31 +318,46 @@ final class SoftFloat {
             }
             return true;
         }
-        boolean swap = a.exp < b.exp || a.exp == b.exp && Long.compareUnsigned(a.sig, b.sig) < 0;
+        int order = Long.compareUnsigned(a.sig, b.sig);
+        order = order != 0 ? order : Long.compareUnsigned(a.low, b.low);
+        boolean swap = a.exp < b.exp || a.exp == b.exp && order < 0;
         Num big = swap ? b : a;
         Num small = swap ? a : b;
         r.set(Kind.FINITE, swap ? signOfB : a.sign);
         int shift = big.exp - small.exp;
-        long high = shift < 64 ? small.sig >>> shift : 0;
-        long low = shift == 0
-                ? 0
-                : shift < 64
-                        ? small.sig << 64 - shift
-                        : shift == 64 ? small.sig : shift < 128 ? small.sig >>> shift - 64 : 0;
-        boolean sticky = shift >= 128 || shift > 64 && small.sig << 128 - shift != 0;
-        low |= sticky ? 1 : 0;
+        long high = 0;
+        long low = 0;
+        // what falls off past the 128 bits
+        long lost = 1;
+        if (shift == 0) {
+            high = small.sig;
+            low = small.low;
+            lost = 0;
+        } else if (shift < 64) {
+            high = small.sig >>> shift;
+            low = small.sig << 64 - shift | small.low >>> shift;
+            lost = small.low << 64 - shift;
+        } else if (shift == 64) {
+            low = small.sig;
+            lost = small.low;
+        } else if (shift < 128) {
+            low = small.sig >>> shift - 64;
+            lost = small.sig << 128 - shift | small.low;
+        }
+        low |= lost != 0 ? 1 : 0;
         r.exp = big.exp;
         if (a.sign == signOfB) {
-            r.sig = big.sig + high;
-            r.low = low;
-            if (Long.compareUnsigned(r.sig, high) < 0) {
+            r.low = big.low + low;
+            boolean carryIn = Long.compareUnsigned(r.low, low) < 0;
+            r.sig = big.sig + high + (carryIn ? 1 : 0);
+            if (Long.compareUnsigned(r.sig, high) < 0 || carryIn && r.sig == high) {
                 r.low = r.sig << 63 | r.low >>> 1 | r.low & 1;
                 r.sig = r.sig >>> 1 | Long.MIN_VALUE;
                 r.exp++;
             }
         } else {
-            r.low = -low;
-            r.sig = big.sig - high - (low != 0 ? 1 : 0);
+            r.low = big.low - low;
+            r.sig = big.sig - high - (Long.compareUnsigned(big.low, low) < 0 ? 1 : 0);
             normalize();
             if (r.sig == 0) {
                 r.set(Kind.ZERO, rounding == DOWN);
@@ -610,6 +641,47 @@ final class SoftFloat {
             }
             if (!unmasked()) {
                 round(f);
+            }
+        }
+        flags |= before;
+        return pack(r, f);
+    }
+
+    /**
+     * VFMADD213SD and its like on one element: {@code x * y + z} with one rounding.
+     *
+     * @param negateProduct whether the product's sign is turned, if it is a number
+     * @param negateAddend whether the addend's is
+     */
+    long fused(Format f, long x, long y, long z, boolean negateProduct, boolean negateAddend) {
+        unpack(a, x, f);
+        unpack(b, y, f);
+        unpack(addend, z, f);
+        int before = flags;
+        flags = 0;
+        if (a.isNan() || b.isNan() || addend.isNan()) {
+            if (a.kind == Kind.SIGNALING_NAN || b.kind == Kind.SIGNALING_NAN || addend.kind == Kind.SIGNALING_NAN) {
+                flags |= IE;
+            }
+            r.set(a.isNan() ? a : b.isNan() ? b : addend);
+            r.quiet();
+        } else {
+            boolean denormal = a.denormal || b.denormal || addend.denormal;
+            boolean valid = multiply();
+            if (valid) {
+                a.set(r);
+                a.sign ^= negateProduct;
+                b.set(addend);
+                valid = add(b.sign != negateAddend);
+            }
+            if (!valid) {
+                flags |= IE;
+                r.setIndefinite();
+            } else {
+                flags |= denormal ? DE : 0;
+                if (!unmasked()) {
+                    round(f);
+                }
             }
         }
         flags |= before;

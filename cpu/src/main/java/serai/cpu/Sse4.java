@@ -10,7 +10,7 @@ final class Sse4 {
 
     static @Nullable VectorOp op(Decoded d) {
         int imm = (int) d.immediate & 0xff;
-        String m = d.row.mnemonic();
+        String m = d.row.operation();
         if (m.startsWith("PMOVSX") || m.startsWith("PMOVZX")) {
             return extend(bits(m.charAt(6)), bits(m.charAt(7)), m.charAt(4) == 'S');
         }
@@ -60,7 +60,7 @@ final class Sse4 {
                     c.vec[x] = differences(a, b, low, high, imm, 0);
                     c.vec[x + 1] = differences(a, b, low, high, imm, 4);
                 };
-            case "INSERTPS" -> insertSingle(imm, d.isMem(1));
+            case "INSERTPS" -> insertSingle(imm, d.hasMemory());
             case "ROUNDPS", "ROUNDSS" -> {
                 boolean packed = m.equals("ROUNDPS");
                 yield (c, x, low, high) -> {
@@ -122,21 +122,21 @@ final class Sse4 {
         return r;
     }
 
-    private static long bytesOf(long mask) {
+    static long bytesOf(long mask) {
         return (mask >>> 7 & 0x0101010101010101L) * 0xff;
     }
 
-    private static long dwordsOf(long mask) {
+    static long dwordsOf(long mask) {
         return (mask >>> 31 & 0x0000000100000001L) * 0xffffffffL;
     }
 
-    private static void blend(Cpu c, int x, long low, long high, long lowMask, long highMask) {
+    static void blend(Cpu c, int x, long low, long high, long lowMask, long highMask) {
         c.vec[x] = c.vec[x] & ~lowMask | low & lowMask;
         c.vec[x + 1] = c.vec[x + 1] & ~highMask | high & highMask;
     }
 
     /** A blend by the bits of an immediate, one an element. */
-    private static VectorOp blend(int imm, int bits) {
+    static VectorOp blend(int imm, int bits) {
         long low = mask(imm, bits);
         long high = mask(imm >> 64 / bits, bits);
         return (c, x, a, b) -> blend(c, x, a, b, low, high);
@@ -231,25 +231,48 @@ final class Sse4 {
         return Float.floatToRawIntBits((float) rounded(f, w, imm)) & 0xffffffffL;
     }
 
-    /** Products where the immediate's high bits ask for them, their sum where its low ones do: first pairs, then both sums. */
-    private static void dotSingles(Cpu c, int x, long low, long high, int imm) {
+    /**
+     * DPPS: in each 128-bit half, products where the immediate's high bits ask for them, their sum where its low ones do: first
+     * pairs, then both sums. Each of the three steps raises its exceptions in all halves together.
+     *
+     * @param t first of {@code words} words of the destination and first source
+     * @param s first word of the second source
+     */
+    static void dotSingles(Cpu c, int t, int s, int words, int imm) {
+        long[] v = c.vec;
         SoftFloat f = SseFloat.begin(c);
-        long a = c.vec[x];
-        long b = c.vec[x + 1];
-        long p0 = (imm & 0x10) == 0 ? 0 : SseFloat.mulSingle(f, a & 0xffffffffL, low & 0xffffffffL);
-        long p1 = (imm & 0x20) == 0 ? 0 : SseFloat.mulSingle(f, a >>> 32, low >>> 32);
-        long p2 = (imm & 0x40) == 0 ? 0 : SseFloat.mulSingle(f, b & 0xffffffffL, high & 0xffffffffL);
-        long p3 = (imm & 0x80) == 0 ? 0 : SseFloat.mulSingle(f, b >>> 32, high >>> 32);
+        for (int i = 0; i < words; i++) {
+            int asked = imm >> 4 + (i & 1) * 2;
+            long p = (asked & 1) == 0 ? 0 : SseFloat.mulSingle(f, v[t + i] & 0xffffffffL, v[s + i] & 0xffffffffL);
+            long q = (asked & 2) == 0 ? 0 : SseFloat.mulSingle(f, v[t + i] >>> 32, v[s + i] >>> 32);
+            v[t + i] = p | q << 32;
+        }
         SseFloat.end(c, f);
         f = SseFloat.begin(c);
-        long s0 = SseFloat.addSingle(f, p0, p1);
-        long s1 = SseFloat.addSingle(f, p2, p3);
+        for (int i = 0; i < words; i++) {
+            v[t + i] = SseFloat.addSingle(f, v[t + i] & 0xffffffffL, v[t + i] >>> 32);
+        }
         SseFloat.end(c, f);
         f = SseFloat.begin(c);
-        long sum = SseFloat.addSingle(f, s0, s1);
+        for (int i = 0; i < words; i += 2) {
+            long sum = SseFloat.addSingle(f, v[t + i], v[t + i + 1]);
+            v[t + i] = ((imm & 1) != 0 ? sum : 0) | ((imm & 2) != 0 ? sum << 32 : 0);
+            v[t + i + 1] = ((imm & 4) != 0 ? sum : 0) | ((imm & 8) != 0 ? sum << 32 : 0);
+        }
         SseFloat.end(c, f);
-        c.vec[x] = ((imm & 1) != 0 ? sum : 0) | ((imm & 2) != 0 ? sum << 32 : 0);
-        c.vec[x + 1] = ((imm & 4) != 0 ? sum : 0) | ((imm & 8) != 0 ? sum << 32 : 0);
+    }
+
+    /** The legacy form, and that of one half: the destination changes when no exception has come up. */
+    private static void dotSingles(Cpu c, int x, long low, long high, int imm) {
+        long[] v = c.vec;
+        int t = CpuRegisters.SCRATCH + 4;
+        v[t] = v[x];
+        v[t + 1] = v[x + 1];
+        v[t + 2] = low;
+        v[t + 3] = high;
+        dotSingles(c, t, t + 2, 2, imm);
+        v[x] = v[t];
+        v[x + 1] = v[t + 1];
     }
 
     private static void dotDoubles(Cpu c, int x, long low, long high, int imm) {

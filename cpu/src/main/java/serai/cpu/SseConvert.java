@@ -11,10 +11,10 @@ final class SseConvert {
     // ---- XMM and general registers ----
 
     static @Nullable Node make(Decoded d) {
-        boolean truncate = d.row.mnemonic().startsWith("CVTT");
-        return switch (d.row.mnemonic()) {
+        boolean truncate = d.row.operation().startsWith("CVTT");
+        return switch (d.row.operation()) {
             case "CVTSI2SS", "CVTSI2SD" -> {
-                Format to = d.row.mnemonic().endsWith("SS") ? Format.SINGLE : Format.DOUBLE;
+                Format to = d.row.operation().endsWith("SS") ? Format.SINGLE : Format.DOUBLE;
                 yield d.isMem(1) ? new FromMemory(d, to) : new FromRegister(d, to);
             }
             case "CVTSS2SI", "CVTTSS2SI" -> toGeneral(d, Format.SINGLE, truncate);
@@ -24,8 +24,13 @@ final class SseConvert {
     }
 
     static @Nullable VectorOp op(Decoded d) {
-        boolean truncate = d.row.mnemonic().startsWith("CVTT");
-        return switch (d.row.mnemonic()) {
+        boolean truncate = d.row.operation().startsWith("CVTT");
+        return switch (d.row.operation()) {
+            case "CVTSI2SS", "CVTSI2SD" -> { // only the VEX forms come here
+                Format to = d.row.operation().endsWith("SS") ? Format.SINGLE : Format.DOUBLE;
+                boolean wide = d.size[2] == 8;
+                yield (c, x, low, high) -> fromInteger(c, x, wide ? low : (int) low, to);
+            }
             case "CVTSS2SD" ->
                 (c, x, low, high) -> {
                     SoftFloat f = SseFloat.begin(c);
@@ -178,7 +183,7 @@ final class SseConvert {
         return d.isMem(1) ? new ToGeneralFromMemory(d, from, truncate) : new ToGeneral(d, from, truncate);
     }
 
-    private static void toGeneral(Cpu c, int destination, int size, long value, Format from, boolean truncate) {
+    static void toGeneral(Cpu c, int destination, int size, long value, Format from, boolean truncate) {
         if (from == Format.DOUBLE && truncate) {
             // what compilers use: the host's conversion, where it is exact
             double x = Double.longBitsToDouble(value);
@@ -242,8 +247,8 @@ final class SseConvert {
 
     /** Conversions with an MMX operand. */
     static @Nullable Node makeMmx(Decoded d) {
-        boolean truncate = d.row.mnemonic().startsWith("CVTT");
-        return switch (d.row.mnemonic()) {
+        boolean truncate = d.row.operation().startsWith("CVTT");
+        return switch (d.row.operation()) {
             case "CVTPI2PS" ->
                 fromMmx(d, (c, x, low, high) -> {
                     SoftFloat f = SseFloat.begin(c);

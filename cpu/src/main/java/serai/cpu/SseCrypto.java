@@ -52,7 +52,7 @@ final class SseCrypto {
 
     static @Nullable VectorOp op(Decoded d) {
         int imm = (int) d.immediate & 0xff;
-        return switch (d.row.mnemonic()) {
+        return switch (d.row.operation()) {
             case "AESENC" -> (c, x, low, high) -> round(c, x, low, high, MIX, 1, true);
             case "AESENCLAST" -> (c, x, low, high) -> round(c, x, low, high, BOX, 1, false);
             case "AESDEC" -> (c, x, low, high) -> round(c, x, low, high, INVERSE_MIX, 3, true);
@@ -75,7 +75,7 @@ final class SseCrypto {
                     // the product of the mirrored factors is mirrored, so its low half is the high one
                     c.vec[x + 1] = Long.reverse(multiply(Long.reverse(a), Long.reverse(b))) >>> 1;
                 };
-            default -> sha(d.row.mnemonic(), imm);
+            default -> sha(d.row.operation(), imm);
         };
     }
 

@@ -20,22 +20,18 @@ final class SseFloat {
         long apply(SoftFloat f, long a, long b);
     }
 
-    static @Nullable Node make(Decoded d) {
-        return switch (d.row.mnemonic()) {
-            case "UCOMISS", "COMISS" -> SseNodes.vector(d, compareFlags(Format.SINGLE, d.row.opcode() == 0x2f));
-            case "UCOMISD", "COMISD" -> SseNodes.vector(d, compareFlags(Format.DOUBLE, d.row.opcode() == 0x2f));
-            default -> null;
-        };
-    }
-
     static @Nullable VectorOp op(Decoded d) {
-        String m = d.row.mnemonic();
+        String m = d.row.operation();
         if (m.length() < 4) {
             return null;
         }
         String stem = m.substring(0, m.length() - 2);
         boolean single = m.endsWith("S");
         switch (m) {
+            case "UCOMISS", "COMISS":
+                return compareFlags(Format.SINGLE, d.row.opcode() == 0x2f);
+            case "UCOMISD", "COMISD":
+                return compareFlags(Format.DOUBLE, d.row.opcode() == 0x2f);
             case "HADDPD":
                 return horizontalDouble(SseFloat::addDouble);
             case "HSUBPD":
@@ -73,7 +69,8 @@ final class SseFloat {
                 return (c, x, low, high) -> c.vec[x] = c.vec[x] & ~0xffffffffL | approximate((int) low, rootOfOne);
             default:
         }
-        Element e = element(stem, single, (int) d.immediate);
+        // a VEX form compares in 32 ways, a legacy one in eight
+        Element e = element(stem, single, (int) d.immediate & (d.row.isVex() ? 31 : 7));
         if (e == null || m.charAt(m.length() - 2) != 'P' && m.charAt(m.length() - 2) != 'S') {
             return null;
         }
@@ -113,7 +110,19 @@ final class SseFloat {
         raise(c, f, flags);
     }
 
+    /** Notes the flags of an operation in parts, each of them done since {@link SoftFloat#collect}. */
+    static void endCollected(Cpu c, SoftFloat f) {
+        f.collecting = false;
+        if (f.collected != 0) {
+            raise(c, f, f.collected);
+        }
+    }
+
     private static void raise(Cpu c, SoftFloat f, int flags) {
+        if (f.collecting) {
+            f.collected |= flags;
+            return;
+        }
         if ((flags & SoftFloat.BEFORE & ~f.masks) != 0) {
             // no element's result is computed then: SDM vol. 1, 11.5.2
             c.mxcsr |= flags & SoftFloat.BEFORE;
@@ -203,13 +212,13 @@ final class SseFloat {
 
     // ---- doubles ----
 
-    private static boolean plainDouble(long bits) {
+    static boolean plainDouble(long bits) {
         int e = (int) (bits >>> 52) & 0x7ff;
         return e - 1 < 0x7fe && e != 0 || bits << 1 == 0;
     }
 
     /** Far enough from both ends that neither rounding nor the error term leaves the range. */
-    private static boolean insideDouble(long bits) {
+    static boolean insideDouble(long bits) {
         int e = (int) (bits >>> 52) & 0x7ff;
         return e > 128 && e < 1900;
     }
@@ -296,17 +305,17 @@ final class SseFloat {
 
     // ---- singles: a double holds products exactly ----
 
-    private static boolean plainSingle(long bits) {
+    static boolean plainSingle(long bits) {
         int e = (int) bits >>> 23 & 0xff;
         return e != 0 && e != 0xff || (int) bits << 1 == 0;
     }
 
-    private static boolean certainSingle(SoftFloat f, long a, long b, float r) {
+    static boolean certainSingle(SoftFloat f, long a, long b, float r) {
         int e = Float.floatToRawIntBits(r) >>> 23 & 0xff;
         return f.nearest && plainSingle(a) && plainSingle(b) && e > 28 && e < 0xfd;
     }
 
-    private static long bits(float v) {
+    static long bits(float v) {
         return Float.floatToRawIntBits(v) & 0xffffffffL;
     }
 
@@ -395,22 +404,28 @@ final class SseFloat {
         return (bits & exponent) == 0 ? bits & 1L << fraction + format.exponentBits : bits;
     }
 
-    /** CMPxx: eight predicates of the low three bits of the immediate. */
-    private static Element compareMask(Format format, int immediate) {
+    /**
+     * CMPxx: bits 1:0 of the predicate are equal, less, less or equal, unordered; bit 2 negates; bit 3 turns each around for
+     * a NaN, so that equal becomes "equal or unordered", less "not at least" and unordered false; bit 4 exchanges
+     * quiet and signaling (SDM vol. 2, table 3-1).
+     */
+    private static Element compareMask(Format format, int predicate) {
         long ones = format == Format.SINGLE ? 0xffffffffL : -1;
-        int predicate = immediate & 3;
-        boolean negate = (immediate & 4) != 0;
-        boolean signaling = predicate == 1 || predicate == 2;
+        int kind = predicate & 3;
+        boolean negate = (predicate & 4) != 0;
+        boolean turned = (predicate & 8) != 0;
+        boolean exchanged = (predicate & 16) != 0;
+        boolean signaling = (kind == 1 || kind == 2) != exchanged;
         return (f, a, b) -> {
             int order = f.compare(format, a, b, signaling);
             boolean holds =
-                    switch (predicate) {
+                    switch (kind) {
                         case 0 -> order == 0;
                         case 1 -> order < 0;
                         case 2 -> order <= 0;
                         default -> order == 2;
                     };
-            return holds != negate ? ones : 0;
+            return (holds != negate) != (turned && order == 2) ? ones : 0;
         };
     }
 

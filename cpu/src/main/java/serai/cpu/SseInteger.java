@@ -9,7 +9,7 @@ final class SseInteger {
     private SseInteger() {}
 
     static @Nullable VectorOp op(Decoded d) {
-        String mnemonic = d.row.mnemonic();
+        String mnemonic = d.row.operation();
         // those of the string functions of C libraries, without the second call
         switch (mnemonic) {
             case "PXOR", "XORPS":

@@ -1,6 +1,8 @@
 package serai.cpu;
 
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import serai.cpu.SseNodes.VectorOp;
 
 /** Loads, stores and moves of XMM registers, also from and to general registers. */
 final class SseMoves {
@@ -9,52 +11,99 @@ final class SseMoves {
     static @Nullable Node make(Decoded d) {
         boolean toMemory = d.kind[0] == Decoded.Kind.MEM;
         boolean fromMemory = d.kind[1] == Decoded.Kind.MEM;
-        return switch (d.row.mnemonic()) {
-            case "MOVAPS", "MOVAPD", "MOVDQA", "MOVUPS", "MOVUPD", "MOVDQU", "LDDQU", "MOVNTDQA" ->
-                toMemory ? new Store16(d) : SseNodes.vector(d, SseMoves::copy);
+        return switch (d.row.operation()) {
+            case "MOVAPS", "MOVAPD", "MOVDQA", "MOVUPS", "MOVUPD", "MOVDQU" -> toMemory ? new Store16(d) : null;
             case "MOVNTPS", "MOVNTPD", "MOVNTDQ" -> new Store16(d);
-            case "MOVSS", "MOVSD" -> scalar(d, toMemory, fromMemory);
-            case "MOVLPS", "MOVLPD" ->
-                toMemory ? new StorePart(d, xmm(d, 1), 8) : SseNodes.vector(d, (c, x, low, high) -> c.vec[x] = low);
-            case "MOVHPS", "MOVHPD" ->
-                toMemory
-                        ? new StorePart(d, xmm(d, 1) + 1, 8)
-                        : SseNodes.vector(d, (c, x, low, high) -> c.vec[x + 1] = low);
-            case "MOVHLPS" -> SseNodes.vector(d, (c, x, low, high) -> c.vec[x] = high);
-            case "MOVLHPS" -> SseNodes.vector(d, (c, x, low, high) -> c.vec[x + 1] = low);
-            case "MOVQ" ->
-                toMemory
-                        ? new StorePart(d, xmm(d, 1), 8)
-                        : SseNodes.vector(d, (c, x, low, high) -> {
-                            c.vec[x] = low;
-                            c.vec[x + 1] = 0;
-                        });
-            case "MOVD" -> {
-                if (toMemory) {
-                    yield new StorePart(d, xmm(d, 1), d.size[0]);
-                }
-                if (fromMemory) {
-                    yield SseNodes.vector(d, SseMoves::copy);
-                }
-                yield d.kind[0] == Decoded.Kind.XMM
-                        ? new FromGeneral(d)
-                        : new ToGeneral(d, d.size[0] == 8 ? (low, high) -> low : (low, high) -> low & 0xffffffffL);
+            case "MOVSS", "MOVSD", "MOVLPS", "MOVLPD", "MOVHPS", "MOVHPD", "MOVQ" -> toMemory ? storePart(d) : null;
+            case "MOVD" -> toMemory ? storePart(d) : fromMemory ? null : moveGeneral(d);
+            case "MOVMSKPS", "MOVMSKPD", "PMOVMSKB" -> toGeneral(d);
+            case "PEXTRB", "PEXTRW", "PEXTRD", "EXTRACTPS" -> toMemory ? storePart(d) : toGeneral(d);
+            case "PINSRB", "PINSRW", "PINSRD" -> {
+                int bytes = elementBytes(d);
+                yield fromMemory ? new InsertMemory(d, bytes) : new InsertRegister(d, bytes);
             }
-            case "MOVMSKPS" ->
-                new ToGeneral(d, (low, high) -> low >>> 31 & 1 | low >>> 62 & 2 | high >>> 29 & 4 | high >>> 60 & 8);
-            case "MOVMSKPD" -> new ToGeneral(d, (low, high) -> low >>> 63 | high >>> 62 & 2);
-            case "PMOVMSKB" ->
-                new ToGeneral(d, (low, high) -> PackedLanes.topBits(low) | PackedLanes.topBits(high) << 8);
-            case "PEXTRB" -> extract(d, 1);
-            case "PEXTRW" -> extract(d, 2);
-            case "PEXTRD" -> extract(d, d.size[0]);
-            case "EXTRACTPS" -> extract(d, 4);
-            case "PINSRB" -> fromMemory ? new InsertMemory(d, 1) : new InsertRegister(d, 1);
-            case "PINSRW" -> fromMemory ? new InsertMemory(d, 2) : new InsertRegister(d, 2);
-            case "PINSRD" -> fromMemory ? new InsertMemory(d, d.size[1]) : new InsertRegister(d, d.size[1]);
             case "MASKMOVDQU" -> new MaskedStore(d);
             default -> null;
         };
+    }
+
+    /** Moves into a vector register. A value from a general register or memory comes as the low word. */
+    static @Nullable VectorOp op(Decoded d) {
+        return switch (d.row.operation()) {
+            case "MOVAPS", "MOVAPD", "MOVDQA", "MOVUPS", "MOVUPD", "MOVDQU", "LDDQU", "MOVNTDQA", "MOVD" ->
+                SseMoves::copy;
+            // a load clears the rest of the register, a move between registers leaves it
+            case "MOVSS" ->
+                d.hasMemory()
+                        ? SseMoves::copy
+                        : (c, x, low, high) -> c.vec[x] = c.vec[x] & ~0xffffffffL | low & 0xffffffffL;
+            case "MOVSD" -> d.hasMemory() ? SseMoves::copy : (c, x, low, high) -> c.vec[x] = low;
+            case "MOVLPS", "MOVLPD" -> (c, x, low, high) -> c.vec[x] = low;
+            case "MOVHPS", "MOVHPD", "MOVLHPS" -> (c, x, low, high) -> c.vec[x + 1] = low;
+            case "MOVHLPS" -> (c, x, low, high) -> c.vec[x] = high;
+            case "MOVQ" ->
+                (c, x, low, high) -> {
+                    c.vec[x] = low;
+                    c.vec[x + 1] = 0;
+                };
+            case "PINSRB", "PINSRW", "PINSRD" -> {
+                int bytes = elementBytes(d);
+                int at = place(d, bytes);
+                yield (c, x, low, high) -> insert(c, x, at, bytes, low);
+            }
+            default -> null;
+        };
+    }
+
+    /** What a general register gets of a vector register. */
+    static @Nullable Extract extract(Decoded d) {
+        return switch (d.row.operation()) {
+            case "MOVD" -> d.size[0] == 8 ? (low, high) -> low : (low, high) -> low & 0xffffffffL;
+            case "MOVMSKPS" -> (low, high) -> low >>> 31 & 1 | low >>> 62 & 2 | high >>> 29 & 4 | high >>> 60 & 8;
+            case "MOVMSKPD" -> (low, high) -> low >>> 63 | high >>> 62 & 2;
+            case "PMOVMSKB" -> (low, high) -> PackedLanes.topBits(low) | PackedLanes.topBits(high) << 8;
+            case "PEXTRB", "PEXTRW", "PEXTRD", "EXTRACTPS" -> {
+                int bytes = elementBytes(d);
+                int at = place(d, bytes);
+                int shift = (at & 7) * 8;
+                long mask = -1L >>> 64 - bytes * 8;
+                yield (low, high) -> (at < 8 ? low : high) >>> shift & mask;
+            }
+            default -> null;
+        };
+    }
+
+    /** Bytes of the element that an insertion or extraction names. */
+    static int elementBytes(Decoded d) {
+        return switch (d.row.operation()) {
+            case "PEXTRB", "PINSRB" -> 1;
+            case "PEXTRW", "PINSRW" -> 2;
+            case "EXTRACTPS" -> 4;
+            case "PEXTRD" -> d.size[0];
+            default -> d.row.isVex() ? d.size[2] : d.size[1];
+        };
+    }
+
+    /** First byte, in the register, of what a move or extraction stores to memory. */
+    static int storedFrom(Decoded d) {
+        return switch (d.row.operation()) {
+            case "MOVHPS", "MOVHPD" -> 8;
+            case "PEXTRB", "PEXTRW", "PEXTRD", "EXTRACTPS" -> place(d, elementBytes(d));
+            default -> 0;
+        };
+    }
+
+    private static Node storePart(Decoded d) {
+        int from = storedFrom(d);
+        return new StorePart(d, xmm(d, 1) + (from >> 3), (from & 7) * 8, d.size[0]);
+    }
+
+    private static Node moveGeneral(Decoded d) {
+        return d.kind[0] == Decoded.Kind.XMM ? new FromGeneral(d) : toGeneral(d);
+    }
+
+    private static Node toGeneral(Decoded d) {
+        return new ToGeneral(d, Objects.requireNonNull(extract(d)));
     }
 
     private static int xmm(Decoded d, int i) {
@@ -64,22 +113,6 @@ final class SseMoves {
     private static void copy(Cpu c, int x, long low, long high) {
         c.vec[x] = low;
         c.vec[x + 1] = high;
-    }
-
-    /** MOVSS and MOVSD: a load clears the rest of the register, a move between registers leaves it. */
-    private static Node scalar(Decoded d, boolean toMemory, boolean fromMemory) {
-        int size = d.row.mnemonic().equals("MOVSS") ? 4 : 8;
-        if (toMemory) {
-            return new StorePart(d, xmm(d, 1), size);
-        }
-        if (fromMemory) {
-            return SseNodes.vector(d, SseMoves::copy);
-        }
-        return SseNodes.vector(
-                d,
-                size == 8
-                        ? (c, x, low, high) -> c.vec[x] = low
-                        : (c, x, low, high) -> c.vec[x] = c.vec[x] & ~0xffffffffL | low & 0xffffffffL);
     }
 
     /** Stores 16 bytes. */
@@ -109,26 +142,11 @@ final class SseMoves {
         }
     }
 
-    /** The element of so many bytes that the immediate names, to memory or zero-extended to a general register. */
-    private static Node extract(Decoded d, int bytes) {
-        int at = place(d, bytes);
-        int shift = (at & 7) * 8;
-        if (d.isMem(0)) {
-            return new StorePart(d, xmm(d, 1) + (at >> 3), shift, bytes);
-        }
-        long mask = -1L >>> 64 - bytes * 8;
-        return new ToGeneral(d, (low, high) -> (at < 8 ? low : high) >>> shift & mask);
-    }
-
     /** Stores 1, 2, 4 or 8 bytes of a word of a vector register, the low ones unless shifted. */
     private static final class StorePart extends MemNode {
         private final int word;
         private final int shift;
         private final int bytes;
-
-        StorePart(Decoded d, int word, int bytes) {
-            this(d, word, 0, bytes);
-        }
 
         StorePart(Decoded d, int word, int shift, int bytes) {
             super(d, bytes, true);
@@ -166,7 +184,7 @@ final class SseMoves {
 
     /** What goes from an XMM register into a general one, zero-extended to 64 bits. */
     @FunctionalInterface
-    private interface Extract {
+    interface Extract {
         long apply(long low, long high);
     }
 

@@ -37,13 +37,19 @@ final class SseNodes {
         if (node == null) {
             node = SseConvert.make(d);
         }
-        if (node == null) {
-            node = SseFloat.make(d);
-        }
         if (node != null) {
             return node;
         }
-        VectorOp op = SseInteger.op(d);
+        VectorOp op = op(d);
+        return op == null ? null : vector(d, op);
+    }
+
+    /** What an instruction does with an XMM register, or with each half of a YMM one; null if it is not a {@link VectorOp}. */
+    static @Nullable VectorOp op(Decoded d) {
+        VectorOp op = SseMoves.op(d);
+        if (op == null) {
+            op = SseInteger.op(d);
+        }
         if (op == null) {
             op = SseShuffle.op(d);
         }
@@ -62,7 +68,7 @@ final class SseNodes {
         if (op == null) {
             op = SseCrypto.op(d);
         }
-        return op == null ? null : vector(d, op);
+        return op;
     }
 
     /** Raises what SSE instructions raise by control registers: SDM vol. 3, table 14-1 (#UD before #NM). */

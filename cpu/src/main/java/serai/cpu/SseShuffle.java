@@ -9,7 +9,7 @@ final class SseShuffle {
 
     static @Nullable VectorOp op(Decoded d) {
         int imm = (int) d.immediate & 0xff;
-        return switch (d.row.mnemonic()) {
+        return switch (d.row.operation()) {
             case "PUNPCKLBW" -> low(8);
             case "PUNPCKLWD" -> low(16);
             case "PUNPCKLDQ", "UNPCKLPS" -> low(32);
@@ -115,7 +115,7 @@ final class SseShuffle {
     }
 
     /** Doubleword {@code n & 3} of a 128-bit value. */
-    private static long dword(long low, long high, int n) {
+    static long dword(long low, long high, int n) {
         return ((n & 2) == 0 ? low : high) >>> (n & 1) * 32 & 0xffffffffL;
     }
 

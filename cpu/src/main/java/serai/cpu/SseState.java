@@ -59,6 +59,13 @@ final class SseState {
         }
     }
 
+    static void loadMxcsr(Cpu c, int v) {
+        if ((v & ~XsaveImage.MXCSR_MASK) != 0) {
+            throw c.fault(13, 0);
+        }
+        c.mxcsr = v;
+    }
+
     private static final class LoadMxcsr extends MemNode {
         LoadMxcsr(Decoded d) {
             super(d, 4, false);
@@ -67,11 +74,7 @@ final class SseState {
         @Override
         void execute(Cpu c) {
             SseNodes.check(c);
-            int v = c.load32(address(c));
-            if ((v & ~XsaveImage.MXCSR_MASK) != 0) {
-                throw c.fault(13, 0);
-            }
-            c.mxcsr = v;
+            loadMxcsr(c, c.load32(address(c)));
         }
     }
 

@@ -17,9 +17,9 @@ final class SseStrings {
     static @Nullable VectorOp op(Decoded d) {
         int imm = (int) d.immediate & 0xff;
         boolean wide = (d.rex & 8) != 0;
-        return switch (d.row.mnemonic()) {
+        return switch (d.row.operation()) {
             case "PCMPESTRI", "PCMPESTRM" -> {
-                boolean index = d.row.mnemonic().endsWith("I");
+                boolean index = d.row.operation().endsWith("I");
                 yield (c, x, low, high) -> {
                     int n = elements(imm);
                     int la = length(c.r[CpuRegisters.RAX], wide, n);
@@ -28,7 +28,7 @@ final class SseStrings {
                 };
             }
             case "PCMPISTRI", "PCMPISTRM" -> {
-                boolean index = d.row.mnemonic().endsWith("I");
+                boolean index = d.row.operation().endsWith("I");
                 yield (c, x, low, high) -> {
                     int la = terminated(imm, c.vec[x], c.vec[x + 1]);
                     int lb = terminated(imm, low, high);

@@ -27,6 +27,9 @@ final class XsaveImage {
     /** Bits of MXCSR that there are; the others are reserved. */
     static final int MXCSR_MASK = 0xffff;
 
+    /** The two bits of XCR0 that AVX needs. */
+    static final long SSE_AND_AVX = 6;
+
     private static final VarHandle SHORT = MethodHandles.byteArrayViewVarHandle(short[].class, ByteOrder.LITTLE_ENDIAN);
     private static final VarHandle INT = MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
     private static final VarHandle LONG = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);

@@ -19,14 +19,17 @@ class InstructionTableTest {
     /** Bytes of an instruction of this row: mod 3 or memory at [RAX], immediates zero. */
     private static byte[] encode(InstructionRow row) {
         List<Integer> b = new ArrayList<>();
-        if (!row.vex().isEmpty()) {
-            // no register above 7, vvvv none
+        if (row.isVex()) {
+            // no register above 7; vvvv none, or 3 where it is an operand
             int pp = row.prefix() == 0 ? 0 : row.prefix() == 0x66 ? 1 : row.prefix() == 0xf3 ? 2 : 3;
-            b.addAll(List.of(0xc4, 0xe0 | row.map(), 0x78 | pp));
+            int vvvv = row.operands().stream().anyMatch(o -> o.startsWith("H")) ? 3 : 0;
+            int length = Math.max(0, row.vexLength());
+            b.addAll(List.of(
+                    0xc4, 0xe0 | row.map(), Math.max(0, row.rexW()) << 7 | (~vvvv & 15) << 3 | length << 2 | pp));
         } else if (row.prefix() > 0) {
             b.add(row.prefix());
         }
-        if (row.rexW() == 1) {
+        if (row.rexW() == 1 && !row.isVex()) {
             b.add(0x48);
         }
         if (row.map() > 0 && row.vex().isEmpty()) {
@@ -39,8 +42,11 @@ class InstructionTableTest {
         if (row.modrm()) {
             boolean memory = row.mod() == InstructionRow.MEMORY
                     || row.operands().stream().anyMatch(o -> o.startsWith("M"));
-            int rm = row.rm() >= 0 ? row.rm() : 1;
+            int rm = row.rm() >= 0 ? row.rm() : row.has("vsib") ? 4 : 1;
             b.add((memory ? 0 : 0xc0) | Math.max(row.reg(), 0) << 3 | rm);
+            if (row.has("vsib")) {
+                b.add(2 << 3); // [RAX + vector 2]
+            }
         }
         byte[] bytes = new byte[15];
         for (int i = 0; i < b.size(); i++) {

@@ -5,6 +5,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Set;
 import java.util.SplittableRandom;
+import serai.machine.engine.CpuFeature;
 
 /**
  * Makes random cases from rows of the instruction table: any encoding of the row (registers, REX, operand and address
@@ -299,8 +300,7 @@ final class OracleCases {
     }
 
     private static char kind(InstructionRow row) {
-        boolean vex = !row.vex().isEmpty();
-        String m = vex && row.mnemonic().startsWith("V") ? row.mnemonic().substring(1) : row.mnemonic();
+        String m = row.operation();
         if (m.equals("CVTPH2PS")) {
             return 'h';
         }
@@ -418,7 +418,7 @@ final class OracleCases {
                     rex &= ~1;
                 }
                 long base = gs ? Oracle.GS_BASE : 0;
-                int form = random.nextInt(5);
+                int form = row.has("vsib") ? 3 : random.nextInt(5);
                 int b = random.nextInt(8) | (rex & 1) << 3;
                 if ((b & 7) == 4) {
                     form = Math.max(form, 3);
@@ -464,7 +464,7 @@ final class OracleCases {
                         for (int i = 0; i < 4; i++) {
                             tail.write(disp >> i * 8);
                         }
-                        if (index == 4) {
+                        if (index == 4 || row.has("vsib")) {
                             gpr[b] = target - base - disp;
                         } else if (index == b) {
                             long factor = 1 + (1L << scale);
@@ -546,6 +546,21 @@ final class OracleCases {
             return make(row);
         }
         byte[] fx = image(row);
+        if (row.has("vsib")) {
+            // indices that stay in the window
+            ByteBuffer b = ByteBuffer.wrap(fx).order(ByteOrder.LITTLE_ENDIAN);
+            boolean quad = (row.opcode() & 1) != 0;
+            for (int i = 0; i < 32; i++) {
+                if (chance(2)) {
+                    for (int at : new int[] {160 + i * 8, Oracle.YMM_HIGH + i * 8}) {
+                        b.putInt(at, random.nextInt(-18, 18)).putInt(at + 4, random.nextInt(-18, 18));
+                        if (quad) {
+                            b.putLong(at, random.nextInt(-18, 18));
+                        }
+                    }
+                }
+            }
+        }
         byte[] data = window(row, target);
         long rflags = 0x302 | random.nextInt(0x1000) & 0x8d5 | (chance(3) ? CpuRegisters.DF : 0);
         return new OracleCase(row, bytes, new Oracle.State(-1, Oracle.CODE_START, rflags, gpr, fx, data), target);
@@ -553,9 +568,10 @@ final class OracleCases {
 
     /** VEX.L of a case of this row: as the row asks, seldom the other. */
     private int vexLength(InstructionRow row) {
-        String vex = row.vex();
-        int length = vex.contains(".LIG.") ? random.nextInt(2) : vex.contains(".256.") || vex.contains(".L1.") ? 1 : 0;
-        return chance(40) ? length ^ 1 : length;
+        int length = row.vexLength() == InstructionRow.ANY_LENGTH ? random.nextInt(2) : row.vexLength();
+        // with 256 bits these are a feature of their own (VAES, VPCLMULQDQ)
+        boolean only128 = row.needs() == CpuFeature.AES || row.needs() == CpuFeature.PCLMULQDQ;
+        return !only128 && chance(40) ? length ^ 1 : length;
     }
 
     /** A VEX prefix for the REX it stands for, in two bytes where they can say it. */
@@ -563,8 +579,10 @@ final class OracleCases {
         int pp = row.prefix() == 0 ? 0 : row.prefix() == 0x66 ? 1 : row.prefix() == 0xf3 ? 2 : 3;
         boolean uses = row.operands().stream().anyMatch(o -> o.startsWith("B") || o.startsWith("H"));
         int vvvv = uses || chance(40) ? random.nextInt(16) : 0;
-        int w = row.vex().endsWith(".W1") ? 8 : row.vex().endsWith(".W0") ? 0 : rex & 8;
-        w = chance(40) ? w ^ 8 : w;
+        int w = row.rexW() == InstructionRow.ANY_W ? rex & 8 : row.rexW() << 3;
+        // AMD's processors ignore it in these two
+        boolean ignored = row.mnemonic().matches("VPERM(Q|PD)") && !Oracle.INTEL;
+        w = !ignored && chance(40) ? w ^ 8 : w;
         if (row.map() == 1 && w == 0 && (rex & 3) == 0 && chance(2)) {
             code.write(0xc5);
             code.write((~rex & 4) << 5 | (~vvvv & 15) << 3 | length << 2 | pp);
@@ -597,7 +615,7 @@ final class OracleCases {
     private static int implied(InstructionRow row) {
         return string(row)
                 ? 1
-                : row.mnemonic().startsWith("MASKMOV")
+                : row.operation().equals("MASKMOVQ") || row.operation().equals("MASKMOVDQU")
                         ? 2
                         : row.mnemonic().equals("XLAT")
                                 ? 3

@@ -112,7 +112,9 @@ final class OracleCpu {
         cpu.cr4 = CpuRegisters.CR4_PAE
                 | CpuRegisters.CR4_OSFXSR
                 | CpuRegisters.CR4_OSXMMEXCPT
-                | CpuRegisters.CR4_FSGSBASE;
+                | CpuRegisters.CR4_FSGSBASE
+                | CpuRegisters.CR4_OSXSAVE;
+        cpu.xcr0 = 7;
         cpu.efer = CpuRegisters.EFER_LME | CpuRegisters.EFER_LMA | CpuRegisters.EFER_SCE;
         cpu.setSegment(CpuRegisters.CS, 0x33, 0, 0xffffffff, 0xafb);
         cpu.setSegment(CpuRegisters.SS, 0x2b, 0, 0xffffffff, 0xcf3);

@@ -50,6 +50,11 @@ final class OracleTest {
     }
 
     @Test
+    void fmaRowsAgreeWithTheProcessor() throws Exception {
+        check("instructions-fma", 100);
+    }
+
+    @Test
     void x87RowsAgreeWithTheProcessor() throws Exception {
         check("instructions-x87", 60);
     }
@@ -105,8 +110,10 @@ final class OracleTest {
             }
             List<Oracle.State> expected = oracle.execute(batch);
             for (int i = 0; i < batch.size(); i++) {
-                if (expected.get(i).vector() == PAGE_FAULT) {
-                    continue; // the interpreter's side has no paging
+                int raised = expected.get(i).vector();
+                if (raised == PAGE_FAULT
+                        || row.has("vsib") && (raised == CpuSegments.GP || raised == CpuSegments.SS_VECTOR)) {
+                    continue; // the interpreter's side has no paging, and so no canonical addresses
                 }
                 String difference;
                 try {
