@@ -16,7 +16,7 @@ public record BootState(Protocol protocol, CpuState cpu, long kernelEnd, long in
     public enum Protocol {
         /** The 64-bit protocol, entering an unpacked vmlinux at startup_64. */
         LINUX64,
-        /** The 64-bit protocol, entering a bzImage at load address + 0x200; the kernel unpacks itself. */
+        /** The 64-bit protocol, entering a bzImage at load address + 0x200; it unpacks itself if it is packed. */
         LINUX64_PACKED,
         /** Xen's PVH entry in 32-bit protected mode. */
         PVH,

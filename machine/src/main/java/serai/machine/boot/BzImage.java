@@ -78,13 +78,15 @@ final class BzImage {
     }
 
     /**
-     * Unpacks the payload and loads it.
-     *
-     * A payload in a format that only the kernel itself unpacks is loaded packed.
+     * Unpacks the payload and loads it. A payload in a format that only the kernel itself unpacks is loaded packed, and so is
+     * a file without one: not Linux then, but what starts as Linux does (memtest86+).
      */
     LoadedKernel load(Ram ram) throws BootException, IOException {
         long offset = setupSize + Le.u32(head, 0x248);
         long length = Le.u32(head, 0x24c);
+        if (Le.i64(head, 0x248) == 0) {
+            return loadPacked(ram);
+        }
         if (length < 16 || offset + length > file.size()) {
             throw file.truncated();
         }

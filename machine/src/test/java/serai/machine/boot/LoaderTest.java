@@ -247,6 +247,16 @@ class LoaderTest {
     }
 
     @Test
+    void bzImage_withoutPayload_isLoadedAsItIs() throws Exception {
+        GuestMemory m = ram(64 * MIB);
+        byte[] image = bzImage(code(10_000)); // memtest86+ is such a file
+        Le.put64(image, 0x248, 0);
+        BootState s = load(m, image, null, "console=ttyS0");
+        linuxEntryState(m, s, 0x1000200);
+        assertArrayEquals(Arrays.copyOfRange(image, 5 * 512, image.length), m.read(0x1000000, image.length - 5 * 512));
+    }
+
+    @Test
     void zstd_withTheKernelsWindowOf128MiB() throws Exception {
         byte[] elf = vmlinux(code(100_000), code(1000));
         byte[] packed = Packing.ZSTD.pack(elf);
