@@ -92,6 +92,9 @@ main:
     user_call user_popf
     and ebx, 0x3200
     show popf_if_iopl, rbx
+    # a return to an outer level takes the RPL off null selectors
+    user_call user_null
+    show null_selectors, rbx
 
     # a supervisor page: error code 5 for reading, 7 for writing, 0x15 for executing with NX on
     and qword ptr pd[rip + 8*8], ~4
@@ -116,6 +119,24 @@ user1:
     add rdi, 1
     int 0x80                    # the gate's DPL is 3; comes back behind
     add rdi, 1
+    leave_user
+user_null:
+    mov eax, 3
+    mov ds, eax
+    mov es, eax
+    mov fs, eax
+    mov gs, eax
+    mov ebx, ds
+    shl ebx, 8
+    int 0x80
+    mov eax, ds
+    or ebx, eax
+    mov eax, es
+    or ebx, eax
+    mov eax, fs
+    or ebx, eax
+    mov eax, gs
+    or ebx, eax
     leave_user
 user_popf:
     pushfq

@@ -482,7 +482,11 @@ abstract class CpuEvents extends CpuSegments {
             for (int s : new int[] {ES, DS, FS, GS}) {
                 int sa = attributes[s];
                 boolean dataOrNonConforming = (sa & 8) == 0 || (sa & 4) == 0;
-                if ((sa & Segment.UNUSABLE) == 0 && dataOrNonConforming && (sa >>> 5 & 3) < newCpl) {
+                if ((selector[s] & 0xfffc) == 0) {
+                    // the SDM's pseudocode has it for segments that are there; processors, Intel's and AMD's, take the
+                    // RPL off a null selector, too (Linux's sigreturn selftest relies on it). FS and GS keep their base
+                    selector[s] = 0;
+                } else if ((sa & Segment.UNUSABLE) == 0 && dataOrNonConforming && (sa >>> 5 & 3) < newCpl) {
                     setSegment(s, 0, 0, 0, Segment.UNUSABLE);
                 }
             }
