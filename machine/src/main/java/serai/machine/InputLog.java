@@ -13,18 +13,33 @@ import java.util.HexFormat;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The inputs of a deterministic run: what came in on the serial line, and when. A text file of lines {@code INSTRUCTIONS NANOS HEX}; the
- * time beside the count, as it goes on while the CPU waits and completes none.
+ * The inputs of a deterministic run: what came in on the serial line, what the host did to the machine, and when. A text file of lines
+ * {@code INSTRUCTIONS NANOS HEX} and {@code INSTRUCTIONS NANOS @EVENT}; the time beside the count, as it goes on while the CPU waits and
+ * completes none.
  */
 public final class InputLog implements AutoCloseable {
+    /** One input. */
+    sealed interface Entry {
+        /** Completed when it came in. */
+        long instructions();
+
+        /** On the guest clock then. */
+        long nanos();
+    }
+
     /**
-     * One input.
+     * Something typed.
      *
-     * @param instructions completed when it came in
-     * @param nanos on the guest clock then
-     * @param bytes what came in
+     * @param bytes what came in on the serial line
      */
-    record Entry(long instructions, long nanos, byte[] bytes) {}
+    record Typed(long instructions, long nanos, byte[] bytes) implements Entry {}
+
+    /**
+     * Something the host did.
+     *
+     * @param text as {@link Machine#hostEvent} has it
+     */
+    record Event(long instructions, long nanos, String text) implements Entry {}
 
     private final Deque<Entry> entries = new ArrayDeque<>();
     private final @Nullable Writer writer;
@@ -42,7 +57,7 @@ public final class InputLog implements AutoCloseable {
 
     /** Records to a file, each input as it comes. */
     public static InputLog record(Path file) throws IOException {
-        return new InputLog(Files.newBufferedWriter(file, StandardCharsets.US_ASCII), false);
+        return new InputLog(Files.newBufferedWriter(file, StandardCharsets.UTF_8), false);
     }
 
     /**
@@ -52,7 +67,7 @@ public final class InputLog implements AutoCloseable {
      */
     public static InputLog replay(Path file) throws IOException {
         InputLog log = new InputLog(null, true);
-        try (BufferedReader r = Files.newBufferedReader(file, StandardCharsets.US_ASCII)) {
+        try (BufferedReader r = Files.newBufferedReader(file, StandardCharsets.UTF_8)) {
             String line;
             long last = 0;
             while ((line = r.readLine()) != null) {
@@ -65,7 +80,11 @@ public final class InputLog implements AutoCloseable {
                         throw new IllegalArgumentException("out of order");
                     }
                     last = at;
-                    log.entries.add(new Entry(at, nanos, HexFormat.of().parseHex(line.substring(second + 1))));
+                    String what = line.substring(second + 1);
+                    log.entries.add(
+                            what.startsWith("@")
+                                    ? new Event(at, nanos, what.substring(1))
+                                    : new Typed(at, nanos, HexFormat.of().parseHex(what)));
                 } catch (IllegalArgumentException e) {
                     throw new IOException(file + " is no record of inputs: '" + line + "'", e);
                 }
@@ -82,29 +101,38 @@ public final class InputLog implements AutoCloseable {
     /** When the next recorded input is due, in instructions, or {@link Long#MAX_VALUE}. */
     long next() {
         Entry e = entries.peek();
-        return e == null ? Long.MAX_VALUE : e.instructions;
+        return e == null ? Long.MAX_VALUE : e.instructions();
     }
 
     /** When it is due on the guest clock, if the CPU waits at {@code instructions} until then; else {@link Long#MAX_VALUE}. */
     long nextNanos(long instructions) {
         Entry e = entries.peek();
-        return e == null || e.instructions > instructions ? Long.MAX_VALUE : e.nanos;
+        return e == null || e.instructions() > instructions ? Long.MAX_VALUE : e.nanos();
     }
 
     /** The next recorded input if it is due. */
     @Nullable
     Entry due(long instructions, long nanos) {
         Entry e = entries.peek();
-        boolean due =
-                e != null && (e.instructions < instructions || e.instructions == instructions && e.nanos <= nanos);
+        boolean due = e != null
+                && (e.instructions() < instructions || e.instructions() == instructions && e.nanos() <= nanos);
         return due ? entries.poll() : null;
     }
 
-    /** Notes an input. */
+    /** Notes something typed. */
     void note(long instructions, long nanos, byte[] bytes) {
+        write(instructions, nanos, HexFormat.of().formatHex(bytes));
+    }
+
+    /** Notes something that the host did. */
+    void note(long instructions, long nanos, String event) {
+        write(instructions, nanos, "@" + event);
+    }
+
+    private void write(long instructions, long nanos, String what) {
         if (writer != null) {
             try {
-                writer.write(instructions + " " + nanos + " " + HexFormat.of().formatHex(bytes) + "\n");
+                writer.write(instructions + " " + nanos + " " + what + "\n");
                 writer.flush();
             } catch (IOException e) {
                 throw new UncheckedIOException(e);

@@ -50,6 +50,12 @@ public final class Layout {
 
     public static final int SCI_IRQ = 9;
 
+    /** {@link serai.machine.pci.PciHotplug}; where QEMU's ICH9 has it. */
+    public static final int PCI_HOTPLUG_BASE = 0xcc0;
+
+    // general-purpose events, GPE0 by number
+    public static final int GPE_PCI_HOTPLUG = 1;
+
     // PCI slots of bus 0
 
     public static final int HOST_BRIDGE_SLOT = 0;
@@ -63,7 +69,7 @@ public final class Layout {
     public static final int FIRST_NIC_SLOT = 11;
 
     public static final int LAST_NIC_SLOT = 15;
-    /** For the root ports of hot-plug. */
+    /** What is plugged into the running machine, {@link serai.machine.pci.PciHotplug}. */
     public static final int FIRST_HOTPLUG_SLOT = 16;
 
     public static final int LAST_HOTPLUG_SLOT = 23;

@@ -1,9 +1,13 @@
 package serai.machine;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import serai.machine.acpi.AcpiTables;
 import serai.machine.bus.IrqLine;
@@ -29,6 +33,7 @@ import serai.machine.pci.HostBridge;
 import serai.machine.pci.LpcBridge;
 import serai.machine.pci.PciBus;
 import serai.machine.pci.PciFunction;
+import serai.machine.pci.PciHotplug;
 import serai.machine.pit.Pit;
 import serai.machine.pm.PowerManagement;
 import serai.machine.rtc.Rtc;
@@ -67,9 +72,12 @@ public final class Machine implements AutoCloseable {
     private final PowerManagement pm;
     private final Uart uart;
     private final PciBus pci;
+    private final PciHotplug pciHotplug;
+    private IntConsumer ejected = slot -> {};
     private final List<Device<?>> devices = new ArrayList<>();
     private final Vcpu vcpu;
     private final SerialInput input = new SerialInput();
+    private final HostEvents hostEvents = new HostEvents();
     private InputLog inputLog = InputLog.none();
 
     private @Nullable Outcome requested;
@@ -130,6 +138,9 @@ public final class Machine implements AutoCloseable {
             ports.unmap(PowerManagement.RESET_PORT, 1);
             ports.map(PowerManagement.RESET_PORT, 1, pm);
             devices.add(pci);
+            pciHotplug = new PciHotplug(() -> pm.raiseEvent(Layout.GPE_PCI_HOTPLUG), this::unplug);
+            ports.map(Layout.PCI_HOTPLUG_BASE, PciHotplug.PORTS, pciHotplug);
+            devices.add(pciHotplug);
             plug(0, new HostBridge());
             plug(Layout.LPC_SLOT, new LpcBridge());
         } finally {
@@ -186,11 +197,65 @@ public final class Machine implements AutoCloseable {
     public void plug(int slot, PciFunction<?> function) {
         lock.lock();
         try {
+            if (stateType(function.name()) != null) {
+                throw new IllegalArgumentException("there is a device " + function.name() + " already");
+            }
             pci.add(slot, function);
             devices.add(function);
         } finally {
             lock.unlock();
         }
+    }
+
+    /**
+     * Plugs a function into the running machine and tells the guest.
+     *
+     * @throws IllegalArgumentException if the slot is not one of those for hot-plug, or not free
+     */
+    public void hotPlug(int slot, PciFunction<?> function) {
+        lock.lock();
+        try {
+            if (!PciHotplug.pluggable(slot)) {
+                throw new IllegalArgumentException("PCI slot " + slot + " is not for hot-plug");
+            }
+            plug(slot, function);
+            function.reset();
+            pciHotplug.plugged(slot);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Asks the guest to give back what is in a slot; what {@link #onEjected} was given is run when it does, or at a reset. */
+    public void requestUnplug(int slot) {
+        lock.lock();
+        try {
+            if (PciHotplug.pluggable(slot) && pci.function(slot) != null) {
+                pciHotplug.askBack(slot);
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Takes out what is in a slot for hot-plug, whatever the guest does with it; nothing if it is empty. */
+    public void unplug(int slot) {
+        lock.lock();
+        try {
+            PciFunction<?> f = PciHotplug.pluggable(slot) ? pci.remove(slot) : null;
+            if (f != null) {
+                devices.remove(f);
+                pciHotplug.emptied(slot);
+                ejected.accept(slot);
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Who is told that a slot's function is out, with the machine lock held. */
+    public void onEjected(IntConsumer action) {
+        ejected = action;
     }
 
     /** Who answers where: a line for each range of ports and of addresses outside RAM, the local APIC's page apart. */
@@ -224,6 +289,8 @@ public final class Machine implements AutoCloseable {
     public long reset() {
         lock.lock();
         try {
+            pciHotplug.finish();
+            hostEvents.reset();
             for (Device<?> d : devices) {
                 d.reset();
             }
@@ -260,13 +327,49 @@ public final class Machine implements AutoCloseable {
         }
     }
 
-    /** Presses the ACPI power button. */
+    /** Presses the ACPI power button. An input of the run, as {@link #hostEvent}. */
     public void pressPowerButton() {
+        hostEvent(HostEvents.POWER_BUTTON);
+    }
+
+    /** Presses the reset button. An input of the run, as {@link #hostEvent}. */
+    public void pressResetButton() {
+        hostEvent(HostEvents.RESET_BUTTON);
+    }
+
+    /**
+     * Something that the host does to the machine: at once, or, in deterministic mode, between two instructions, where the input log notes
+     * it. A replayed run takes it from the log, and live ones are ignored.
+     *
+     * @param event a line of text; what the machine itself does not know goes to {@link #onHostEvent}'s handler
+     */
+    public void hostEvent(String event) {
         lock.lock();
         try {
-            pm.pressPowerButton();
+            if (inputLog.replays()) {
+                return;
+            }
+            hostEvents.add(event);
+            if (virtual == null) {
+                hostEvents.takeAll(this::perform);
+            } else {
+                changed.signalAll();
+            }
         } finally {
             lock.unlock();
+        }
+    }
+
+    /** Who does what {@link #hostEvent} was given, with the machine lock held. */
+    public void onHostEvent(Consumer<String> handler) {
+        hostEvents.handler(handler);
+    }
+
+    private void perform(String event) {
+        switch (event) {
+            case HostEvents.POWER_BUTTON -> pm.pressPowerButton();
+            case HostEvents.RESET_BUTTON -> request(new Outcome.Reset());
+            default -> hostEvents.handle(event);
         }
     }
 
@@ -429,20 +532,35 @@ public final class Machine implements AutoCloseable {
     private void takeInputs(long count, long nanos) {
         InputLog.Entry e;
         while ((e = inputLog.due(count, nanos)) != null) {
-            input.replay(e.bytes());
+            replay(e);
         }
         byte[] live = input.take();
         if (live.length > 0) {
             inputLog.note(count, nanos, live);
         }
         feedUart();
+        hostEvents.takeAll(event -> {
+            inputLog.note(count, nanos, event);
+            perform(event);
+        });
+    }
+
+    private void replay(InputLog.Entry e) {
+        switch (e) {
+            case InputLog.Typed t -> input.replay(t.bytes());
+            case InputLog.Event event -> perform(event.text());
+        }
     }
 
     /** The CPU waits: on to the next timer. With none armed only input can wake it. */
     private @Nullable Outcome skip(VirtualClock clock) {
         lock.lock();
         try {
-            while (!apics.getFirst().pending() && requested == null && !stopping && !input.live()) {
+            while (!apics.getFirst().pending()
+                    && requested == null
+                    && !stopping
+                    && !input.live()
+                    && hostEvents.none()) {
                 long next = Math.min(timers.next(), inputLog.nextNanos(vcpu.instructions()));
                 if (next != Timers.NEVER) {
                     clock.skipTo(next);
@@ -451,7 +569,7 @@ public final class Machine implements AutoCloseable {
                 InputLog.Entry e = inputLog.due(Long.MAX_VALUE, Long.MAX_VALUE);
                 if (e != null) {
                     // recorded at a count that is never reached: the CPU waited there too
-                    input.replay(e.bytes());
+                    replay(e);
                     feedUart();
                     return null;
                 }
@@ -497,6 +615,10 @@ public final class Machine implements AutoCloseable {
     public MachineState save() {
         lock.lock();
         try {
+            if (virtual != null) {
+                // an input that was accepted is in the state, not lost between two processes
+                takeInputs(vcpu.instructions(), virtual.nanos());
+            }
             CpuState cpu = vcpu.save();
             List<MachineState.DeviceState> states = new ArrayList<>();
             for (Device<?> d : devices) {
@@ -539,10 +661,17 @@ public final class Machine implements AutoCloseable {
         }
         lock.lock();
         try {
-            if (s.devices().size() != devices.size()) {
-                throw new IllegalArgumentException("the state is of a machine with other devices");
+            Map<String, Record> states = new HashMap<>();
+            for (MachineState.DeviceState d : s.devices()) {
+                if (states.put(d.name(), d.state()) != null) {
+                    throw new IllegalArgumentException("the state has two devices " + d.name());
+                }
+                if (stateType(d.name()) == null) {
+                    throw new IllegalArgumentException("the state has a " + d.name() + ", which this machine lacks");
+                }
             }
             requested = null;
+            hostEvents.clear();
             // the clock first: devices arm their timers on it
             vcpu.restore(s.cpus().getFirst());
             if (virtual != null) {
@@ -550,14 +679,13 @@ public final class Machine implements AutoCloseable {
             } else if (config.clock() instanceof RealClock c) {
                 c.set(s.clockNanos());
             }
-            for (int i = 0; i < devices.size(); i++) {
-                Device<?> d = devices.get(i);
-                MachineState.DeviceState ds = s.devices().get(i);
-                if (!ds.name().equals(d.name())) {
-                    throw new IllegalArgumentException(
-                            "the state has " + ds.name() + " where this machine has " + d.name());
+            // by name: what was plugged while the machine ran stands in the order of that
+            for (Device<?> d : devices) {
+                Record state = states.get(d.name());
+                if (state == null) {
+                    throw new IllegalArgumentException("the state has no " + d.name() + ", which this machine has");
                 }
-                restore(d, ds.state());
+                restore(d, state);
             }
         } finally {
             lock.unlock();

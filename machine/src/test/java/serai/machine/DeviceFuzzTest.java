@@ -69,6 +69,11 @@ class DeviceFuzzTest {
     }
 
     @FuzzTest
+    void pciHotplug(byte[] input) {
+        HostileGuest.run(Part.PCI_HOTPLUG, input);
+    }
+
+    @FuzzTest
     void ports(byte[] input) {
         HostileGuest.run(Part.PORTS, input);
     }

@@ -25,6 +25,7 @@ public final class HostileGuest {
         VIRTIO_CONSOLE,
         VIRTIO_RNG,
         VIRTIO_BLK,
+        PCI_HOTPLUG,
         PORTS,
         MEMORY
     }
@@ -50,18 +51,20 @@ public final class HostileGuest {
                 g.operation(part, pc);
             }
             pc.machine.reset();
+            fresh.plugAs(pc);
             fresh.engine.cpu().count = pc.engine.cpu().count;
             fresh.machine.reset();
             assertEquals(devices(fresh), devices(pc), "a reset does not make it new");
         }
     }
 
-    /** The clock's battery and the user's typing outlive a reset. */
+    /** By name. The clock's battery and the user's typing outlive a reset. */
     private static String devices(TestPc pc) {
         List<MachineState.DeviceState> l = pc.machine.save().devices().stream()
                 .filter(d -> !d.name().equals("rtc")
                         && !d.name().equals("serial-input")
                         && !d.name().equals("uart0"))
+                .sorted(java.util.Comparator.comparing(MachineState.DeviceState::name))
                 .toList();
         return TestPc.text(l);
     }
@@ -201,8 +204,27 @@ public final class HostileGuest {
             case VIRTIO_CONSOLE -> virtio(pc, Layout.CONSOLE_SLOT);
             case VIRTIO_RNG -> virtio(pc, Layout.RNG_SLOT);
             case VIRTIO_BLK -> virtio(pc, Layout.FIRST_DISK_SLOT);
+            case PCI_HOTPLUG -> hotplug(pc);
             case PORTS -> port(h, (int) next(2));
             case MEMORY -> anywhere(pc);
+        }
+    }
+
+    private void hotplug(TestPc pc) {
+        int n = next() % TestPc.HOT_SLOTS.length;
+        int slot = TestPc.HOT_SLOTS[n];
+        switch (next() & 7) {
+            case 0 -> pc.hotPlug(n);
+            case 1 -> pc.machine.requestUnplug(slot);
+            case 2 -> pc.host().portWrite(Layout.PCI_HOTPLUG_BASE + 8, 4, (int) value());
+            case 3 -> port(pc.host(), Layout.PCI_HOTPLUG_BASE - 2 + next() % 0x1c);
+            case 4 -> {
+                // as firmware would: a place for its registers
+                long config = Layout.ECAM_BASE + ((long) slot << 15);
+                pc.host().mmioWrite(config + 0x20, 8, Layout.PCI_WINDOW_64 + 0x100000L * slot);
+                pc.host().mmioWrite(config + 4, 2, 7);
+            }
+            default -> virtio(pc, slot);
         }
     }
 

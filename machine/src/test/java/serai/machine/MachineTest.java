@@ -357,6 +357,40 @@ class MachineTest {
     }
 
     @Test
+    void inputLog_holdsWhatTheHostDoes() throws Exception {
+        Path file = dir.resolve("events");
+        MachineState recorded;
+        try (TestPc pc = new TestPc(sti(), hlt());
+                InputLog log = InputLog.record(file)) {
+            pc.machine.inputLog(log);
+            pc.machine.onHostEvent(e -> pc.hotPlug(Integer.parseInt(e.substring("plug ".length()))));
+            Thread runs = new Thread(() -> pc.machine.run(NEVER));
+            runs.start();
+            sleep(20);
+            pc.machine.pressPowerButton();
+            sleep(20);
+            pc.machine.hostEvent("plug 0");
+            pc.machine.pressResetButton();
+            join(runs);
+            recorded = pc.machine.save();
+        }
+        assertEquals(
+                List.of("@power-button", "@plug 0", "@reset-button"),
+                Files.readAllLines(file).stream()
+                        .map(l -> l.substring(l.indexOf('@')))
+                        .toList());
+        try (TestPc pc = new TestPc(sti(), hlt())) {
+            pc.machine.onHostEvent(e -> pc.hotPlug(Integer.parseInt(e.substring("plug ".length()))));
+            pc.machine.inputLog(InputLog.replay(file));
+            pc.machine.hostEvent("a live event is ignored");
+            assertEquals(new Outcome.Reset(), pc.machine.run(NEVER));
+            assertEquals(TestPc.text(recorded), TestPc.text(pc.machine.save()));
+            assertTrue(pc.hotPlugged(0));
+            assertEquals(0x100, pc.host().portRead(Layout.PM_BASE, 2));
+        }
+    }
+
+    @Test
     void inputLog_refusesWhatIsNone() throws IOException {
         for (String s :
                 List.of("x", "5", "5 ", "5 6", "5 x 00", "6 0 0", "-1 0 00", "5 -1 00", "7 0 00\n6 0 00", "5 0 zz")) {
@@ -443,7 +477,8 @@ class MachineTest {
             MachineState s = pc.machine.save();
             List<MachineState.DeviceState> fewer =
                     s.devices().subList(1, s.devices().size());
-            List<MachineState.DeviceState> turned = s.devices().reversed();
+            List<MachineState.DeviceState> twice = new ArrayList<>(s.devices());
+            twice.set(0, twice.getLast());
             List<MachineState.DeviceState> wrong = new ArrayList<>(s.devices());
             wrong.set(
                     0,
@@ -455,7 +490,7 @@ class MachineTest {
                     new MachineState(1, s.type(), s.memory() + 1, 0, 0, s.cpus(), s.devices()),
                     new MachineState(1, s.type(), s.memory(), 0, 0, List.of(), s.devices()),
                     new MachineState(1, s.type(), s.memory(), 0, 0, s.cpus(), fewer),
-                    new MachineState(1, s.type(), s.memory(), 0, 0, s.cpus(), turned),
+                    new MachineState(1, s.type(), s.memory(), 0, 0, s.cpus(), twice),
                     new MachineState(1, s.type(), s.memory(), 0, 0, s.cpus(), wrong))) {
                 assertThrows(IllegalArgumentException.class, () -> pc.machine.restore(bad));
             }
@@ -483,6 +518,7 @@ class MachineTest {
                             "uart0",
                             "serial-input",
                             "pci0",
+                            "pci-hotplug",
                             "host-bridge",
                             "lpc",
                             "virtio-console0",

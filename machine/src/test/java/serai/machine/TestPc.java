@@ -41,7 +41,19 @@ public final class TestPc implements AutoCloseable {
     public final FakeEngine engine;
     public final Machine machine;
     public final List<PciFunction<?>> functions = new ArrayList<>();
-    public final ArrayDisk[] disks = {new ArrayDisk("disk 0", 64), new ArrayDisk("disk 1", 64)};
+    /** Two that are there from the start, one for each of {@link #HOT_SLOTS}. */
+    public final ArrayDisk[] disks = {
+        new ArrayDisk("disk 0", 64),
+        new ArrayDisk("disk 1", 64),
+        new ArrayDisk("disk 2", 64),
+        new ArrayDisk("disk 3", 64)
+    };
+
+    /** Where {@link #hotPlug} plugs. */
+    public static final int[] HOT_SLOTS = {Layout.FIRST_HOTPLUG_SLOT, Layout.FIRST_HOTPLUG_SLOT + 3};
+
+    private final boolean[] hot = new boolean[HOT_SLOTS.length];
+    private final IoExecutor executor;
     public final ByteArrayOutputStream serial = new ByteArrayOutputStream();
     public final ByteArrayOutputStream console = new ByteArrayOutputStream();
     private final Arena arena = Arena.ofShared();
@@ -62,18 +74,49 @@ public final class TestPc implements AutoCloseable {
         machine = new Machine(config, memory, engine);
         plug(Layout.CONSOLE_SLOT, VirtioConsole.create("virtio-console0", console::writeBytes, memory, machine.msi()));
         plug(Layout.RNG_SLOT, VirtioRng.create("virtio-rng0", this::nextRandom, memory, machine.msi()));
-        IoExecutor executor = io != null ? io : new DeterministicIo(machine.timers(), DISK_LATENCY);
-        for (int i = 0; i < disks.length; i++) {
+        executor = io != null ? io : new DeterministicIo(machine.timers(), DISK_LATENCY);
+        for (int i = 0; i < 2; i++) {
             plug(
                     Layout.FIRST_DISK_SLOT + i,
                     VirtioBlk.create("virtio-blk" + i, disks[i], executor, memory, machine.msi()));
         }
+        machine.onEjected(slot -> {
+            for (int i = 0; i < hot.length; i++) {
+                hot[i] &= HOT_SLOTS[i] != slot;
+            }
+        });
         machine.reset();
     }
 
     private void plug(int slot, PciFunction<?> f) {
         functions.add(f);
         machine.plug(slot, f);
+    }
+
+    /** Plugs a disk into the n-th of {@link #HOT_SLOTS}, if it is empty. */
+    public void hotPlug(int n) {
+        if (!hot[n]) {
+            machine.hotPlug(
+                    HOT_SLOTS[n],
+                    VirtioBlk.create("virtio-blk-hot" + n, disks[2 + n], executor, memory, machine.msi()));
+            hot[n] = true;
+        }
+    }
+
+    /** Whether the n-th of {@link #HOT_SLOTS} holds a disk. */
+    public boolean hotPlugged(int n) {
+        return hot[n];
+    }
+
+    /** Plugs and unplugs until the same slots are filled. */
+    public void plugAs(TestPc other) {
+        for (int n = 0; n < hot.length; n++) {
+            if (other.hot[n]) {
+                hotPlug(n);
+            } else {
+                machine.unplug(HOT_SLOTS[n]);
+            }
+        }
     }
 
     private long nextRandom() {
@@ -112,6 +155,7 @@ public final class TestPc implements AutoCloseable {
             System.arraycopy(other.disks[i].bytes, 0, disks[i].bytes, 0, disks[i].bytes.length);
         }
         random[0] = other.random[0];
+        plugAs(other);
         machine.restore(state);
     }
 

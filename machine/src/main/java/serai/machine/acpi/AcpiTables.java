@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import serai.machine.Layout;
 import serai.machine.memory.GuestMemory;
+import serai.machine.pci.PciHotplug;
 import serai.machine.pm.PowerManagement;
 
 /**
@@ -190,7 +191,8 @@ public final class AcpiTables {
                                 Aml.wordIo(0xd00, 0xffff),
                                 Aml.dwordMemory(Layout.PCI_WINDOW_32, Layout.PCI_WINDOW_32_END - 1),
                                 Aml.qwordMemory(Layout.PCI_WINDOW_64, Layout.PCI_WINDOW_64_END - 1))),
-                Aml.name("_PRT", routing()));
+                Aml.name("_PRT", routing()),
+                PciHotplugAml.bus());
         byte[] ecam = Aml.device(
                 "MBRD",
                 Aml.name("_HID", Aml.eisaId("PNP0C02")),
@@ -199,7 +201,8 @@ public final class AcpiTables {
                         "_CRS",
                         Aml.resources(
                                 memory32(Layout.ECAM_BASE, Layout.ECAM_BUSES << 20),
-                                Aml.io(Layout.PM_BASE, PowerManagement.PORTS))));
+                                Aml.io(Layout.PM_BASE, PowerManagement.PORTS),
+                                Aml.io(Layout.PCI_HOTPLUG_BASE, PciHotplug.PORTS))));
         byte[] com = Aml.device(
                 "COM1",
                 Aml.name("_HID", Aml.eisaId("PNP0501")),
@@ -212,7 +215,7 @@ public final class AcpiTables {
         byte[] s5 = Aml.name(
                 "\\_S5_",
                 Aml.pack(Aml.integer(PowerManagement.SLEEP_S5), Aml.integer(0), Aml.integer(0), Aml.integer(0)));
-        return Aml.join(Aml.scope("\\_SB_", pci, ecam, com, rtc), s5);
+        return Aml.join(Aml.scope("\\_SB_", pci, ecam, com, rtc), s5, Aml.scope("\\_GPE", PciHotplugAml.event()));
     }
 
     /** Memory32Fixed (6.4.3.4). */

@@ -91,6 +91,112 @@ final class Aml {
         return join(bytes(0x12), withLength(join(bytes(elements.length), join(elements))));
     }
 
+    /** A named method; it may be entered by one thread at a time where {@code serialized}. */
+    static byte[] method(String name, int arguments, boolean serialized, byte[]... body) {
+        return join(bytes(0x14), withLength(join(path(name), bytes(arguments | (serialized ? 8 : 0)), join(body))));
+    }
+
+    /** Ports that the fields after it lie in. */
+    static byte[] portRegion(String name, int first, int count) {
+        return join(bytes(0x5b, 0x80), path(name), bytes(1), integer(first), integer(count));
+    }
+
+    /** Addresses that the fields after it lie in. */
+    static byte[] memoryRegion(String name, long first, long count) {
+        return join(bytes(0x5b, 0x80), path(name), bytes(0), integer(first), integer(count));
+    }
+
+    /**
+     * The fields of a region, in order.
+     *
+     * @param access bytes of an access: 1, 2 or 4
+     */
+    static byte[] fields(String region, int access, byte[]... fields) {
+        int flags = Integer.numberOfTrailingZeros(access) + 1 | 2 << 5; // no lock, what is not written is zero
+        return join(bytes(0x5b, 0x81), withLength(join(path(region), bytes(flags), join(fields))));
+    }
+
+    /** A field of so many bits; without a name they are passed over. */
+    static byte[] field(String name, int bits) {
+        byte[] length = bits < 0x40 ? bytes(bits) : bytes(0x40 | bits & 15, bits >>> 4);
+        return join(name.isEmpty() ? bytes(0) : path(name), length);
+    }
+
+    static byte[] mutex(String name) {
+        return join(bytes(0x5b, 1), path(name), bytes(0));
+    }
+
+    /** Waits for the mutex, for ever. */
+    static byte[] acquire(String mutex) {
+        return join(bytes(0x5b, 0x23), path(mutex), bytes(0xff, 0xff));
+    }
+
+    static byte[] release(String mutex) {
+        return join(bytes(0x5b, 0x27), path(mutex));
+    }
+
+    static byte[] string(String s) {
+        return join(bytes(0xd), s.getBytes(StandardCharsets.US_ASCII), bytes(0));
+    }
+
+    static byte[] local(int n) {
+        return bytes(0x60 + n);
+    }
+
+    static byte[] arg(int n) {
+        return bytes(0x68 + n);
+    }
+
+    static byte[] store(byte[] value, byte[] into) {
+        return join(bytes(0x70), value, into);
+    }
+
+    static byte[] add(byte[] a, byte[] b, byte[] into) {
+        return join(bytes(0x72), a, b, into);
+    }
+
+    static byte[] shiftLeft(byte[] a, byte[] by) {
+        return join(bytes(0x79), a, by, bytes(0));
+    }
+
+    static byte[] and(byte[] a, byte[] b) {
+        return join(bytes(0x7b), a, b, bytes(0));
+    }
+
+    static byte[] equal(byte[] a, byte[] b) {
+        return join(bytes(0x93), a, b);
+    }
+
+    static byte[] less(byte[] a, byte[] b) {
+        return join(bytes(0x95), a, b);
+    }
+
+    static byte[] onlyIf(byte[] predicate, byte[]... body) {
+        return join(bytes(0xa0), withLength(join(predicate, join(body))));
+    }
+
+    static byte[] orElse(byte[]... body) {
+        return join(bytes(0xa1), withLength(join(body)));
+    }
+
+    static byte[] loopWhile(byte[] predicate, byte[]... body) {
+        return join(bytes(0xa2), withLength(join(predicate, join(body))));
+    }
+
+    static byte[] giveBack(byte[] value) {
+        return join(bytes(0xa4), value);
+    }
+
+    /** Tells the operating system of an object's event (ACPI 6.5, 5.6.6). */
+    static byte[] notify(String object, long event) {
+        return join(bytes(0x86), path(object), integer(event));
+    }
+
+    /** A call of a method. */
+    static byte[] call(String method, byte[]... arguments) {
+        return join(path(method), join(arguments));
+    }
+
     static byte[] buffer(byte[] content) {
         return join(bytes(0x11), withLength(join(integer(content.length), content)));
     }

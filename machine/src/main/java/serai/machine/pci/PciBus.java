@@ -62,6 +62,22 @@ public final class PciBus implements Device<PciBus.State>, PortDevice, MmioDevic
         function.attach(this::remap, pin -> line(slot, pin));
     }
 
+    /** The function in a slot, or null. */
+    public @Nullable PciFunction<?> function(int slot) {
+        return slots[slot];
+    }
+
+    /** Takes a function out: it stops what it does, its BARs and its interrupt line are gone. Null if there was none. */
+    public @Nullable PciFunction<?> remove(int slot) {
+        PciFunction<?> f = slots[slot];
+        if (f != null) {
+            f.reset(); // no BAR decodes after it, and its line is low
+            slots[slot] = null;
+            f.detach();
+        }
+        return f;
+    }
+
     /**
      * Maps all BARs anew. Where two want the same place the one in the lower slot has it, whatever came first: what is mapped follows
      * from the functions' registers alone, so a restored machine has it, too.

@@ -204,6 +204,12 @@ public abstract class PciFunction<S extends Record> implements Device<S> {
         }
     }
 
+    /** Takes it off its bus; what it still does reaches nobody. */
+    final void detach() {
+        remap = () -> {};
+        intx = high -> {};
+    }
+
     final int readConfig(int offset, int size) {
         configRead(offset, size);
         int v = 0;

@@ -62,6 +62,16 @@ public final class PowerManagement implements Device<PmState>, PortDevice {
         update();
     }
 
+    /**
+     * A general-purpose event has happened.
+     *
+     * @param n its number, 0 to 15
+     */
+    public void raiseEvent(int n) {
+        gpeStatus |= 1 << n;
+        drive();
+    }
+
     private long ticks() {
         long ns = timers.clock().nanos();
         return ns / 1_000_000_000L * TIMER_HZ + ns % 1_000_000_000L * TIMER_HZ / 1_000_000_000L;
