@@ -44,7 +44,8 @@ import serai.image.Progress;
             "  serai run debian",
             "  serai run debian:trixie --temporary",
             "  serai run tiny --memory 1G --disk data.raw",
-            "  serai run --kernel vmlinuz --initrd initrd.img --append 'console=ttyS0 root=/dev/vda1'"
+            "  serai run --kernel vmlinuz --initrd initrd.img --append 'console=ttyS0 root=/dev/vda1'",
+            "  serai run --kernel vmlinuz --append 'console=ttyS0 root=/dev/nvme0n1' --disk root.ext4,bus=nvme"
         })
 final class RunCommand implements Callable<Integer> {
     @Option(
@@ -122,7 +123,7 @@ final class RunCommand implements Callable<Integer> {
 
     @Option(
             names = "--disk",
-            paramLabel = "FILE[,format=raw][,readonly][,bus=virtio]",
+            paramLabel = "FILE[,format=raw][,readonly][,bus=nvme]",
             description = "A disk; may be given several times. A comma in the name is written ',,'.")
     private List<String> disks = new ArrayList<>();
 
@@ -238,7 +239,7 @@ final class RunCommand implements Callable<Integer> {
         process.add("initrd", i.initrd().toString());
         Path disk = i.disk();
         if (disk != null) {
-            process.addFirst("disk", new Values.Disk(disk.toString(), false).vmmValue());
+            process.addFirst("disk", new Values.Disk(disk.toString(), false, "virtio").vmmValue());
         }
         commandLine(process, i.append());
         return process.run();

@@ -108,19 +108,20 @@ final class Values {
     }
 
     /** A disk as given by --disk. */
-    record Disk(String file, boolean readOnly) {
-        /** As the VMM takes it: the part after the last comma is never of the file's name. */
+    record Disk(String file, boolean readOnly, String bus) {
+        /** As the VMM takes it: the settings at its end are never of the file's name. */
         String vmmValue() {
-            return file + ",readonly=" + readOnly;
+            return file + ",readonly=" + readOnly + ",bus=" + bus;
         }
     }
 
     static Disk disk(String text) throws CliException {
         List<String> parts = split(text);
         if (parts.getFirst().isEmpty()) {
-            throw CliException.usage("--disk wants FILE[,format=raw][,readonly][,bus=virtio], not '" + text + "'");
+            throw CliException.usage("--disk wants FILE[,format=raw][,readonly][,bus=nvme], not '" + text + "'");
         }
         boolean readOnly = false;
+        String bus = "virtio";
         for (String p : parts.subList(1, parts.size())) {
             int eq = p.indexOf('=');
             String key = eq < 0 ? p : p.substring(0, eq);
@@ -131,12 +132,12 @@ final class Values {
                             || oneOf("--disk ...,readonly=", value, List.of("on", "off", "true", "false"))
                                     .matches("on|true");
                 case "format" -> oneOf("--disk ...,format=", value, List.of("raw"));
-                case "bus" -> oneOf("--disk ...,bus=", value, List.of("virtio"));
+                case "bus" -> bus = oneOf("--disk ...,bus=", value, List.of("virtio", "nvme"));
                 default ->
                     throw CliException.usage("--disk has no setting '" + key + "'; they are format, readonly and bus");
             }
         }
-        return new Disk(parts.getFirst(), readOnly);
+        return new Disk(parts.getFirst(), readOnly, bus);
     }
 
     /** At commas, but not at doubled ones, which stand for one in a name. */

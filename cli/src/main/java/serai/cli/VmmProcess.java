@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>
  *   memory=BYTES cpus=N engine=NAME cpu-model=NAME kernel=FILE initrd=FILE append=STRING
- *   disk=FILE,readonly=BOOLEAN (repeated) serial=WHERE debugcon=WHERE debug-exit=PORT timeout=SECONDS
+ *   disk=FILE,readonly=BOOLEAN,bus=NAME (repeated) serial=WHERE debugcon=WHERE debug-exit=PORT timeout=SECONDS
  *   no-reboot=true gdb=PORT stats=true trace=RANGE deterministic=SEED record=FILE replay=FILE save-at=N snapshot=FILE
  *   load=FILE hash-every=N parent=PID
  * </pre>

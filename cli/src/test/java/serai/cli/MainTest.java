@@ -43,7 +43,7 @@ class MainTest {
             run tiny --debug-exit 0x10000|--debug-exit wants a number from 0 to 65535, not '0x10000'
             run tiny --timeout 0|--timeout wants a number of seconds above 0, not '0'
             run tiny --gdb x|--gdb wants a number from 1 to 65535, not 'x'
-            run tiny --disk ,readonly|--disk wants FILE[,format=raw][,readonly][,bus=virtio], not ',readonly'
+            run tiny --disk ,readonly|--disk wants FILE[,format=raw][,readonly][,bus=nvme], not ',readonly'
             run tiny --disk a,format=qcow2|--disk ...,format= wants raw, not 'qcow2'
             run tiny --disk a,speed=9|--disk has no setting 'speed'; they are format, readonly and bus
             """)
@@ -77,9 +77,9 @@ class MainTest {
 
     @Test
     void disk() throws CliException {
-        assertEquals(new Values.Disk("a", false), Values.disk("a"));
-        assertEquals(new Values.Disk("a", true), Values.disk("a,format=raw,readonly,bus=virtio"));
-        assertEquals(new Values.Disk("a,b", false), Values.disk("a,,b,readonly=off"));
-        assertEquals("a,b,readonly=false", Values.disk("a,,b").vmmValue());
+        assertEquals(new Values.Disk("a", false, "virtio"), Values.disk("a"));
+        assertEquals(new Values.Disk("a", true, "virtio"), Values.disk("a,format=raw,readonly,bus=virtio"));
+        assertEquals(new Values.Disk("a,b", false, "nvme"), Values.disk("a,,b,readonly=off,bus=nvme"));
+        assertEquals("a,b,readonly=false,bus=virtio", Values.disk("a,,b").vmmValue());
     }
 }

@@ -1,7 +1,11 @@
 package serai.machine;
 
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+
 import com.code_intelligence.jazzer.junit.FuzzTest;
-import serai.machine.HostileGuest.Part;
+import java.util.Locale;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * A fuzz target for each device. In an ordinary run the inputs kept in {@code DeviceFuzzTestInputs} go through again; FuzzSoakTest looks for
@@ -71,6 +75,32 @@ class DeviceFuzzTest {
     @FuzzTest
     void pciHotplug(byte[] input) {
         HostileGuest.run(Part.PCI_HOTPLUG, input);
+    }
+
+    @FuzzTest
+    void nvme(byte[] input) {
+        HostileGuest.run(Part.NVME, input);
+    }
+
+    @FuzzTest
+    void msix(byte[] input) {
+        HostileGuest.run(Part.MSIX, input);
+    }
+
+    @FuzzTest
+    void all(byte[] input) {
+        HostileGuest.run(Part.ALL, input);
+    }
+
+    /** There is a target above for each. */
+    @ParameterizedTest
+    @EnumSource
+    void everyPartHasATarget(Part part) throws NoSuchMethodException {
+        StringBuilder name = new StringBuilder();
+        for (String word : part.name().toLowerCase(Locale.ROOT).split("_")) {
+            name.append(name.isEmpty() ? word : word.substring(0, 1).toUpperCase(Locale.ROOT) + word.substring(1));
+        }
+        assertNotNull(DeviceFuzzTest.class.getDeclaredMethod(name.toString(), byte[].class));
     }
 
     @FuzzTest

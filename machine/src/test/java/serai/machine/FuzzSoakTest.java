@@ -23,12 +23,12 @@ class FuzzSoakTest {
 
     /** What Jazzer calls in that JVM. */
     public static void fuzzerTestOneInput(byte[] input) {
-        HostileGuest.run(HostileGuest.Part.valueOf(System.getProperty("serai.fuzz.part", "PIT")), input);
+        HostileGuest.run(Part.valueOf(System.getProperty("serai.fuzz.part", "PIT")), input);
     }
 
     @ParameterizedTest
     @EnumSource
-    void device(HostileGuest.Part part) throws IOException, InterruptedException {
+    void device(Part part) throws IOException, InterruptedException {
         fuzz(FuzzSoakTest.class, "-Dserai.fuzz.part=" + part);
     }
 

@@ -5,31 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import java.util.List;
 import serai.machine.engine.GeneralProtection;
 import serai.machine.engine.VcpuHost;
+import serai.machine.nvme.NvmeDriver;
 
 /**
  * A guest that does what bytes say: each few of them are an access, most to one part of the machine, some anywhere. What fuzzers and
  * random sweeps drive.
  */
 public final class HostileGuest {
-    /** What most accesses go to. */
-    public enum Part {
-        LOCAL_APIC,
-        IO_APIC,
-        PIC,
-        PIT,
-        RTC,
-        PM,
-        UART,
-        DEBUG,
-        PCI,
-        VIRTIO_CONSOLE,
-        VIRTIO_RNG,
-        VIRTIO_BLK,
-        PCI_HOTPLUG,
-        PORTS,
-        MEMORY
-    }
-
     /** Where its rings and buffers are. */
     private static final long RINGS = 0x10000;
 
@@ -163,7 +145,7 @@ public final class HostileGuest {
                 int what = next();
                 if (what < 40) {
                     h.mmioWrite(Layout.LAPIC_BASE + 0xf0, 4, 0x1ff); // on, else little happens
-                    h.mmioWrite(Layout.LAPIC_BASE + 0x320 + (next() % 6) * 16L, 4, next() | (next() & 15) << 8);
+                    h.mmioWrite(Layout.LAPIC_BASE + 0x320 + (next() % 4) * 16L, 4, next() | (next() & 15) << 8);
                     h.mmioWrite(Layout.LAPIC_BASE + 0x300, 4, 0x40000 | (next() & 15) << 8 | next());
                 } else if (what < 200) {
                     memory(h, Layout.LAPIC_BASE + ((what & 1) != 0 ? (next() & 0x7f) * 16L : next(2) & 0xfff));
@@ -205,8 +187,11 @@ public final class HostileGuest {
             case VIRTIO_RNG -> virtio(pc, Layout.RNG_SLOT);
             case VIRTIO_BLK -> virtio(pc, Layout.FIRST_DISK_SLOT);
             case PCI_HOTPLUG -> hotplug(pc);
+            case NVME -> nvme(pc);
+            case MSIX -> memory(h, (pc.config(1 + next() % 5, 0x14) & 0xfffffff0L) + (next(2) & 0xfff));
             case PORTS -> port(h, (int) next(2));
             case MEMORY -> anywhere(pc);
+            case ALL -> part(Part.values()[next() % Part.SINGLE], pc);
         }
     }
 
@@ -226,6 +211,49 @@ public final class HostileGuest {
             }
             default -> virtio(pc, slot);
         }
+    }
+
+    private void nvme(TestPc pc) {
+        NvmeDriver d = pc.nvme();
+        switch (next() & 15) {
+            case 0 -> d.enable();
+            case 1, 2 -> pc.startNvme();
+            case 3 -> memory(pc.host(), pc.bar(TestPc.NVME_SLOT, 0x10) + (next() & 0x3f));
+            case 4 -> memory(pc.host(), pc.bar(TestPc.NVME_SLOT, 0x10) - 4 + (next(2) & 0x2007));
+            case 5 -> d.register(0x1000 + (next() & 0x3f) * 4, next());
+            case 6 -> d.take(next() & 1);
+            case 7 -> d.register(0x14, next() << 16 | next() << 8 | 1);
+            case 8 ->
+                pc.host()
+                        .mmioWrite(
+                                Layout.ECAM_BASE + ((long) TestPc.NVME_SLOT << 15) + ((next() & 1) == 0 ? 4 : 0x42),
+                                2,
+                                next() << 8 | next() & 7);
+            case 9 -> pc.memory.writeLong(d.data(next() % 4) + (next() & 0xff) * 8, address(pc));
+            case 10 -> {
+                // a list in the list's own page
+                pc.memory.writeLong(d.data(0) + 0xff8, d.data(0));
+                d.command(1, 2, 1, d.data(1), d.data(0) + 0xff8, next(), 0, next());
+            }
+            default -> {
+                int wrong = next();
+                d.put(
+                        next() & 1,
+                        wrong < 200 ? List.of(0, 1, 2, 4, 5, 6, 8, 9, 10, 12).get(next() % 10) : next(),
+                        wrong < 240 ? 1 : (int) value(),
+                        address(pc),
+                        address(pc),
+                        (next() & 3) == 0 ? (int) value() : next(),
+                        (next() & 3) == 0 ? (int) value() : next() & 7,
+                        (next() & 3) == 0 ? (int) value() : next() & 15);
+                d.ring(0);
+                d.ring(1);
+            }
+        }
+    }
+
+    private long address(TestPc pc) {
+        return (next() & 7) == 0 ? value() : pc.nvme().data(next() % 4) + ((next() & 7) == 0 ? next(2) & 0xfff : 0);
     }
 
     private void pci(VcpuHost h) {

@@ -16,7 +16,7 @@ class HostileGuestTest {
     @ParameterizedTest
     @EnumSource
     @Timeout(60)
-    void randomAccesses(HostileGuest.Part part) {
+    void randomAccesses(Part part) {
         long seed = 20261125 + part.ordinal();
         System.out.println(part + ": seed " + seed);
         Random random = new Random(seed);
@@ -25,7 +25,7 @@ class HostileGuestTest {
         }
     }
 
-    private static void round(HostileGuest.Part part, Random random) {
+    private static void round(Part part, Random random) {
         byte[] b = new byte[random.nextInt(BYTES)];
         random.nextBytes(b);
         HostileGuest.run(part, b);
@@ -79,7 +79,7 @@ class HostileGuestTest {
         long end = System.nanoTime()
                 + Duration.ofSeconds(Long.getLong("serai.fuzz.seconds", 600)).toNanos();
         for (long seed = System.nanoTime(); System.nanoTime() < end; seed++) {
-            for (HostileGuest.Part part : HostileGuest.Part.values()) {
+            for (Part part : Part.values()) {
                 try {
                     round(part, new Random(seed));
                 } catch (RuntimeException | AssertionError e) {

@@ -14,6 +14,8 @@ import serai.machine.disk.IoExecutor;
 import serai.machine.engine.VcpuHost;
 import serai.machine.memory.GuestMemory;
 import serai.machine.memory.RamRegion;
+import serai.machine.nvme.Nvme;
+import serai.machine.nvme.NvmeDriver;
 import serai.machine.pci.PciFunction;
 import serai.machine.time.Clock;
 import serai.machine.time.VirtualClock;
@@ -41,16 +43,22 @@ public final class TestPc implements AutoCloseable {
     public final FakeEngine engine;
     public final Machine machine;
     public final List<PciFunction<?>> functions = new ArrayList<>();
-    /** Two that are there from the start, one for each of {@link #HOT_SLOTS}. */
+    /** Two that are there from the start, one for each of {@link #HOT_SLOTS}, one on NVMe. */
     public final ArrayDisk[] disks = {
         new ArrayDisk("disk 0", 64),
         new ArrayDisk("disk 1", 64),
         new ArrayDisk("disk 2", 64),
-        new ArrayDisk("disk 3", 64)
+        new ArrayDisk("disk 3", 64),
+        new ArrayDisk("disk 4", 64)
     };
 
     /** Where {@link #hotPlug} plugs. */
     public static final int[] HOT_SLOTS = {Layout.FIRST_HOTPLUG_SLOT, Layout.FIRST_HOTPLUG_SLOT + 3};
+
+    /** Where the NVMe controller is. */
+    public static final int NVME_SLOT = Layout.FIRST_DISK_SLOT + 2;
+
+    private static final long NVME_AREA = 0x38000;
 
     private final boolean[] hot = new boolean[HOT_SLOTS.length];
     private final IoExecutor executor;
@@ -80,6 +88,7 @@ public final class TestPc implements AutoCloseable {
                     Layout.FIRST_DISK_SLOT + i,
                     VirtioBlk.create("virtio-blk" + i, disks[i], executor, memory, machine.msi()));
         }
+        plug(NVME_SLOT, new Nvme("nvme0", disks[4], executor, memory, machine.msi()));
         machine.onEjected(slot -> {
             for (int i = 0; i < hot.length; i++) {
                 hot[i] &= HOT_SLOTS[i] != slot;
@@ -145,7 +154,34 @@ public final class TestPc implements AutoCloseable {
 
     /** The address of the 64-bit BAR 4 of the function in a slot. */
     public long bar4(int slot) {
-        return config(slot, 0x20) & 0xfffffff0L | (long) config(slot, 0x24) << 32;
+        return bar(slot, 0x20);
+    }
+
+    /** The address in the 64-bit BAR whose register is at {@code offset}. */
+    public long bar(int slot, int offset) {
+        return config(slot, offset) & 0xfffffff0L | (long) config(slot, offset + 4) << 32;
+    }
+
+    /** Lets the NVMe controller reach memory, and starts it. */
+    public void startNvme() {
+        host().mmioWrite(Layout.ECAM_BASE + ((long) NVME_SLOT << 15) + 4, 2, 6);
+        nvme().start();
+    }
+
+    /** A driver for the NVMe controller where it is now. */
+    public NvmeDriver nvme() {
+        NvmeDriver.Access access = new NvmeDriver.Access() {
+            @Override
+            public long read(long address, int size) {
+                return host().mmioRead(address, size);
+            }
+
+            @Override
+            public void write(long address, int size, long value) {
+                host().mmioWrite(address, size, value);
+            }
+        };
+        return new NvmeDriver(memory, access, bar(NVME_SLOT, 0x10), NVME_AREA);
     }
 
     /** Becomes a copy of another machine: RAM, disks, the source of random numbers, and the state. */

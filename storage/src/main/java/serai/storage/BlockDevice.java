@@ -23,6 +23,16 @@ public interface BlockDevice extends AutoCloseable {
     /** Makes all that has been written durable. */
     void flush() throws IOException;
 
+    /** Frees the space of a range where that can be done. What is read there afterwards is the old content or zeros. */
+    void discard(long position, long length) throws IOException;
+
+    /**
+     * Makes a range read as zeros.
+     *
+     * @param mayFree whether its space may be freed
+     */
+    void zero(long position, long length, boolean mayFree) throws IOException;
+
     @Override
     void close() throws IOException;
 }

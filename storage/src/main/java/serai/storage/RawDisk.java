@@ -1,6 +1,7 @@
 package serai.storage;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import serai.linux.Errno;
@@ -96,6 +97,51 @@ public final class RawDisk implements BlockDevice {
     @Override
     public void flush() throws IOException {
         file.flush();
+    }
+
+    @Override
+    public void discard(long position, long length) throws IOException {
+        check(position, length);
+        try {
+            file.punch(position, length);
+        } catch (LinuxException e) {
+            if (e.errno() != Errno.EOPNOTSUPP) {
+                throw e;
+            }
+        }
+    }
+
+    @Override
+    public void zero(long position, long length, boolean mayFree) throws IOException {
+        check(position, length);
+        try {
+            if (!mayFree) {
+                file.zero(position, length);
+                return;
+            }
+        } catch (LinuxException e) {
+            if (e.errno() != Errno.EOPNOTSUPP) {
+                throw e;
+            }
+        }
+        try {
+            file.punch(position, length); // what tmpfs can, which can't zero a range
+        } catch (LinuxException e) {
+            if (e.errno() != Errno.EOPNOTSUPP) {
+                throw e;
+            }
+            writeZeros(position, length);
+        }
+    }
+
+    private void writeZeros(long position, long length) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            long chunk = Math.min(length, 1 << 20);
+            long zeros = arena.allocate(chunk, 4096).address();
+            for (long done = 0; done < length; done += chunk) {
+                file.write(position + done, zeros, Math.min(chunk, length - done));
+            }
+        }
     }
 
     @Override

@@ -53,6 +53,37 @@ class RawDiskTest {
     }
 
     @Test
+    void rangesAreZeroedAndDiscarded() throws IOException {
+        byte[] full = new byte[64 << 10];
+        java.util.Arrays.fill(full, (byte) 7);
+        Path p = directory.resolve("disk.img");
+        for (int how = 0; how < 3; how++) {
+            Files.write(p, full);
+            try (RawDisk d = RawDisk.open(p, false)) {
+                int n = how;
+                assertThrows(IOException.class, () -> change(d, n, 60 << 10, 8 << 10));
+                change(d, how, 512, 32 << 10);
+            }
+            byte[] expected = full.clone();
+            java.util.Arrays.fill(expected, 512, 512 + (32 << 10), (byte) 0);
+            byte[] now = Files.readAllBytes(p);
+            if (how == 2) {
+                // a file system may leave what is discarded, but nothing else may change
+                System.arraycopy(now, 512, expected, 512, 32 << 10);
+            }
+            assertArrayEquals(expected, now);
+        }
+    }
+
+    private static void change(RawDisk d, int how, long position, long length) throws IOException {
+        if (how == 2) {
+            d.discard(position, length);
+        } else {
+            d.zero(position, length, how == 1);
+        }
+    }
+
+    @Test
     void whatIsNoDiskIsRefusedInOneSentence() throws IOException {
         refused("does not exist", directory.resolve("none"), true);
         refused("is a directory", directory, true);

@@ -10,6 +10,7 @@ import serai.machine.disk.DeterministicIo;
 import serai.machine.disk.Disk;
 import serai.machine.disk.IoExecutor;
 import serai.machine.disk.ThreadIo;
+import serai.machine.nvme.Nvme;
 import serai.machine.virtio.VirtioBlk;
 import serai.machine.virtio.VirtioConsole;
 import serai.machine.virtio.VirtioRng;
@@ -17,7 +18,7 @@ import serai.storage.BlockDevice;
 import serai.storage.DiskException;
 import serai.storage.RawDisk;
 
-/** Plugs the virtio devices into the machine: console and entropy always, disks as the configuration asks. */
+/** Plugs the devices on PCI into the machine: console and entropy always, disks as the configuration asks. */
 final class Devices {
     /** How long a disk request takes in deterministic mode, in nanoseconds of the guest. */
     private static final long DETERMINISTIC_LATENCY = 100_000;
@@ -63,14 +64,14 @@ final class Devices {
                 throw new VmmException(VmmException.INPUT, String.valueOf(e.getMessage()));
             }
             parts.add(disk);
+            Attached attached = new Attached(disk, "serai-disk-" + i);
             machine.plug(
                     Layout.FIRST_DISK_SLOT + i,
-                    VirtioBlk.create(
-                            "virtio-blk" + i,
-                            new Attached(disk, "serai-disk-" + i),
-                            io,
-                            machine.memory(),
-                            machine.msi()));
+                    switch (disks.get(i).bus()) {
+                        case VIRTIO ->
+                            VirtioBlk.create("virtio-blk" + i, attached, io, machine.memory(), machine.msi());
+                        case NVME -> new Nvme("nvme" + i, attached, io, machine.memory(), machine.msi());
+                    });
         }
         if (threads != null) {
             parts.add(threads); // behind the disks: they are closed in reverse, when no transfer is under way
@@ -102,6 +103,16 @@ final class Devices {
         @Override
         public void flush() throws IOException {
             disk.flush();
+        }
+
+        @Override
+        public void discard(long offset, long length) throws IOException {
+            disk.discard(offset, length);
+        }
+
+        @Override
+        public void zero(long offset, long length, boolean mayFree) throws IOException {
+            disk.zero(offset, length, mayFree);
         }
     }
 }

@@ -76,8 +76,17 @@ public record VmConfig(
      *
      * @param file a raw image or a block device
      * @param readOnly whether the guest may only read
+     * @param bus what the guest finds it on
      */
-    public record Disk(Path file, boolean readOnly) {}
+    public record Disk(Path file, boolean readOnly, Bus bus) {
+        /** How a disk is attached. */
+        public enum Bus {
+            /** A virtio block device. */
+            VIRTIO,
+            /** An NVMe controller with one namespace. */
+            NVME
+        }
+    }
 
     /** Where a byte stream of the guest goes. */
     public sealed interface Sink {
@@ -325,12 +334,23 @@ public record VmConfig(
     }
 
     private static Disk disk(String v) throws VmmException {
-        for (String suffix : new String[] {",readonly=true", ",readonly=false"}) {
-            if (v.endsWith(suffix)) {
-                return new Disk(path("disk", v.substring(0, v.length() - suffix.length())), suffix.endsWith("true"));
+        // settings from the end: what else has a comma is the file's name
+        String file = v;
+        boolean readOnly = false;
+        Disk.Bus bus = Disk.Bus.VIRTIO;
+        while (true) {
+            int comma = file.lastIndexOf(',');
+            switch (comma < 0 ? "" : file.substring(comma + 1)) {
+                case "readonly=true" -> readOnly = true;
+                case "readonly=false" -> readOnly = false;
+                case "bus=virtio" -> bus = Disk.Bus.VIRTIO;
+                case "bus=nvme" -> bus = Disk.Bus.NVME;
+                default -> {
+                    return new Disk(path("disk", file), readOnly, bus);
+                }
             }
+            file = file.substring(0, comma);
         }
-        return new Disk(path("disk", v), false);
     }
 
     private static Sink sink(String key, String v) throws VmmException {

@@ -3,6 +3,8 @@ package serai.vmm;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static serai.vmm.VmConfig.Disk.Bus.NVME;
+import static serai.vmm.VmConfig.Disk.Bus.VIRTIO;
 
 import java.nio.file.Path;
 import java.util.List;
@@ -22,6 +24,7 @@ final class VmConfigTest {
                 "engine=java",
                 "disk=a,b.raw,readonly=true",
                 "disk=c.raw",
+                "disk=d,readonly=false,bus=nvme",
                 "serial=file:/tmp/x",
                 "debugcon=stdio",
                 "debug-exit=0xf4",
@@ -35,7 +38,10 @@ final class VmConfigTest {
         assertEquals("console=ttyS0 a=b", c.append());
         assertEquals(1L << 30, c.memory());
         assertEquals(
-                List.of(new VmConfig.Disk(Path.of("a,b.raw"), true), new VmConfig.Disk(Path.of("c.raw"), false)),
+                List.of(
+                        new VmConfig.Disk(Path.of("a,b.raw"), true, VIRTIO),
+                        new VmConfig.Disk(Path.of("c.raw"), false, VIRTIO),
+                        new VmConfig.Disk(Path.of("d"), false, NVME)),
                 c.disks());
         assertEquals(new VmConfig.Sink.ToFile(Path.of("/tmp/x")), c.serial());
         assertEquals(0xf4, c.debugExit());

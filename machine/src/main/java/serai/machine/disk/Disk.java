@@ -29,4 +29,19 @@ public interface Disk {
 
     /** Makes what was written durable. */
     void flush() throws IOException;
+
+    /**
+     * The guest needs the content of a range no more: its space may be freed. What is read there afterwards is the old content or zeros.
+     *
+     * @param offset as for {@link #read}
+     * @param length bytes, a multiple of 512
+     */
+    void discard(long offset, long length) throws IOException;
+
+    /**
+     * Makes a range read as zeros.
+     *
+     * @param mayFree whether its space may be freed
+     */
+    void zero(long offset, long length, boolean mayFree) throws IOException;
 }

@@ -2,14 +2,14 @@ package serai.machine.virtio;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 import serai.machine.bus.MsiSink;
 import serai.machine.disk.Disk;
+import serai.machine.disk.DiskRequests;
+import serai.machine.disk.GuestBuffers;
 import serai.machine.disk.IoExecutor;
 import serai.machine.memory.GuestAddressException;
 import serai.machine.memory.GuestMemory;
@@ -36,20 +36,13 @@ public final class VirtioBlk extends VirtioDevice {
     private static final long MAX_BYTES = 64 << 20;
 
     private final Disk disk;
-    private final IoExecutor io;
     /** Requests under way, by head. */
-    private final Map<Integer, IoExecutor.Submitted> underWay = new LinkedHashMap<>();
-    /** Guards the next two against the threads that do the work. */
-    private final Object working = new Object();
-    /** Counts resets: work and completions of an earlier life are dropped. */
-    private int life;
-    /** Work that runs now. */
-    private int running;
+    private final DiskRequests<Integer> underWay;
 
     private VirtioBlk(Disk disk, IoExecutor io) {
         super(2, 0x010000, 1);
         this.disk = disk;
-        this.io = io;
+        underWay = new DiskRequests<>(io, () -> true);
     }
 
     /** The device on PCI. */
@@ -88,7 +81,7 @@ public final class VirtioBlk extends VirtioDevice {
     }
 
     private void start(Chain c, long due) throws Virtqueue.Malformed {
-        if (underWay.containsKey(c.head())) {
+        if (underWay.contains(c.head())) {
             throw new Virtqueue.Malformed("descriptor " + c.head() + " offered again while its request is under way");
         }
         if (c.readableBytes() < HEADER || c.writableBytes() < 1) {
@@ -100,7 +93,7 @@ public final class VirtioBlk extends VirtioDevice {
         switch (type) {
             case IN -> transfer(c, sector, Chain.slice(c.writable(), 0, c.writableBytes() - 1), true, due);
             case OUT -> transfer(c, sector, Chain.slice(c.readable(), HEADER, c.readableBytes() - HEADER), false, due);
-            case FLUSH -> submit(c, disk::flush, List.of(), due);
+            case FLUSH -> submit(c, disk::flush, new GuestBuffers(memory, false), due);
             case GET_ID -> {
                 byte[] id = Arrays.copyOf(disk.id().getBytes(StandardCharsets.US_ASCII), ID_BYTES);
                 int room = (int) Math.min(ID_BYTES, c.writableBytes() - 1);
@@ -118,14 +111,6 @@ public final class VirtioBlk extends VirtioDevice {
         return v;
     }
 
-    /** What a request does to the disk. */
-    @FunctionalInterface
-    private interface Work {
-        void run() throws IOException;
-    }
-
-    private record Piece(long host, int length) {}
-
     private void transfer(Chain c, long sector, List<Chain.Buffer> data, boolean read, long due) {
         long bytes = data.stream().mapToLong(Chain.Buffer::length).sum();
         if (bytes % SECTOR != 0
@@ -136,76 +121,32 @@ public final class VirtioBlk extends VirtioDevice {
             finish(c, FAILED, 0);
             return;
         }
-        List<Piece> pieces = new ArrayList<>();
-        for (Chain.Buffer b : data) {
-            pieces.add(new Piece(memory.hostRange(b.address(), b.length(), read), b.length()));
-        }
-        submit(
-                c,
-                () -> {
-                    long at = sector * SECTOR;
-                    for (Piece p : pieces) {
-                        if (read) {
-                            disk.read(at, p.host, p.length);
-                        } else {
-                            disk.write(at, p.host, p.length);
-                        }
-                        at += p.length;
-                    }
-                },
-                read ? data : List.of(),
-                due);
+        GuestBuffers buffers = new GuestBuffers(memory, read);
+        data.forEach(b -> buffers.add(b.address(), b.length()));
+        submit(c, () -> buffers.transfer(disk, sector * SECTOR), buffers, due);
     }
 
-    private void submit(Chain c, Work work, List<Chain.Buffer> filled, long due) {
-        int started = life;
-        IOException[] failure = new IOException[1];
-        underWay.put(c.head(), IoExecutor.Submitted.BY_HOST);
-        IoExecutor.Submitted submitted = io.submit(
-                () -> {
-                    synchronized (working) {
-                        if (started != life) {
-                            return;
-                        }
-                        running++;
-                    }
+    private void submit(Chain c, DiskRequests.Work work, GuestBuffers buffers, long due) {
+        underWay.submit(
+                c.head(),
+                work,
+                failure -> {
                     try {
-                        work.run();
-                    } catch (IOException e) {
-                        failure[0] = e;
-                    } finally {
-                        synchronized (working) {
-                            running--;
-                            working.notifyAll();
-                        }
-                    }
-                },
-                () -> {
-                    if (started == life) {
-                        try {
-                            complete(c, failure[0], filled);
-                        } catch (GuestAddressException e) {
-                            transport.broken(String.valueOf(e.getMessage()));
-                        }
+                        complete(c, failure, buffers);
+                    } catch (GuestAddressException e) {
+                        transport.broken(String.valueOf(e.getMessage()));
                     }
                 },
                 due);
-        underWay.replace(c.head(), submitted);
     }
 
-    private void complete(Chain c, @Nullable IOException failure, List<Chain.Buffer> filled) {
-        underWay.remove(c.head());
-        int written = 0;
-        for (Chain.Buffer b : filled) {
-            // written since it was submitted: logged and, if it held instructions, forgotten
-            memory.hostRange(b.address(), b.length(), true);
-            written += b.length();
-        }
+    private void complete(Chain c, @Nullable IOException failure, GuestBuffers buffers) {
+        int filled = (int) buffers.done();
         if (failure != null) {
             System.getLogger("serai.virtio")
                     .log(System.Logger.Level.WARNING, "disk {0}: {1}", disk.id(), failure.getMessage());
         }
-        finish(c, failure == null ? OK : FAILED, written);
+        finish(c, failure == null ? OK : FAILED, filled);
         transport.usedBuffers(queue[0]);
     }
 
@@ -216,33 +157,14 @@ public final class VirtioBlk extends VirtioDevice {
 
     @Override
     void reset() {
-        boolean interrupted = false;
-        synchronized (working) {
-            life++;
-            while (running > 0) {
-                try {
-                    working.wait();
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                }
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
-        underWay.values().forEach(s -> s.withdraw().run());
-        underWay.clear();
+        underWay.abandon(head -> true);
     }
 
     @Override
     long[] saveWork() {
-        long[] w = new long[underWay.size() * 2];
-        int i = 0;
-        for (Map.Entry<Integer, IoExecutor.Submitted> e : underWay.entrySet()) {
-            w[i++] = e.getKey();
-            w[i++] = e.getValue().due();
-        }
-        return w;
+        LongStream.Builder w = LongStream.builder();
+        underWay.forEach((head, due) -> w.add(head).add(due));
+        return w.build().toArray();
     }
 
     @Override

@@ -1,6 +1,7 @@
 package serai.machine.disk;
 
 import java.io.IOException;
+import java.util.Arrays;
 import serai.machine.memory.GuestMemory;
 
 /** A disk in an array. */
@@ -57,6 +58,17 @@ public final class ArrayDisk implements Disk {
     public void flush() throws IOException {
         fail();
         flushes++;
+    }
+
+    @Override
+    public void discard(long offset, long length) throws IOException {
+        zero(offset, length, true);
+    }
+
+    @Override
+    public void zero(long offset, long length, boolean mayFree) throws IOException {
+        fail();
+        Arrays.fill(bytes, (int) offset, (int) (offset + length), (byte) 0);
     }
 
     private void fail() throws IOException {

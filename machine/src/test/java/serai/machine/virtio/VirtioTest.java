@@ -7,8 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.util.ArrayDeque;
-import java.util.Deque;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CountDownLatch;
@@ -16,6 +14,7 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.junit.jupiter.api.Test;
 import serai.machine.disk.ArrayDisk;
 import serai.machine.disk.Disk;
+import serai.machine.disk.HeldIo;
 import serai.machine.disk.IoExecutor;
 import serai.machine.disk.ThreadIo;
 import serai.machine.memory.GuestMemory;
@@ -29,27 +28,6 @@ class VirtioTest {
     private final GuestMemory memory = TestMemory.ram(1 << 20);
     private final ArrayDisk disk = new ArrayDisk("fake", 64);
     private final HeldIo io = new HeldIo();
-
-    /** Holds work until it is told to do it. */
-    private static final class HeldIo implements IoExecutor {
-        private final Deque<Runnable> held = new ArrayDeque<>();
-
-        @Override
-        public Submitted submit(Runnable work, Runnable completion, long due) {
-            held.add(() -> {
-                work.run();
-                completion.run();
-            });
-            return Submitted.BY_HOST;
-        }
-
-        void doAll() {
-            Runnable r;
-            while ((r = held.poll()) != null) {
-                r.run();
-            }
-        }
-    }
 
     private PciFunction<VirtioState> blk(IoExecutor executor) {
         return VirtioBlk.create("virtio-blk0", disk, executor, memory, (address, data) -> {});
@@ -245,6 +223,12 @@ class VirtioTest {
 
             @Override
             public void flush() {}
+
+            @Override
+            public void discard(long offset, long length) {}
+
+            @Override
+            public void zero(long offset, long length, boolean mayFree) {}
         };
         ReentrantLock lock = new ReentrantLock();
         try (ThreadIo threads = new ThreadIo(lock, 1)) {
@@ -286,7 +270,7 @@ class VirtioTest {
         d.offer(0, head);
         d.notify(0);
         assertEquals(0x40, d.status() & 0x40, "NEEDS_RESET");
-        assertEquals(1, io.held.size());
+        assertEquals(1, io.size());
     }
 
     @Test

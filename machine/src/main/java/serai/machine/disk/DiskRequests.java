@@ -1,0 +1,151 @@
+package serai.machine.disk;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import java.util.function.ObjLongConsumer;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A device's requests under way. Their work runs off the vCPUs' threads; all else is done with the machine lock held.
+ *
+ * <p>A request that is abandoned (its queue or its device is reset) never completes, and touches guest memory no more when
+ * {@link #abandon} has returned: what runs is waited for, what has not begun is dropped.
+ *
+ * <p>While the device may not write to memory (its bus-master bit is off) requests that are done wait for {@link #resume}; they still
+ * count as under way, and a state saved meanwhile has them.
+ *
+ * @param <K> what the device knows a request by; unique among those under way
+ */
+public final class DiskRequests<K> {
+    /** What a request does to the disk. */
+    @FunctionalInterface
+    public interface Work {
+        /** Does it, without the machine lock. */
+        void run() throws IOException;
+    }
+
+    private final class Request {
+        final K key;
+        final Consumer<@Nullable IOException> done;
+        IoExecutor.Submitted submitted = IoExecutor.Submitted.BY_HOST;
+
+        @Nullable
+        IOException failure;
+
+        boolean running;
+        boolean abandoned;
+
+        Request(K key, Consumer<@Nullable IOException> done) {
+            this.key = key;
+            this.done = done;
+        }
+    }
+
+    private final IoExecutor io;
+    private final BooleanSupplier mayComplete;
+    private final Map<K, Request> underWay = new LinkedHashMap<>();
+    private final List<Request> waiting = new ArrayList<>();
+    /** Guards {@code running} and {@code abandoned} against the threads that do the work. */
+    private final Object working = new Object();
+
+    /**
+     * None yet.
+     *
+     * @param mayComplete whether the device may write to memory now
+     */
+    public DiskRequests(IoExecutor io, BooleanSupplier mayComplete) {
+        this.io = io;
+        this.mayComplete = mayComplete;
+    }
+
+    /** Whether a request of that key is under way. */
+    public boolean contains(K key) {
+        return underWay.containsKey(key);
+    }
+
+    /**
+     * Begins a request.
+     *
+     * @param done takes what went wrong, or null
+     * @param due as {@link IoExecutor#submit} has it
+     */
+    public void submit(K key, Work work, Consumer<@Nullable IOException> done, long due) {
+        Request r = new Request(key, done);
+        underWay.put(key, r);
+        r.submitted = io.submit(() -> run(r, work), () -> finished(r), due);
+    }
+
+    private void run(Request r, Work work) {
+        synchronized (working) {
+            if (r.abandoned) {
+                return;
+            }
+            r.running = true;
+        }
+        try {
+            work.run();
+        } catch (IOException e) {
+            r.failure = e;
+        } finally {
+            synchronized (working) {
+                r.running = false;
+                working.notifyAll();
+            }
+        }
+    }
+
+    private void finished(Request r) {
+        if (r.abandoned) {
+            return;
+        }
+        if (!mayComplete.getAsBoolean()) {
+            waiting.add(r);
+            return;
+        }
+        underWay.remove(r.key);
+        r.done.accept(r.failure);
+    }
+
+    /** Completes what waits, as the device may write to memory again. */
+    public void resume() {
+        List<Request> now = List.copyOf(waiting);
+        waiting.clear();
+        now.forEach(this::finished);
+    }
+
+    /** Abandons the requests whose keys are {@code which}; they are over when this returns. */
+    public void abandon(Predicate<K> which) {
+        List<Request> gone =
+                underWay.values().stream().filter(r -> which.test(r.key)).toList();
+        boolean interrupted = false;
+        synchronized (working) {
+            gone.forEach(r -> r.abandoned = true);
+            while (gone.stream().anyMatch(r -> r.running)) {
+                try {
+                    working.wait();
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        waiting.removeAll(gone);
+        for (Request r : gone) {
+            r.submitted.withdraw().run();
+            underWay.remove(r.key);
+        }
+    }
+
+    /** Each request with when it is due, in the order in which they were begun. */
+    public void forEach(ObjLongConsumer<K> action) {
+        underWay.forEach((k, r) -> action.accept(k, r.submitted.due()));
+    }
+}

@@ -1,0 +1,32 @@
+package serai.machine;
+
+/**
+ * The parts of the machine: what the sweeps and fuzz targets go through, one after the other. SaveAnywhereTest, HostileGuest and DeviceFuzzTest
+ * do something with each.
+ */
+public enum Part {
+    LOCAL_APIC,
+    IO_APIC,
+    PIC,
+    PIT,
+    RTC,
+    PM,
+    UART,
+    DEBUG,
+    PCI,
+    MSIX,
+    PCI_HOTPLUG,
+    VIRTIO_CONSOLE,
+    VIRTIO_RNG,
+    VIRTIO_BLK,
+    NVME,
+    /** Any port. */
+    PORTS,
+    /** Any address outside RAM. */
+    MEMORY,
+    /** One of those above, another each time. */
+    ALL;
+
+    /** How many there are beside {@link #ALL}. */
+    static final int SINGLE = values().length - 1;
+}
