@@ -3,17 +3,6 @@
 .include "prot32.inc"
 pvh_note start
 .globl start
-# a descriptor at gdt + selector: base, limit (20 bits), access byte, flags nibble
-.macro descriptor selector, base, limit, access, flags
-    mov eax, \base
-    mov word ptr [gdt + \selector], (\limit) & 0xffff
-    mov [gdt + \selector + 2], ax
-    shr eax, 16
-    mov [gdt + \selector + 4], al
-    mov [gdt + \selector + 7], ah
-    mov byte ptr [gdt + \selector + 5], \access
-    mov byte ptr [gdt + \selector + 6], (\flags) << 4 | (\limit) >> 16
-.endm
 start:
     enter32
     say "protected mode\n"
@@ -71,6 +60,28 @@ start:
     # execute-only code can't be loaded for data
     descriptor 0x38, 0, 0xfffff, 0x98, 0xc
     faults execute_only, mov fs, word ptr [sel38]
+    # the limit of CS: transfers fault themselves, straight code at the instruction that is not all within
+    descriptor 0x48, "offset small", 0x1f, 0x9a, 4
+.macro beyond text, offset
+    mov dword ptr [resume_at], offset .Lbeyond\@
+    mov dword ptr [resume_cs], KCODE
+    mov ebx, esp
+    mov ecx, 2
+    ljmp 0x48, \offset
+.Lbeyond\@:
+    sub ebx, esp
+    say "\text: "
+    call print_trap
+    show "  stack", ebx
+    show "  ecx", ecx
+.endm
+    beyond limit_jmp, 0
+    beyond limit_call, 2
+    beyond limit_ret, 7
+    beyond limit_loop, 10
+    beyond limit_indirect, 12
+    beyond limit_straight, 0x1c
+    faults limit_far, ljmp 0x48, 0x20
     # segment overrides, LDS and friends
     lfs ebx, [far_data]
     mov eax, fs:[ebx]
@@ -158,6 +169,22 @@ code16:
     .byte 0x66
     lret
 .code32
+.balign 16
+small:
+    .byte 0xeb, 0x1e                # jmp 0x20
+    .byte 0xe8                      # call 0x1000
+    .long 0x1000 - 7
+    push 0x20
+    ret
+    .byte 0xe2, 0x14                # loop 0x20
+    mov eax, 0x20
+    call eax
+    .byte 0x90, 0x90, 0x90
+    .balign 4
+    .skip 0x1c - (. - small), 0x90
+    inc ecx
+    .byte 0xb9                      # mov ecx, …: its last byte is beyond
+    .long 7
 .data
 sel8: .word 8
 sel18: .word 0x18

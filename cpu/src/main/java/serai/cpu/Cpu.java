@@ -4,6 +4,7 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import org.jspecify.annotations.Nullable;
@@ -13,6 +14,7 @@ import serai.machine.engine.Segment;
 import serai.machine.engine.Vcpu;
 import serai.machine.engine.VcpuHost;
 import serai.machine.engine.VcpuStats;
+import serai.machine.engine.Watchpoint;
 import serai.machine.memory.GuestMemory;
 
 /**
@@ -52,6 +54,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
     private final BlockBuilder builder = new BlockBuilder(this);
     private final ConcurrentLinkedQueue<Long> writtenCode = new ConcurrentLinkedQueue<>();
     private final CpuControl control = new CpuControl(this);
+    private final CpuDebug debug = new CpuDebug(this);
 
     /** Something is to be done before the next block. Set by any thread. */
     @SuppressWarnings("UnusedVariable")
@@ -74,8 +77,9 @@ final class Cpu extends CpuTransfers implements Vcpu {
     boolean halted;
     boolean waitForSipi;
     private String failure = "";
-    private long[] breakpoints = {};
     private boolean skipBreakpoint;
+    /** Whether the instruction being stepped has settled for itself what becomes of TF. */
+    private boolean stepSettled;
 
     long halts;
     long portReads;
@@ -112,13 +116,12 @@ final class Cpu extends CpuTransfers implements Vcpu {
         stackSize = codeSize == 8 ? 8 : (attributes[SS] & Segment.DB) != 0 ? 4 : 2;
         selectTlb();
         int m = codeSize / 4 | (cpl == 3 ? 4 : 0);
-        if (m != mode || (codeSize != 8 && base[CS] != codeBase)) {
-            if (codeSize != 8 && base[CS] != codeBase) {
-                // jump tags hold RIP, not the linear address
-                codeBase = base[CS];
-                translationsChanged();
-            }
-            mode = m;
+        mode = m;
+        if (codeSize != 8 && (base[CS] != codeBase || limit[CS] != codeLimit)) {
+            // jump tags hold RIP, not the linear address, and their blocks lie within the limit
+            codeBase = base[CS];
+            codeLimit = limit[CS];
+            translationsChanged();
         }
         jumpKey = ((long) generation << 3 | mode) << 48;
         if ((flagsRest & TF) != 0) {
@@ -127,6 +130,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
     }
 
     private long codeBase;
+    private int codeLimit;
 
     @Override
     void translationsChanged() {
@@ -170,7 +174,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
                 if (aloneNext) {
                     aloneNext = false;
                     alone = true;
-                    runPart(builder.build(rip, fetchPhysical(linearRip(rip)), 1), 1);
+                    runPart(single(), 1);
                     alone = false;
                 }
                 return runBlocks(limit);
@@ -184,10 +188,13 @@ final class Cpu extends CpuTransfers implements Vcpu {
                     current = null;
                 }
                 if (e == CpuException.FAULT) {
+                    debug.drop();
                     deliverFault();
                     ATTENTION.setOpaque(this, 1);
+                } else if (e == CpuException.ALONE) {
+                    aloneNext = true;
                 } else {
-                    aloneNext = e == CpuException.ALONE;
+                    repeatBegun();
                 }
             } catch (RuntimeException | StackOverflowError e) {
                 failure = "the interpreter failed at rip %#x: %s".formatted(rip, e);
@@ -209,7 +216,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
                 }
             }
             long start = rip;
-            int slot = (int) (start ^ start >>> 13) & JUMP_SIZE - 1;
+            int slot = slot(start);
             Block b = jumpBlock[slot];
             if (b == null || jumpTag[slot] != (start & RIP_MASK | jumpKey)) {
                 b = find(start, slot);
@@ -234,6 +241,10 @@ final class Cpu extends CpuTransfers implements Vcpu {
             cursor = 0;
             current = null;
         }
+    }
+
+    private static int slot(long start) {
+        return (int) (start ^ start >>> 13) & JUMP_SIZE - 1;
     }
 
     /** Runs the first {@code n} instructions of a block. */
@@ -267,7 +278,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
                 rip = start & 0xffffffffL;
                 start = rip;
             }
-            if (start > (limit[CS] & 0xffffffffL)) {
+            if (pastLimit(start)) {
                 throw fault(GP, 0);
             }
         }
@@ -292,9 +303,39 @@ final class Cpu extends CpuTransfers implements Vcpu {
                 protect(b.tailPage);
             }
         }
+        if (pastLimit(start + b.bytes - 1)) {
+            return cutAtLimit(b, start);
+        }
         jumpTag[slot] = start & RIP_MASK | jumpKey;
         jumpBlock[slot] = b;
         return b;
+    }
+
+    private boolean pastLimit(long ip) {
+        return codeSize != 8 && ip > (limit[CS] & 0xffffffffL);
+    }
+
+    /** The instruction at RIP, as a block of its own. */
+    private Block single() {
+        if (codeSize != 8) {
+            rip &= 0xffffffffL;
+        }
+        Block b = builder.build(rip, fetchPhysical(linearRip(rip)), 1);
+        return pastLimit(rip + b.bytes - 1) ? cutAtLimit(b, rip) : b;
+    }
+
+    /** The part of a block that lies within the limit of CS; the instruction that does not raises #GP(0). */
+    private Block cutAtLimit(Block b, long start) {
+        int n = 0;
+        while (!pastLimit(start + b.nodes[n].blockOffset + b.nodes[n].length - 1)) {
+            n++;
+        }
+        Node[] nodes = Arrays.copyOf(b.nodes, n + 1);
+        Node beyond = new SystemNodes.Raise(GP);
+        beyond.blockOffset = b.nodes[n].blockOffset;
+        beyond.length = 1;
+        nodes[n] = beyond;
+        return new Block(nodes, beyond.blockOffset + 1, b.physical, b.mode, b.tailPage);
     }
 
     private void protect(long physical) {
@@ -321,6 +362,16 @@ final class Cpu extends CpuTransfers implements Vcpu {
                 ATTENTION.setOpaque(this, 1);
                 return Exit.KICKED;
             }
+            if (debug.hasHit()) {
+                ATTENTION.setOpaque(this, 1);
+                return Exit.WATCHPOINT;
+            }
+            if (debug.pending() && !movSsShadow) {
+                halted = false;
+                debug.take();
+                deliverEvent(DB);
+                continue;
+            }
             if (host.interrupts().pending()) {
                 if (takeInterrupt()) {
                     continue;
@@ -338,29 +389,29 @@ final class Cpu extends CpuTransfers implements Vcpu {
                 ATTENTION.setOpaque(this, 1);
                 return Exit.BUDGET;
             }
-            if (breakpoints.length > 0) {
-                if (!skipBreakpoint && isBreakpoint()) {
-                    ATTENTION.setOpaque(this, 1);
+            boolean step = stiShadow || movSsShadow || (flagsRest & TF) != 0;
+            if (debug.code()) {
+                ATTENTION.setOpaque(this, 1);
+                long linear = linearRip(rip);
+                if (!skipBreakpoint && debug.debuggerStopsAt(linear)) {
                     return Exit.BREAKPOINT;
                 }
                 skipBreakpoint = false;
-                ATTENTION.setOpaque(this, 1);
-                stepOne();
-                continue;
-            }
-            if ((dr[5] & 0xff) != 0) {
-                ATTENTION.setOpaque(this, 1);
-                if ((flagsRest & RF) == 0 && !movSsShadow && instructionBreakpoint()) {
-                    faultVector = DB;
-                    faultError = -1;
-                    deliverFault();
-                } else {
+                expireRf();
+                if ((flagsRest & RF) == 0 && !movSsShadow && debug.guestStopsAt(linear)) {
+                    deliverEvent(DB);
+                    continue;
+                }
+                Block b = step ? null : find(rip, slot(rip));
+                if (b == null || debug.codeIn(linear, b.bytes)) {
                     stepOne();
-                    flagsRest &= ~RF;
+                } else {
+                    runPart(b, (int) Math.min(b.nodes.length, limit - icount));
                 }
                 continue;
             }
-            if (stiShadow || movSsShadow || (flagsRest & TF) != 0) {
+            skipBreakpoint = false;
+            if (step) {
                 ATTENTION.setOpaque(this, 1);
                 stepOne();
                 continue;
@@ -371,13 +422,25 @@ final class Cpu extends CpuTransfers implements Vcpu {
 
     /** One instruction, with what single stepping and the shadows ask for after it. */
     private void stepOne() {
-        boolean trap = (flagsRest & TF) != 0 && !movSsShadow;
+        boolean trap = (flagsRest & TF) != 0;
         boolean hadSti = stiShadow;
         boolean hadMovSs = movSsShadow;
-        Block b = builder.build(rip, fetchPhysical(linearRip(rip)), 1);
+        stepSettled = false;
+        Block b = single();
+        long next = rip + b.bytes;
+        boolean repeats = false;
         alone = true;
         try {
             runPart(b, 1);
+        } catch (CpuException e) {
+            if (e != CpuException.AGAIN) {
+                throw e;
+            }
+            // an iteration of a repeated instruction
+            rip = r[BLOCK];
+            current = null;
+            repeatBegun();
+            repeats = true;
         } finally {
             alone = false;
             if (hadSti) {
@@ -387,35 +450,25 @@ final class Cpu extends CpuTransfers implements Vcpu {
                 movSsShadow = false;
             }
         }
-        if (trap) {
-            dr[4] |= 1 << 14;
-            deliverEvent(DB);
+        if (trap && !stepSettled && control.stepTraps(rip != next && !repeats)) {
+            debug.trap(CpuDebug.BS);
         }
     }
 
-    /** Whether a debug register stops before this instruction (SDM vol. 3, 18.3.1.1); notes it in DR6. */
-    private boolean instructionBreakpoint() {
-        long linear = linearRip(rip);
-        boolean hit = false;
-        for (int i = 0; i < 4; i++) {
-            boolean enabled = (dr[5] >>> i * 2 & 3) != 0;
-            boolean execute = (dr[5] >>> 16 + i * 4 & 15) == 0;
-            if (enabled && execute && dr[i] == linear) {
-                dr[4] |= 1L << i;
-                hit = true;
-            }
-        }
-        return hit;
+    /** A repeated instruction that has done an iteration and is not through: events find RF set (SDM vol. 3, 18.3.1.1). */
+    private void repeatBegun() {
+        flagsRest |= RF;
+        rfAt = icount;
     }
 
-    private boolean isBreakpoint() {
-        long linear = linearRip(rip);
-        for (long b : breakpoints) {
-            if (b == linear) {
-                return true;
-            }
+    @Override
+    void instructionDone() {
+        stepSettled = true;
+        if (current != null) {
+            icount += cursor + 1;
+            cursor = 0;
+            current = null;
         }
-        return false;
     }
 
     private boolean takeInterrupt() {
@@ -462,15 +515,60 @@ final class Cpu extends CpuTransfers implements Vcpu {
         return control;
     }
 
+    CpuDebug debug() {
+        return debug;
+    }
+
+    @Override
+    void debugTrap(int dr6) {
+        debug.trap(dr6);
+    }
+
+    @Override
+    void debugException() {
+        dr[5] &= ~CpuDebug.GENERAL_DETECT;
+        control.debugException();
+    }
+
+    @Override
+    void stepSettled() {
+        stepSettled = true;
+    }
+
+    @Override
+    boolean watched(long page) {
+        return debug.inPage(page);
+    }
+
+    @Override
+    void accessed(long linear, int size, boolean write) {
+        debug.access(linear, size, write);
+    }
+
+    @Override
+    void loadCr3(long v) {
+        control.loadCr3(v);
+    }
+
+    @Override
+    long completed() {
+        return icount + cursor;
+    }
+
     void halt() {
         halted = true;
         halts++;
         ATTENTION.setOpaque(this, 1);
     }
 
+    /** Whether each iteration of a repeated instruction is to be trapped after. */
+    boolean stepping() {
+        return (flagsRest & TF) != 0;
+    }
+
     /** Whether a long instruction should make way. */
     boolean attentionDue() {
-        return (int) ATTENTION.getOpaque(this) != 0;
+        return stepping() || (int) ATTENTION.getOpaque(this) != 0;
     }
 
     /** Back to power-on state (SDM vol. 3, table 10-1). */
@@ -506,6 +604,8 @@ final class Cpu extends CpuTransfers implements Vcpu {
         fpu.reset();
         Arrays.fill(vec, 0);
         control.reset();
+        debug.drop();
+        debug.changed();
         flushTlb();
         modeChanged();
     }
@@ -540,6 +640,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
     @Override
     public void restore(CpuState state) {
         control.restore(state);
+        debug.changed();
         flushTlb();
         modeChanged();
         ATTENTION.setVolatile(this, 1);
@@ -547,8 +648,17 @@ final class Cpu extends CpuTransfers implements Vcpu {
 
     @Override
     public void breakpoints(long[] linearAddresses) {
-        breakpoints = linearAddresses.clone();
-        ATTENTION.setVolatile(this, 1);
+        debug.breakpoints(linearAddresses);
+    }
+
+    @Override
+    public void watchpoints(List<Watchpoint> list) {
+        debug.watchpoints(list);
+    }
+
+    @Override
+    public @Nullable Watchpoint watchpointHit() {
+        return debug.takeHit();
     }
 
     @Override

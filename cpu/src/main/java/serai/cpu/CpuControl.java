@@ -13,15 +13,28 @@ import serai.machine.engine.Segment;
 /** Control registers, MSRs, CPUID, and the architectural state in and out. */
 final class CpuControl {
     private static final long PAT_RESET = 0x0007040600070406L;
-    private static final long MISC_ENABLE_RESET = 1; // fast strings
+    /** Fast strings. */
+    private static final long MISC_ENABLE_WRITABLE = 1;
+    /** Read-only: no branch trace store, no precise event-based sampling. */
+    private static final long MISC_ENABLE_FIXED = 1 << 11 | 1 << 12;
+
+    private static final long MISC_ENABLE_RESET = MISC_ENABLE_WRITABLE | MISC_ENABLE_FIXED;
+    /** DEBUGCTL: single steps trap after branches alone (SDM vol. 3, 18.4.3). */
+    private static final long BTF = 2;
     /** What a CPU of this model is not vulnerable to: RDCL, MDS, TAA and their like; SKIP_L1DFL_VMENTRY. */
     private static final long ARCH_CAPABILITIES = 1 | 1 << 3 | 1 << 5 | 1 << 6 | 1 << 8 | 7 << 13 | 1 << 24;
+
+    private static final long PG = CR0_PG & 0xffffffffL;
+    /** MOV to CR3 with CR4.PCIDE: translations of the new PCID may be kept. */
+    private static final long KEEP_TRANSLATIONS = 1L << 63;
 
     private static final int FEATURE_OSXSAVE = 1 << 27;
 
     private final Cpu c;
     private long pat = PAT_RESET;
     private long miscEnable = MISC_ENABLE_RESET;
+    private final Mtrrs mtrrs = new Mtrrs();
+    private long debugCtl;
     private long tscAux;
     private long tscOffset;
 
@@ -32,6 +45,8 @@ final class CpuControl {
     void reset() {
         pat = PAT_RESET;
         miscEnable = MISC_ENABLE_RESET;
+        mtrrs.reset();
+        debugCtl = 0;
         tscAux = 0;
         tscOffset = 0;
         c.star = 0;
@@ -42,7 +57,7 @@ final class CpuControl {
         c.sysenterCs = 0;
         c.sysenterEsp = 0;
         c.sysenterEip = 0;
-        c.dr[4] = 0xffff0ff0L;
+        c.dr[4] = CpuDebug.DR6_RESET & 0xffffffffL;
         c.dr[5] = 0x400;
         Arrays.fill(c.dr, 0, 4, 0);
     }
@@ -59,60 +74,128 @@ final class CpuControl {
 
     void writeCr0(long v) {
         v = v & 0xe005003fL | CR0_ET;
-        if ((v & (CR0_PG & 0xffffffffL)) != 0 && (v & CR0_PE) == 0 || (v & CR0_NW) != 0 && (v & CR0_CD) == 0) {
+        boolean paging = (v & PG) != 0;
+        if (paging && (v & CR0_PE) == 0 || (v & CR0_NW) != 0 && (v & CR0_CD) == 0) {
             throw c.fault(CpuSegments.GP, 0);
         }
         long changed = c.cr0 ^ v;
-        boolean paging = (v & (CR0_PG & 0xffffffffL)) != 0;
-        if ((changed & (CR0_PG & 0xffffffffL)) != 0) {
-            if (paging && (c.efer & EFER_LME) != 0) {
-                if ((c.cr4 & CR4_PAE) == 0 || (c.attributes[CS] & Segment.L) != 0) {
+        int efer = c.efer;
+        if ((changed & PG) != 0) {
+            if (paging && (efer & EFER_LME) != 0) {
+                if ((c.cr4 & CR4_PAE) == 0 || (c.attributes[CS] & Segment.L) != 0 || (c.attributes[TR] & 15) <= 3) {
                     throw c.fault(CpuSegments.GP, 0);
                 }
-                c.efer |= EFER_LMA;
+                efer |= EFER_LMA;
             } else if (!paging) {
-                if (c.codeSize == 8) {
+                if (c.codeSize == 8 || (c.cr4 & CR4_PCIDE) != 0) {
                     throw c.fault(CpuSegments.GP, 0);
                 }
-                c.efer &= ~EFER_LMA;
+                efer &= ~EFER_LMA;
             }
         }
+        if (paging && (changed & (PG | CR0_CD | CR0_NW)) != 0 && (c.cr4 & CR4_PAE) != 0 && (efer & EFER_LMA) == 0) {
+            c.loadPdptes(c.cr3);
+        }
+        c.efer = efer;
         c.cr0 = (int) v;
-        if ((changed & (CR0_PG & 0xffffffffL | CR0_WP | CR0_PE)) != 0) {
+        if ((changed & (PG | CR0_WP | CR0_PE)) != 0) {
             c.flushTlb();
         }
         c.modeChanged();
     }
 
-    void writeCr3(long v) {
-        if ((v & 0xffffff0000000000L & ~(1L << 63)) != 0) {
+    private void writeCr3(long v) {
+        if (!c.longMode()) {
+            loadCr3(v & 0xffffffffL);
+            return;
+        }
+        boolean pcid = (c.cr4 & CR4_PCIDE) != 0;
+        long kept = pcid ? v & ~KEEP_TRANSLATIONS : v;
+        if (kept >>> CpuMemory.PHYSICAL_BITS != 0) {
             throw c.fault(CpuSegments.GP, 0);
         }
-        c.cr3 = c.longMode() ? v : v & 0xffffffffL;
+        c.cr3 = kept;
         c.flushTlb();
     }
 
+    /** CR3 outside long mode, by MOV or a task switch; with PAE #GP if a PDPTE has a reserved bit set (SDM vol. 3, 4.4.1). */
+    void loadCr3(long v) {
+        if (pae()) {
+            c.loadPdptes(v);
+        }
+        c.cr3 = v;
+        c.flushTlb();
+    }
+
+    private boolean pae() {
+        return (c.cr0 & PG) != 0 && (c.cr4 & CR4_PAE) != 0 && !c.longMode();
+    }
+
+    private long knownCr4() {
+        long known = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+        known |= c.features.contains(CpuFeature.VME) ? CR4_VME | CR4_PVI : 0;
+        known |= c.features.contains(CpuFeature.FSGSBASE) ? CR4_FSGSBASE : 0;
+        known |= c.features.contains(CpuFeature.PCID) ? CR4_PCIDE : 0;
+        known |= c.features.contains(CpuFeature.SMEP) ? CR4_SMEP : 0;
+        known |= c.features.contains(CpuFeature.SMAP) ? CR4_SMAP : 0;
+        return known | (c.features.contains(CpuFeature.UMIP) ? CR4_UMIP : 0);
+    }
+
     void writeCr4(long v) {
-        long known = CR4_VME
-                | CR4_PVI
-                | CR4_TSD
-                | CR4_DE
-                | CR4_PSE
-                | CR4_PAE
-                | CR4_MCE
-                | CR4_PGE
-                | CR4_PCE
-                | CR4_OSFXSR
-                | CR4_OSXMMEXCPT
-                | (c.features.contains(CpuFeature.FSGSBASE) ? CR4_FSGSBASE : 0);
-        if ((v & ~known) != 0 || c.longMode() && (v & CR4_PAE) == 0) {
+        if ((v & ~knownCr4()) != 0 || c.longMode() && (v & CR4_PAE) == 0) {
             throw c.fault(CpuSegments.GP, 0);
         }
         long changed = c.cr4 ^ v;
+        if ((changed & v & CR4_PCIDE) != 0 && (!c.longMode() || (c.cr3 & 0xfff) != 0)) {
+            throw c.fault(CpuSegments.GP, 0);
+        }
+        if ((c.cr0 & PG) != 0
+                && !c.longMode()
+                && (v & CR4_PAE) != 0
+                && (changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP)) != 0) {
+            c.loadPdptes(c.cr3);
+        }
         c.cr4 = v;
-        if ((changed & (CR4_PSE | CR4_PAE | CR4_PGE)) != 0) {
+        if ((changed & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP)) != 0) {
             c.flushTlb();
         }
+        c.selectTlb();
+        if ((changed & CR4_DE) != 0) {
+            c.debug().changed();
+        }
+    }
+
+    /**
+     * INVPCID (SDM vol. 2). Translations are kept without their PCID, and all of them go when CR3 is written; so there is
+     * only the present PCID's to throw out.
+     */
+    void invalidatePcid(long type, long low, long linear) {
+        if (type > 3 || type < 0 || low >>> 12 != 0 || (cannotName(low) && type < 2)) {
+            throw c.fault(CpuSegments.GP, 0);
+        }
+        if (type != 0) {
+            c.flushTlb();
+            return;
+        }
+        c.canonical(linear);
+        if ((c.cr3 & 0xfff) == (low & 0xfff) || (c.cr4 & CR4_PCIDE) == 0) {
+            c.flushPage(linear);
+        }
+    }
+
+    /** Without CR4.PCIDE there is only PCID 0. */
+    private boolean cannotName(long pcid) {
+        return (c.cr4 & CR4_PCIDE) == 0 && (pcid & 0xfff) != 0;
+    }
+
+    /** Whether a single step traps: with DEBUGCTL.BTF only after a branch. */
+    boolean stepTraps(boolean branched) {
+        return branched || (debugCtl & BTF) == 0;
+    }
+
+    /** A debug exception is delivered. */
+    void debugException() {
+        debugCtl &= ~BTF;
     }
 
     long readCr(int n) {
@@ -146,33 +229,6 @@ final class CpuControl {
         }
     }
 
-    private int debugRegister(int n) {
-        if (n == 4 || n == 5) {
-            if ((c.cr4 & CR4_DE) != 0) {
-                throw c.fault(CpuSegments.UD, 0);
-            }
-            return n;
-        }
-        return n > 5 ? n - 2 : n;
-    }
-
-    long readDr(int n) {
-        return c.dr[debugRegister(n)];
-    }
-
-    void writeDr(int n, long v) {
-        int i = debugRegister(n);
-        if (i >= 4) {
-            if (v >>> 32 != 0) {
-                throw c.fault(CpuSegments.GP, 0);
-            }
-            c.dr[i] = i == 4 ? v & 0xe00f | 0xffff0ff0L : v & 0xffff2bffL | 0x400;
-            c.checkInterrupts(); // breakpoints are looked at between blocks
-        } else {
-            c.dr[i] = v;
-        }
-    }
-
     // ---- time ----
 
     long tsc() {
@@ -198,8 +254,12 @@ final class CpuControl {
                 throw c.fault(CpuSegments.GP, 0);
             }
         }
+        if (Mtrrs.owns(index)) {
+            return mtrrs.read(index);
+        }
         return switch (index) {
             case Msr.TSC -> tsc();
+            case Msr.DEBUGCTL -> debugCtl;
             case Msr.TSC_ADJUST -> tscOffset;
             case Msr.BIOS_SIGN_ID, Msr.MCG_CAP, 0x17a -> 0;
             case Msr.ARCH_CAPABILITIES -> ARCH_CAPABILITIES;
@@ -227,11 +287,28 @@ final class CpuControl {
             c.checkInterrupts();
             return;
         }
+        if (Mtrrs.owns(index)) {
+            if (!mtrrs.write(index, v)) {
+                throw c.fault(CpuSegments.GP, 0);
+            }
+            return;
+        }
         switch (index) {
+            case Msr.DEBUGCTL -> {
+                if ((v & ~BTF) != 0) {
+                    throw c.fault(CpuSegments.GP, 0);
+                }
+                debugCtl = v;
+            }
             case Msr.TSC -> tscOffset = v - c.host.tsc();
             case Msr.TSC_ADJUST -> tscOffset = v;
             case Msr.BIOS_SIGN_ID -> {}
-            case Msr.MISC_ENABLE -> miscEnable = v;
+            case Msr.MISC_ENABLE -> {
+                if (((v ^ miscEnable) & ~MISC_ENABLE_WRITABLE & ~MISC_ENABLE_FIXED) != 0) {
+                    throw c.fault(CpuSegments.GP, 0);
+                }
+                miscEnable = v & MISC_ENABLE_WRITABLE | MISC_ENABLE_FIXED;
+            }
             case Msr.PAT -> {
                 for (int i = 0; i < 64; i += 8) {
                     long type = v >>> i & 0xff;
@@ -274,6 +351,7 @@ final class CpuControl {
     // ---- state ----
 
     CpuState save(long icount) {
+        c.expireRf();
         Segment[] segments = new Segment[8];
         for (int s = 0; s < 8; s++) {
             segments[s] = new Segment(c.selector[s], c.base[s], c.limit[s], c.attributes[s]);
@@ -282,13 +360,8 @@ final class CpuControl {
         long[] msrs = new long[saved.length * 2];
         int n = 0;
         for (int index : saved) {
-            long v =
-                    switch (index) {
-                        case Msr.MTRR_DEF_TYPE -> 0;
-                        default -> readMsr(index);
-                    };
             msrs[n++] = index & 0xffffffffL;
-            msrs[n++] = v;
+            msrs[n++] = readMsr(index);
         }
         CpuState.Activity activity = c.shutdown
                 ? CpuState.Activity.SHUTDOWN
@@ -312,7 +385,7 @@ final class CpuControl {
                     c.cr4,
                     c.host.interrupts().taskPriority()
                 },
-                c.dr.clone(),
+                c.debug().saved(),
                 1,
                 XsaveImage.save(c),
                 msrs,
@@ -320,8 +393,8 @@ final class CpuControl {
                 new byte[0],
                 new CpuState.Events(
                         activity,
-                        false,
-                        0,
+                        c.debug().pending(),
+                        CpuEvents.DB,
                         false,
                         0,
                         false,
@@ -374,7 +447,7 @@ final class CpuControl {
         XsaveImage.restore(c, s.xsave());
         for (int i = 0; i < s.msrs().length; i += 2) {
             int index = (int) s.msrs()[i];
-            if (index != Msr.EFER && index != Msr.MTRR_DEF_TYPE) {
+            if (index != Msr.EFER) {
                 writeMsr(index, s.msrs()[i + 1]);
             }
         }
@@ -390,7 +463,14 @@ final class CpuControl {
         c.instructions(s.instructions());
         c.host.interrupts().taskPriority((int) s.cr()[4]);
         c.modeChanged();
-        if (e.exceptionPending()) {
+        c.rfAt = c.completed();
+        c.debug().drop();
+        if ((c.cr0 & PG) != 0 && (c.cr4 & CR4_PAE) != 0 && !c.longMode()) {
+            c.readPdptes(c.cr3);
+        }
+        if (e.exceptionPending() && e.exceptionVector() == CpuEvents.DB) {
+            c.debug().restorePending();
+        } else if (e.exceptionPending()) {
             c.faultVector = e.exceptionVector();
             c.faultError = e.exceptionHasError() ? e.exceptionError() : -1;
             c.deliverFault();

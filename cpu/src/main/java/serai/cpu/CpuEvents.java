@@ -4,7 +4,7 @@ import serai.machine.engine.Segment;
 import serai.machine.engine.VcpuHost;
 
 /** Exceptions and interrupts (SDM vol. 3, chapter 7), and the return from them. */
-abstract class CpuEvents extends CpuSegments {
+abstract class CpuEvents extends CpuTasks {
     /** No error code is pushed. */
     private static final int NO_ERROR = -1;
 
@@ -32,11 +32,25 @@ abstract class CpuEvents extends CpuSegments {
     /** Interrupts may have become deliverable (IF, shadow, TPR): look before the next block. */
     abstract void checkInterrupts();
 
+    /** A debug exception has been delivered: DR7.GD and DEBUGCTL.BTF go. */
+    abstract void debugException();
+
+    /** The instruction in progress, or an event, has dealt with TF: no single-step trap behind it. */
+    abstract void stepSettled();
+
+    /** Clears RF if an instruction has been completed since it was set (SDM vol. 3, 18.3.1.1). */
+    final void expireRf() {
+        if ((flagsRest & RF) != 0 && completed() != rfAt) {
+            flagsRest &= ~RF;
+        }
+    }
+
     @Override
     @SuppressWarnings("DoNotCallSuggester")
     final CpuException fault(int vector, int error) {
         faultVector = vector;
-        faultError = pushesError(vector) ? error : NO_ERROR;
+        boolean selectorError = vector >= TS && vector <= GP;
+        faultError = pushesError(vector) ? error | (selectorError ? ext : 0) : NO_ERROR;
         throw CpuException.FAULT;
     }
 
@@ -57,7 +71,7 @@ abstract class CpuEvents extends CpuSegments {
         while (true) {
             try {
                 // a fault sets RF in the pushed image, so that an instruction breakpoint does not fire again
-                deliver(vector, error, false, vector != DF_VECTOR && vector != DB ? RF : 0);
+                deliver(vector, error, false, vector != DF_VECTOR ? RF : 0);
                 return;
             } catch (CpuException e) {
                 if (vector == DF_VECTOR) {
@@ -89,17 +103,70 @@ abstract class CpuEvents extends CpuSegments {
         }
     }
 
-    /** INT n, INT3, INTO: checks the gate's privilege; faults are the instruction's own. */
+    /** INT n: in virtual-8086 mode by IOPL and, with CR4.VME, the redirection bitmap (SDM vol. 3, 21.3). */
+    final void interruptInstruction(int vector) {
+        if (vm86()) {
+            boolean all = (flagsRest & IOPL) == IOPL;
+            if ((cr4 & CR4_VME) != 0 && !redirectionBit(vector)) {
+                redirect(vector, all);
+                return;
+            }
+            if (!all) {
+                throw fault(GP, 0);
+            }
+        }
+        softInterrupt(vector);
+    }
+
+    /** INT n outside virtual-8086 mode, INT3, INTO: checks the gate's privilege; faults are the instruction's own. */
     final void softInterrupt(int vector) {
-        if (vm86() && (flagsRest & IOPL) != IOPL && vector != BP) {
+        deliver(vector, NO_ERROR, true, 0);
+    }
+
+    /** INT1: as an interrupt from outside, whose faults are the instruction's own. */
+    final void debugInterrupt() {
+        deliver(DB, NO_ERROR, false, 0);
+    }
+
+    /** The bit of an interrupt in the 32 bytes below the I/O permission bitmap. */
+    private boolean redirectionBit(int vector) {
+        if ((attributes[TR] & 8) == 0 || (limit[TR] & 0xffffffffL) < 0x67) {
             throw fault(GP, 0);
         }
-        deliver(vector, NO_ERROR, true, 0);
+        long at = loadSystem(base[TR] + 0x66, 2) - 32 + vector / 8;
+        if (at < 0 || at > (limit[TR] & 0xffffffffL)) {
+            throw fault(GP, 0);
+        }
+        return (loadSystem(base[TR] + at, 1) >>> (vector & 7) & 1) != 0;
+    }
+
+    /** An INT n of virtual-8086 mode that its own program handles. */
+    private void redirect(int vector, boolean all) {
+        long entry = loadSystem(vector * 4L, 4);
+        long image = flags() & 0xffff;
+        if (!all) {
+            image = image & ~IF | IOPL | ((flagsRest & VIF) != 0 ? IF : 0);
+        }
+        checkWrite(stackAddress(r[RSP] - 6, 2, true), 2);
+        push(image, 2);
+        push(selector[CS], 2);
+        push(rip, 2);
+        flagsRest &= ~(TF | (all ? IF : VIF));
+        stepSettled();
+        setParagraph(CS, (int) (entry >>> 16) & 0xffff);
+        rip = entry & 0xffff;
+        modeChanged();
     }
 
     private void deliver(int vector, int error, boolean soft, int rf) {
         boolean wasAlone = alone;
         alone = true; // no block goes on after this
+        ext = soft ? 0 : 1;
+        if (soft) {
+            flagsRest &= ~RF;
+        } else {
+            expireRf();
+        }
         try {
             if (!protectedMode()) {
                 deliverReal(vector);
@@ -110,9 +177,14 @@ abstract class CpuEvents extends CpuSegments {
             }
         } finally {
             alone = wasAlone;
+            ext = 0;
         }
         stiShadow = false;
         movSsShadow = false;
+        if (vector == DB) {
+            debugException();
+        }
+        stepSettled();
     }
 
     private void deliverReal(int vector) {
@@ -122,8 +194,8 @@ abstract class CpuEvents extends CpuSegments {
         long entry = loadSystem(idtBase + vector * 4, 4);
         long sp = r[RSP];
         // check all three pushes before the first
-        checkWrite(linear(SS, sp - 2 & 0xffff, 2, true), 2);
-        checkWrite(linear(SS, sp - 6 & 0xffff, 2, true), 2);
+        checkWrite(stackAddress(sp - 2, 2, true), 2);
+        checkWrite(stackAddress(sp - 6, 2, true), 2);
         push(flags() & 0xffff, 2);
         push(selector[CS], 2);
         push(rip & 0xffff, 2);
@@ -134,35 +206,26 @@ abstract class CpuEvents extends CpuSegments {
     }
 
     private void deliverLong(int vector, int error, boolean soft, int rf) {
-        int ext = soft ? 0 : 1;
         if (vector * 16 + 15 > idtLimit) {
-            throw fault(GP, vector * 8 + 2 + ext);
+            throw fault(GP, vector * 8 + 2);
         }
         long low = loadSystem(idtBase + vector * 16, 8);
         long high = loadSystem(idtBase + vector * 16 + 8, 8);
         int type = (int) (low >>> 40) & 0x1f;
-        if (type != 14 && type != 15) {
-            throw fault(GP, vector * 8 + 2 + ext);
-        }
-        if (soft && cpl > ((int) (low >>> 45) & 3)) {
+        if (type != 14 && type != 15 || (high >>> 40 & 0x1f) != 0) {
             throw fault(GP, vector * 8 + 2);
         }
-        if ((low & 1L << 47) == 0) {
-            throw fault(NP, vector * 8 + 2 + ext);
-        }
+        checkGate(low, vector, soft);
         int sel = (int) (low >>> 16) & 0xffff;
         long target = low & 0xffff | low >>> 32 & 0xffff0000L | high << 32;
-        if ((sel & 0xfffc) == 0) {
-            throw fault(GP, ext);
-        }
-        long d = descriptor(sel, GP);
+        long d = gateCode(sel);
         int a = descriptorAttributes(d);
         int dpl = a >>> 5 & 3;
-        if ((a & Segment.S) == 0 || (a & 8) == 0 || dpl > cpl || (a & (Segment.L | Segment.DB)) != Segment.L) {
-            throw fault(GP, (sel & 0xfffc) + ext);
+        if ((a & (Segment.L | Segment.DB)) != Segment.L) {
+            throw fault(GP, sel & 0xfffc);
         }
         if ((a & Segment.P) == 0) {
-            throw fault(NP, (sel & 0xfffc) + ext);
+            throw fault(NP, sel & 0xfffc);
         }
         int newCpl = (a & 4) != 0 ? cpl : dpl;
         int ist = (int) (low >>> 32) & 7;
@@ -179,8 +242,12 @@ abstract class CpuEvents extends CpuSegments {
         int bytes = error == NO_ERROR ? 40 : 48;
         long frame = sp - bytes;
         if (frame << 16 >> 16 != frame) {
-            throw fault(SS_VECTOR, ext);
+            throw fault(SS_VECTOR, 0);
         }
+        if (target << 16 >> 16 != target) {
+            throw fault(GP, 0);
+        }
+        setAccessed(sel, d, GP);
         long oldSp = r[RSP];
         int oldSs = selector[SS];
         int oldCs = selector[CS];
@@ -204,7 +271,6 @@ abstract class CpuEvents extends CpuSegments {
             cpl = savedCpl;
             selectTlb();
         }
-        setAccessed(sel, d, GP);
         boolean inner = newCpl != savedCpl;
         setCs(sel, d, newCpl);
         if (inner) {
@@ -217,8 +283,30 @@ abstract class CpuEvents extends CpuSegments {
         modeChanged();
     }
 
+    private void checkGate(long gate, int vector, boolean soft) {
+        if (soft && cpl > ((int) (gate >>> 45) & 3)) {
+            throw fault(GP, vector * 8 + 2);
+        }
+        if ((gate & 1L << 47) == 0) {
+            throw fault(NP, vector * 8 + 2);
+        }
+    }
+
+    /** The code segment of an interrupt or trap gate. */
+    private long gateCode(int sel) {
+        if ((sel & 0xfffc) == 0) {
+            throw fault(GP, 0);
+        }
+        long d = descriptor(sel, GP);
+        int a = descriptorAttributes(d);
+        if ((a & Segment.S) == 0 || (a & 8) == 0 || (a >>> 5 & 3) > cpl) {
+            throw fault(GP, sel & 0xfffc);
+        }
+        return d;
+    }
+
     /** A stack pointer from the 64-bit TSS. */
-    private long taskStack(int offset) {
+    final long taskStack(int offset) {
         if (offset + 7 > (limit[TR] & 0xffffffffL)) {
             throw fault(TS, selector[TR] & 0xfffc);
         }
@@ -226,116 +314,68 @@ abstract class CpuEvents extends CpuSegments {
     }
 
     private void deliverProtected(int vector, int error, boolean soft, int rf) {
-        int ext = soft ? 0 : 1;
         if (vector * 8 + 7 > idtLimit) {
-            throw fault(GP, vector * 8 + 2 + ext);
+            throw fault(GP, vector * 8 + 2);
         }
         long gate = loadSystem(idtBase + vector * 8, 8);
         int type = (int) (gate >>> 40) & 0x1f;
-        if (type != 6 && type != 7 && type != 14 && type != 15) {
-            // a task gate (5) too: hardware task switches are not there yet
-            throw fault(GP, vector * 8 + 2 + ext);
-        }
-        if (soft && cpl > ((int) (gate >>> 45) & 3)) {
+        if (type != 5 && type != 6 && type != 7 && type != 14 && type != 15) {
             throw fault(GP, vector * 8 + 2);
         }
-        if ((gate & 1L << 47) == 0) {
-            throw fault(NP, vector * 8 + 2 + ext);
+        checkGate(gate, vector, soft);
+        int sel = (int) (gate >>> 16) & 0xffff;
+        if (type == 5) {
+            switchTask(sel, Reason.EVENT, flags() | rf);
+            if (error != NO_ERROR) {
+                push(error & 0xffffffffL, (attributes[TR] & 8) != 0 ? 4 : 2);
+            }
+            return;
         }
         int size = type >= 14 ? 4 : 2;
-        int sel = (int) (gate >>> 16) & 0xffff;
         long target = gate & 0xffff | (size == 4 ? gate >>> 32 & 0xffff0000L : 0);
-        if ((sel & 0xfffc) == 0) {
-            throw fault(GP, ext);
-        }
-        long d = descriptor(sel, GP);
+        long d = gateCode(sel);
         int a = descriptorAttributes(d);
-        int dpl = a >>> 5 & 3;
-        if ((a & Segment.S) == 0 || (a & 8) == 0 || dpl > cpl) {
-            throw fault(GP, (sel & 0xfffc) + ext);
-        }
         if ((a & Segment.P) == 0) {
-            throw fault(NP, (sel & 0xfffc) + ext);
+            throw fault(NP, sel & 0xfffc);
         }
-        int newCpl = (a & 4) != 0 ? cpl : dpl;
+        int newCpl = (a & 4) != 0 ? cpl : a >>> 5 & 3;
         boolean fromVm86 = vm86();
         if (fromVm86 && newCpl != 0) {
-            throw fault(GP, (sel & 0xfffc) + ext);
+            throw fault(GP, sel & 0xfffc);
+        }
+        if (target > (descriptorLimit(d) & 0xffffffffL)) {
+            throw fault(GP, 0);
         }
         long flagsImage = flags() | rf;
-        long oldSp = r[RSP];
-        int[] old = selector.clone();
-        int savedCpl = cpl;
+        setAccessed(sel, d, GP);
         if (newCpl == cpl) {
             int words = error == NO_ERROR ? 3 : 4;
-            checkWrite(stackAddress(oldSp - words * size, size, true), size);
-            checkWrite(stackAddress(oldSp - size, size, true), size);
+            checkWrite(stackAddress(r[RSP] - words * size, size, true), size);
+            checkWrite(stackAddress(r[RSP] - size, size, true), size);
             push(flagsImage, size);
-            push(old[CS], size);
+            push(selector[CS], size);
             push(rip, size);
             if (error != NO_ERROR) {
                 push(error & 0xffffffffL, size);
             }
         } else {
-            boolean tss32 = (attributes[TR] & 8) != 0;
-            int at = tss32 ? 4 + newCpl * 8 : 2 + newCpl * 4;
-            if (at + (tss32 ? 5 : 3) > (limit[TR] & 0xffffffffL)) {
-                throw fault(TS, (selector[TR] & 0xfffc) + ext);
+            long[] values = new long[(fromVm86 ? 9 : 5) + (error == NO_ERROR ? 0 : 1)];
+            int n = 0;
+            if (fromVm86) {
+                values[n++] = selector[GS];
+                values[n++] = selector[FS];
+                values[n++] = selector[DS];
+                values[n++] = selector[ES];
             }
-            long newSp = loadSystem(base[TR] + at, tss32 ? 4 : 2);
-            int newSs = (int) loadSystem(base[TR] + at + (tss32 ? 4 : 2), 2);
-            if ((newSs & 0xfffc) == 0) {
-                throw fault(TS, ext);
+            values[n++] = selector[SS];
+            values[n++] = r[RSP];
+            values[n++] = flagsImage;
+            values[n++] = selector[CS];
+            values[n++] = rip;
+            if (error != NO_ERROR) {
+                values[n] = error & 0xffffffffL;
             }
-            long sd = descriptor(newSs, TS);
-            int sa = descriptorAttributes(sd);
-            if ((newSs & 3) != newCpl || (sa >>> 5 & 3) != newCpl || (sa & Segment.S) == 0 || (sa & 10) != 2) {
-                throw fault(TS, (newSs & 0xfffc) + ext);
-            }
-            if ((sa & Segment.P) == 0) {
-                throw fault(SS_VECTOR, (newSs & 0xfffc) + ext);
-            }
-            long ssBase = descriptorBase(sd);
-            long mask = (sa & Segment.DB) != 0 ? 0xffffffffL : 0xffff;
-            int words = (fromVm86 ? 9 : 5) + (error == NO_ERROR ? 0 : 1);
-            int savedVm = flagsRest & VM;
-            flagsRest &= ~VM;
-            cpl = newCpl;
-            selectTlb();
-            long sp = newSp;
-            try {
-                checkWrite(ssBase + (sp - words * size & mask) & 0xffffffffL, size);
-                checkWrite(ssBase + (sp - size & mask) & 0xffffffffL, size);
-                long[] values = new long[words];
-                int n = 0;
-                if (fromVm86) {
-                    values[n++] = old[GS];
-                    values[n++] = old[FS];
-                    values[n++] = old[DS];
-                    values[n++] = old[ES];
-                }
-                values[n++] = old[SS];
-                values[n++] = oldSp;
-                values[n++] = flagsImage;
-                values[n++] = old[CS];
-                values[n++] = rip;
-                if (error != NO_ERROR) {
-                    values[n] = error & 0xffffffffL;
-                }
-                for (long v : values) {
-                    sp = sp - size & mask;
-                    store(ssBase + sp & 0xffffffffL, size, v);
-                }
-            } finally {
-                cpl = savedCpl;
-                flagsRest |= savedVm;
-                selectTlb();
-            }
-            flagsRest &= ~VM;
-            cpl = newCpl;
-            selectTlb();
-            setSegment(SS, newSs, sd);
-            setStackPointer(sp);
+            enterInner(newCpl, size, values);
             if (fromVm86) {
                 for (int s : new int[] {GS, FS, DS, ES}) {
                     setSegment(s, 0, 0, 0, Segment.UNUSABLE);
@@ -350,11 +390,15 @@ abstract class CpuEvents extends CpuSegments {
 
     // ---- flags of POPF and IRET ----
 
-    /** Writes the bits of {@code mask} in RFLAGS. */
+    @Override
     final void writeFlags(long value, long mask) {
         arithmeticFlags(value, mask & ARITHMETIC);
         long rest = mask & (TF | IF | DF | IOPL | NT | RF | VM | AC | VIF | VIP | ID);
         flagsRest = (int) (flagsRest & ~rest | value & rest) | 2;
+        if ((rest & RF) != 0) {
+            rfAt = completed() + 1;
+        }
+        selectTlb();
         checkInterrupts();
     }
 
@@ -362,34 +406,40 @@ abstract class CpuEvents extends CpuSegments {
 
     final void iret(int size) {
         nmiMasked = false;
-        if (!protectedMode()) {
+        boolean virtual = vm86();
+        boolean all = (flagsRest & IOPL) == IOPL;
+        if (virtual && !all && ((cr4 & CR4_VME) == 0 || size != 2)) {
+            throw fault(GP, 0);
+        }
+        if (paragraphs()) {
             long newIp = peek(0, size);
             int newCs = (int) peek(size, size) & 0xffff;
             long f = peek(2 * size, size);
-            setStackPointer(r[RSP] + 3 * size);
-            setParagraph(CS, newCs);
-            rip = size == 2 ? newIp & 0xffff : newIp & 0xffffffffL;
-            writeFlags(f, size == 2 ? 0x7fd5 : 0x257fd5);
-            modeChanged();
-            return;
-        }
-        if (vm86()) {
-            if ((flagsRest & IOPL) != IOPL) {
+            if (newIp > (limit[CS] & 0xffffffffL)) {
                 throw fault(GP, 0);
             }
-            long newIp = peek(0, size);
-            int newCs = (int) peek(size, size) & 0xffff;
-            long f = peek(2 * size, size);
+            long mask = size == 2 ? 0x7fd5 : 0x257fd5;
+            if (virtual) {
+                mask &= ~IOPL;
+                if (!all) {
+                    f = virtualIf(f);
+                    mask = mask & ~IF | VIF;
+                }
+            }
             setStackPointer(r[RSP] + 3 * size);
             setParagraph(CS, newCs);
-            rip = newIp & 0xffff;
-            writeFlags(f, (size == 2 ? 0x7fd5 : 0x257fd5) & ~IOPL);
+            rip = newIp;
+            writeFlags(f, mask);
             modeChanged();
             return;
         }
         if ((flagsRest & NT) != 0) {
-            // a return from a nested task: #GP in long mode; hardware task switches are not there yet
-            throw fault(GP, 0);
+            // a return from a nested task
+            if (longMode()) {
+                throw fault(GP, 0);
+            }
+            switchTask((int) loadSystem(base[TR], 2), Reason.RETURN, flags());
+            return;
         }
         long newIp = peek(0, size);
         int newCs = (int) peek(size, size) & 0xffff;
@@ -431,6 +481,16 @@ abstract class CpuEvents extends CpuSegments {
         modeChanged();
     }
 
+    /**
+     * What POPF and IRET make of a 16-bit flags image in virtual-8086 mode with CR4.VME and IOPL below 3: IF is VIF's (SDM vol. 2, POPF).
+     */
+    final long virtualIf(long image) {
+        if ((image & TF) != 0 || (image & IF) != 0 && (flagsRest & VIP) != 0) {
+            throw fault(GP, 0);
+        }
+        return image & ~VIF | ((image & IF) != 0 ? VIF : 0);
+    }
+
     /** The checks of CS on a far return or IRET. */
     final void checkReturnCs(int newCs, int a) {
         int rpl = newCs & 3;
@@ -451,7 +511,7 @@ abstract class CpuEvents extends CpuSegments {
         long sd = 0;
         boolean nullSs = (newSs & 0xfffc) == 0;
         if (nullSs) {
-            if (!newLong64 || newCpl == 3) {
+            if (!newLong64 || newCpl == 3 || (newSs & 3) != newCpl) {
                 throw fault(GP, 0);
             }
         } else {
@@ -494,6 +554,9 @@ abstract class CpuEvents extends CpuSegments {
     }
 
     private void returnToVm86(long newIp, int newCs, long f) {
+        if (newIp > 0xffff) {
+            throw fault(GP, 0);
+        }
         long newSp = peek(12, 4);
         int[] sel = new int[6];
         sel[SS] = (int) peek(16, 4);
@@ -502,14 +565,14 @@ abstract class CpuEvents extends CpuSegments {
         sel[FS] = (int) peek(28, 4);
         sel[GS] = (int) peek(32, 4);
         sel[CS] = newCs;
-        writeFlags(f, ARITHMETIC | TF | IF | DF | IOPL | NT | RF | VM | AC | VIF | VIP | ID);
+        writeFlags(f, ALL_FLAGS);
         cpl = 3;
         selectTlb();
         for (int s = 0; s < 6; s++) {
             setParagraph(s, sel[s]);
         }
         r[RSP] = newSp & 0xffffffffL;
-        rip = newIp & 0xffff;
+        rip = newIp;
         modeChanged();
     }
 }

@@ -28,6 +28,12 @@ abstract class CpuMemory extends CpuRegisters {
     private static final long PAGE = GuestMemory.PAGE_SIZE;
     private static final long PAGE_MASK = -PAGE;
 
+    /** MAXPHYADDR: what CPUID 0x80000008 tells. */
+    static final int PHYSICAL_BITS = 40;
+
+    /** Reserved in a PDPTE of PAE paging: what is above MAXPHYADDR, and bits 1, 2, 5 to 8 (SDM vol. 3, table 4-8). */
+    private static final long PDPTE_RESERVED = -1L << PHYSICAL_BITS | 0x1e6;
+
     /** Page-fault error code bits, SDM vol. 3, 4.7. */
     private static final int PF_PRESENT = 1, PF_WRITE = 2, PF_USER = 4, PF_RESERVED = 8, PF_FETCH = 16;
 
@@ -36,8 +42,11 @@ abstract class CpuMemory extends CpuRegisters {
     /** What the CPU model promises. */
     final Set<CpuFeature> features;
 
-    private final long[][] readTlbs = {new long[TLB_SIZE * 2], new long[TLB_SIZE * 2]};
-    private final long[][] writeTlbs = {new long[TLB_SIZE * 2], new long[TLB_SIZE * 2]};
+    /** Indexes of the tables: supervisor, user, supervisor that may not touch user pages (SMAP), nobody. */
+    private static final int SUPERVISOR = 0, USER = 1, GUARDED = 2, NONE = 3;
+
+    private final long[][] readTlbs = new long[4][TLB_SIZE * 2];
+    private final long[][] writeTlbs = new long[4][TLB_SIZE * 2];
     private final long[] fetchTlb = new long[TLB_SIZE * 2];
     private final long[] fetchPhysical = new long[TLB_SIZE];
     /** Which slots have been filled since the last flush, so that a flush touches only those. */
@@ -71,6 +80,18 @@ abstract class CpuMemory extends CpuRegisters {
      */
     boolean alone;
 
+    /** Some pages are watched: those stay out of the TLB, and accesses to them are told of. */
+    boolean watching;
+
+    /** Alignment is checked (CR0.AM, RFLAGS.AC, CPL 3): the TLB stays empty, for the slow path looks at it. */
+    private boolean aligning;
+
+    /** The CPU accesses tables of its own, which no RFLAGS.AC opens to user pages. */
+    private boolean implicit;
+
+    /** The PDPTE registers of PAE paging, loaded with CR3. */
+    private final long[] pdptes = new long[4];
+
     private int walkError;
 
     CpuMemory(VcpuHost host) {
@@ -79,6 +100,8 @@ abstract class CpuMemory extends CpuRegisters {
         features = CpuFeature.of(host.model());
         for (int i = 0; i < TLB_SIZE; i++) {
             invalidate(i);
+            readTlbs[NONE][i * 2] = readTlbs[USER][i * 2];
+            writeTlbs[NONE][i * 2] = writeTlbs[USER][i * 2];
         }
     }
 
@@ -92,6 +115,12 @@ abstract class CpuMemory extends CpuRegisters {
 
     /** All addresses may map anew: drop what was derived from linear addresses. */
     abstract void translationsChanged();
+
+    /** Whether accesses to the linear page are watched. Asked only while {@link #watching}. */
+    abstract boolean watched(long page);
+
+    /** An access to memory by the slow path, after its checks. Only while {@link #watching}. */
+    abstract void accessed(long linear, int size, boolean write);
 
     // ---- loads ----
 
@@ -258,22 +287,33 @@ abstract class CpuMemory extends CpuRegisters {
         if (in + size > PAGE) {
             // x86 does a crossing access in parts; faults of the second part come before any effect
             int first = (int) PAGE - in;
-            long low = loadParts(linear, first);
-            long high = loadParts(page + PAGE, size - first);
-            return low | high << (first * 8);
+            long a = translate(linear, 0, cpl == 3) | in;
+            long b = translate(page + PAGE, 0, cpl == 3);
+            checkAccess(linear, size, false);
+            return readBytes(a, first) | readBytes(b, size - first) << (first * 8);
         }
         long physical = translate(linear, 0, cpl == 3);
+        checkAccess(linear, size, false);
         fillRead(page, physical);
         return readPhysical(physical | in, size);
     }
 
-    private long loadParts(long linear, int bytes) {
-        long physical = translate(linear, 0, cpl == 3) | linear & ~PAGE_MASK;
+    private long readBytes(long physical, int bytes) {
         long v = 0;
         for (int i = 0; i < bytes; i++) {
             v |= (readPhysical(physical + i, 1) & 0xff) << (i * 8);
         }
         return v;
+    }
+
+    /** What is looked at in the slow path alone, once the access can't fault by its pages: alignment, then breakpoints. */
+    private void checkAccess(long linear, int size, boolean write) {
+        if (aligning && (linear & size - 1) != 0) {
+            throw fault(CpuEvents.AC_VECTOR, 0);
+        }
+        if (watching) {
+            accessed(linear, size, write);
+        }
     }
 
     private void storeSlow(long linear, int size, long v) {
@@ -283,6 +323,7 @@ abstract class CpuMemory extends CpuRegisters {
             int first = (int) PAGE - in;
             long a = writablePhysical(linear) | in;
             long b = writablePhysical(page + PAGE);
+            checkAccess(linear, size, true);
             for (int i = 0; i < first; i++) {
                 writePhysical(a + i, 1, v >>> (i * 8) & 0xff);
             }
@@ -291,7 +332,9 @@ abstract class CpuMemory extends CpuRegisters {
             }
             return;
         }
-        writePhysical(writablePhysical(linear) | in, size, v);
+        long physical = writablePhysical(linear) | in;
+        checkAccess(linear, size, true);
+        writePhysical(physical, size, v);
     }
 
     /** Translates for writing, sees to the page's flags, fills the TLB: the physical page. */
@@ -345,49 +388,71 @@ abstract class CpuMemory extends CpuRegisters {
 
     /** A supervisor load whatever the privilege (descriptor tables, TSS). */
     final long loadSystem(long linear, int size) {
-        int saved = cpl;
-        if (saved == 3) {
-            cpl = 0;
-            selectTlb();
-            try {
-                return load(linear, size);
-            } finally {
-                cpl = saved;
-                selectTlb();
-            }
+        int saved = enterSystem();
+        try {
+            return load(linear, size);
+        } finally {
+            leaveSystem(saved);
         }
-        return load(linear, size);
     }
 
     /** A supervisor store whatever the privilege. */
     final void storeSystem(long linear, int size, long v) {
-        int saved = cpl;
-        if (saved == 3) {
-            cpl = 0;
-            selectTlb();
-            try {
-                store(linear, size, v);
-            } finally {
-                cpl = saved;
-                selectTlb();
-            }
-        } else {
+        int saved = enterSystem();
+        try {
             store(linear, size, v);
+        } finally {
+            leaveSystem(saved);
         }
+    }
+
+    /** Faults now if the CPU itself can't write {@code size} bytes, which may lie in two pages. */
+    final void checkSystemWrite(long linear, int size) {
+        int saved = enterSystem();
+        try {
+            checkWrite(linear, 1);
+            checkWrite(linear + size - 1, 1);
+        } finally {
+            leaveSystem(saved);
+        }
+    }
+
+    private int enterSystem() {
+        int saved = cpl;
+        implicit = true;
+        cpl = 0;
+        selectTlb();
+        return saved;
+    }
+
+    private void leaveSystem(int saved) {
+        implicit = false;
+        cpl = saved;
+        selectTlb();
     }
 
     // ---- TLB upkeep ----
 
-    /** To be called when {@link #cpl} has changed. */
+    /** To be called when {@link #cpl}, RFLAGS.AC, CR0.AM or CR4.SMAP has changed. */
     final void selectTlb() {
-        int user = cpl == 3 ? 1 : 0;
-        readTlb = readTlbs[user];
-        writeTlb = writeTlbs[user];
+        int table = SUPERVISOR;
+        aligning = false;
+        if (cpl == 3) {
+            table = USER;
+            if ((flagsRest & AC) != 0 && (cr0 & CR0_AM) != 0) {
+                table = NONE;
+                aligning = true;
+            }
+        } else if ((cr4 & CR4_SMAP) != 0 && ((flagsRest & AC) == 0 || implicit)) {
+            table = GUARDED;
+        }
+        readTlb = readTlbs[table];
+        writeTlb = writeTlbs[table];
     }
 
     private void fillRead(long page, long physical) {
         long h = memory.host(physical);
-        if (h != 0) {
+        if (h != 0 && !aligning && !(watching && watched(page))) {
             int slot = (int) (page >>> 12) & TLB_MASK;
             markFilled(slot);
             readTlb[slot * 2] = page;
@@ -396,7 +461,7 @@ abstract class CpuMemory extends CpuRegisters {
     }
 
     private void fillWrite(long page, long physical) {
-        if (memory.writable(physical) && memory.pageFlags(physical) == 0) {
+        if (memory.writable(physical) && memory.pageFlags(physical) == 0 && !aligning && !(watching && watched(page))) {
             int slot = (int) (page >>> 12) & TLB_MASK;
             markFilled(slot);
             writeTlb[slot * 2] = page;
@@ -416,7 +481,7 @@ abstract class CpuMemory extends CpuRegisters {
     private void invalidate(int slot) {
         // a non-canonical page that belongs into another slot: it can never match
         long never = 0x4000_0000_0000_0000L | (long) (slot ^ 1) << 12;
-        for (int u = 0; u < 2; u++) {
+        for (int u = 0; u < NONE; u++) {
             readTlbs[u][slot * 2] = never;
             writeTlbs[u][slot * 2] = never;
         }
@@ -459,11 +524,12 @@ abstract class CpuMemory extends CpuRegisters {
     }
 
     private boolean holds(int slot, long page) {
-        return covers(slot, readTlbs[0][slot * 2], page)
-                || covers(slot, readTlbs[1][slot * 2], page)
-                || covers(slot, writeTlbs[0][slot * 2], page)
-                || covers(slot, writeTlbs[1][slot * 2], page)
-                || covers(slot, fetchTlb[slot * 2] & PAGE_MASK, page);
+        for (int u = 0; u < NONE; u++) {
+            if (covers(slot, readTlbs[u][slot * 2], page) || covers(slot, writeTlbs[u][slot * 2], page)) {
+                return true;
+            }
+        }
+        return covers(slot, fetchTlb[slot * 2] & PAGE_MASK, page);
     }
 
     private boolean covers(int slot, long entry, long page) {
@@ -489,7 +555,7 @@ abstract class CpuMemory extends CpuRegisters {
         long h = memory.host(physical & PAGE_MASK);
         for (int i = 0; i < filledCount; i++) {
             int slot = filled[i];
-            for (int u = 0; u < 2; u++) {
+            for (int u = 0; u < NONE; u++) {
                 if (writeTlbs[u][slot * 2 + 1] == h) {
                     writeTlbs[u][slot * 2] = 0x4000_0000_0000_0000L | (long) (slot ^ 1) << 12;
                 }
@@ -524,7 +590,7 @@ abstract class CpuMemory extends CpuRegisters {
         if ((cr0 & CR0_PG) == 0) {
             return page & 0xfffff000L;
         }
-        if (codeSize == 8 && page << 16 >> 16 != page) {
+        if (longMode() && page << 16 >> 16 != page) {
             throw fault(nonCanonicalVector(), 0);
         }
         long physical = walk(page, access, user, true);
@@ -543,6 +609,25 @@ abstract class CpuMemory extends CpuRegisters {
         }
         long p = walk(linear & PAGE_MASK, 0, false, false);
         return p < 0 ? -1 : p | linear & ~PAGE_MASK;
+    }
+
+    /** Loads the PDPTE registers from the table that CR3 will point to; #GP if a present one has a reserved bit set. */
+    final void loadPdptes(long newCr3) {
+        long table = newCr3 & 0xffffffe0L;
+        for (int i = 0; i < 4; i++) {
+            long e = entry(table + i * 8L, 8);
+            if ((e & 1) != 0 && (e & PDPTE_RESERVED) != 0) {
+                throw fault(CpuSegments.GP, 0);
+            }
+        }
+        readPdptes(newCr3);
+    }
+
+    /** The same without the check: for a state that is restored. */
+    final void readPdptes(long newCr3) {
+        for (int i = 0; i < 4; i++) {
+            pdptes[i] = entry((newCr3 & 0xffffffe0L) + i * 8L, 8);
+        }
     }
 
     private long entry(long address, int size) {
@@ -585,20 +670,20 @@ abstract class CpuMemory extends CpuRegisters {
             int shift = 12 + (level - 1) * (wide ? 9 : 10);
             long indexMask = wide ? (level == 3 && !four ? 3 : 511) : 1023;
             long address = table + (page >>> shift & indexMask) * entrySize;
-            long e = entry(address, entrySize);
+            boolean pdpte = wide && !four && level == 3;
+            long e = pdpte ? pdptes[(int) (page >>> shift & 3)] : entry(address, entrySize);
             if ((e & 1) == 0) {
                 walkError = error;
                 return -1;
             }
-            boolean pdpte = wide && !four && level == 3;
             boolean isLarge = level > 1 && !pdpte && (e & 0x80) != 0 && (wide ? level <= 3 : (cr4 & CR4_PSE) != 0);
             // reserved: bits past MAXPHYADDR (40), NX without EFER.NXE, PS in a PML4E, low bits of a large frame
-            long reserved = wide ? 0x000fff00_00000000L | (nxe ? 0 : 1L << 63) : 0;
+            long reserved = wide ? -1L << PHYSICAL_BITS & 0x000fffff_ffffffffL | (nxe ? 0 : 1L << 63) : 0;
             if (wide && !four) {
                 reserved |= 0x7ff00000_00000000L;
             }
             if (pdpte) {
-                reserved |= 0x80000000_000001e6L;
+                reserved = 0; // looked at when it was loaded
             } else if (four && level == 4) {
                 reserved |= 0x80;
             } else if (isLarge) {
@@ -620,7 +705,7 @@ abstract class CpuMemory extends CpuRegisters {
                 if (fetch) {
                     denied |= noExecute || !user && userPage && (cr4 & CR4_SMEP) != 0;
                 } else if (!user && userPage && (cr4 & CR4_SMAP) != 0) {
-                    denied |= (flagsRest & AC) == 0;
+                    denied |= (flagsRest & AC) == 0 || implicit;
                 }
                 if (denied) {
                     walkError = error | PF_PRESENT;

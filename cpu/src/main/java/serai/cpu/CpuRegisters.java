@@ -25,6 +25,8 @@ abstract class CpuRegisters {
     static final int CF = 1, PF = 1 << 2, AF = 1 << 4, ZF = 1 << 6, SF = 1 << 7, TF = 1 << 8, IF = 1 << 9;
     static final int DF = 1 << 10, OF = 1 << 11, IOPL = 3 << 12, NT = 1 << 14, RF = 1 << 16, VM = 1 << 17;
     static final int AC = 1 << 18, VIF = 1 << 19, VIP = 1 << 20, ID = 1 << 21;
+    /** All there are. */
+    static final int ALL_FLAGS = 0x3f7fd5;
     /** The six flags kept lazily. */
     static final int ARITHMETIC = CF | PF | AF | ZF | SF | OF;
 

@@ -14,6 +14,9 @@ abstract class CpuSegments extends CpuMemory {
     /** What depends on the mode has to be looked at anew: CS, CR0, EFER or RFLAGS.VM has changed. */
     abstract void modeChanged();
 
+    /** Loads CR3 with all that goes with it; #GP if it can't be had. */
+    abstract void loadCr3(long v);
+
     final boolean protectedMode() {
         return (cr0 & CR0_PE) != 0;
     }
@@ -41,18 +44,22 @@ abstract class CpuSegments extends CpuMemory {
             expandDown = !code && (type & 4) != 0;
             ok = (a & Segment.UNUSABLE) == 0 && (write ? !code && (type & 2) != 0 : !code || (type & 2) != 0);
         }
-        long last = offset + size - 1;
-        long lim = limit[segment] & 0xffffffffL;
-        if (expandDown) {
-            long top = (a & Segment.DB) != 0 ? 0xffffffffL : 0xffff;
-            ok &= offset > lim && last <= top;
-        } else {
-            ok &= last <= lim;
-        }
+        ok &= expandDown ? fits(a, limit[segment], offset, size) : offset + size - 1 <= (limit[segment] & 0xffffffffL);
         if (!ok) {
             throw fault(segment == SS ? SS_VECTOR : GP, 0);
         }
         return base[segment] + offset & 0xffffffffL;
+    }
+
+    /** Whether bytes at an offset lie within a code or data segment of these attributes and this limit. */
+    static boolean fits(int attr, int segLimit, long offset, int size) {
+        long last = offset + size - 1;
+        long lim = segLimit & 0xffffffffL;
+        if ((attr & 12) == 4) {
+            // expand-down: what is above the limit
+            return offset > lim && last <= ((attr & Segment.DB) != 0 ? 0xffffffffL : 0xffff);
+        }
+        return last <= lim;
     }
 
     // ---- stack ----
@@ -109,6 +116,11 @@ abstract class CpuSegments extends CpuMemory {
     }
 
     final long descriptorAddress(int sel, int vector) {
+        return descriptorAddress(sel, vector, 8);
+    }
+
+    /** The address of a descriptor of 8 or (system descriptors in long mode) 16 bytes. */
+    final long descriptorAddress(int sel, int vector, int bytes) {
         long table;
         long lim;
         if ((sel & 4) != 0) {
@@ -118,7 +130,7 @@ abstract class CpuSegments extends CpuMemory {
             table = gdtBase;
             lim = gdtLimit;
         }
-        if ((sel & 0xfff8) + 7 > lim) {
+        if ((sel & 0xfff8) + bytes - 1 > lim) {
             throw fault(vector, sel & 0xfffc);
         }
         return table + (sel & 0xfff8);
@@ -176,39 +188,54 @@ abstract class CpuSegments extends CpuMemory {
             setParagraph(s, sel);
             return;
         }
+        if (s != SS) {
+            loadData(s, sel, GP);
+            return;
+        }
         if ((sel & 0xfffc) == 0) {
-            if (s == SS && (codeSize != 8 || cpl == 3 || (sel & 3) != cpl)) {
+            if (codeSize != 8 || cpl == 3 || (sel & 3) != cpl) {
                 throw fault(GP, 0);
             }
-            // the base of FS and GS is cleared too, as on Intel's processors
-            setSegment(s, sel, 0, 0, Segment.UNUSABLE | (s == SS ? cpl << 5 | Segment.DB : 0));
+            setNullSs(sel);
             return;
         }
         long d = descriptor(sel, GP);
         int a = descriptorAttributes(d);
-        int type = a & 15;
-        int dpl = a >>> 5 & 3;
-        int rpl = sel & 3;
-        if (s == SS) {
-            if ((a & Segment.S) == 0 || (type & 8) != 0 || (type & 2) == 0 || rpl != cpl || dpl != cpl) {
-                throw fault(GP, sel & 0xfffc);
-            }
-            if ((a & Segment.P) == 0) {
-                throw fault(SS_VECTOR, sel & 0xfffc);
-            }
-        } else {
-            boolean code = (type & 8) != 0;
-            if ((a & Segment.S) == 0 || code && (type & 2) == 0) {
-                throw fault(GP, sel & 0xfffc);
-            }
-            if ((!code || (type & 4) == 0) && (rpl > dpl || cpl > dpl)) {
-                throw fault(GP, sel & 0xfffc);
-            }
-            if ((a & Segment.P) == 0) {
-                throw fault(NP, sel & 0xfffc);
-            }
+        if ((a & Segment.S) == 0 || (a & 10) != 2 || (sel & 3) != cpl || (a >>> 5 & 3) != cpl) {
+            throw fault(GP, sel & 0xfffc);
+        }
+        if ((a & Segment.P) == 0) {
+            throw fault(SS_VECTOR, sel & 0xfffc);
         }
         setAccessed(sel, d, GP);
+        setSegment(SS, sel, d);
+    }
+
+    /**
+     * Loads ES, DS, FS or GS in protected mode.
+     *
+     * @param vector what a bad selector raises: #GP, or #TS in a task switch
+     */
+    final void loadData(int s, int sel, int vector) {
+        if ((sel & 0xfffc) == 0) {
+            // the base of FS and GS is cleared too, as on Intel's processors
+            setSegment(s, sel, 0, 0, Segment.UNUSABLE);
+            return;
+        }
+        long d = descriptor(sel, vector);
+        int a = descriptorAttributes(d);
+        int dpl = a >>> 5 & 3;
+        boolean code = (a & 8) != 0;
+        if ((a & Segment.S) == 0 || code && (a & 2) == 0) {
+            throw fault(vector, sel & 0xfffc);
+        }
+        if ((!code || (a & 4) == 0) && ((sel & 3) > dpl || cpl > dpl)) {
+            throw fault(vector, sel & 0xfffc);
+        }
+        if ((a & Segment.P) == 0) {
+            throw fault(NP, sel & 0xfffc);
+        }
+        setAccessed(sel, d, vector);
         setSegment(s, sel, d);
     }
 
@@ -249,9 +276,12 @@ abstract class CpuSegments extends CpuMemory {
         if ((sel & 4) != 0) {
             throw fault(vector, sel & 0xfffc);
         }
-        long d = descriptor(sel, vector);
+        long address = descriptorAddress(sel, vector, longMode() ? 16 : 8);
+        long d = loadSystem(address, 8);
         int a = descriptorAttributes(d);
-        if ((a & Segment.S) != 0 || (a & 15) != type1 && (a & 15) != type2) {
+        if ((a & Segment.S) != 0
+                || longMode() && (loadSystem(address + 8, 8) >>> 40 & 0x1f) != 0
+                || (a & 15) != type1 && (a & 15) != type2) {
             throw fault(vector, sel & 0xfffc);
         }
         if ((a & Segment.P) == 0) {
@@ -262,7 +292,13 @@ abstract class CpuSegments extends CpuMemory {
 
     /** LDT and TSS descriptors have 64-bit bases in long mode. */
     private long systemBase(int sel, long d) {
-        long b = descriptorBase(d);
-        return longMode() ? b | loadSystem(descriptorAddress(sel, GP) + 8, 4) << 32 : b;
+        if (!longMode()) {
+            return descriptorBase(d);
+        }
+        long b = descriptorBase(d) | loadSystem(descriptorAddress(sel, GP, 16) + 8, 4) << 32;
+        if (b << 16 >> 16 != b) {
+            throw fault(GP, sel & 0xfffc);
+        }
+        return b;
     }
 }

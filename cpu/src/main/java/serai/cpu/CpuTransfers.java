@@ -28,9 +28,11 @@ abstract class CpuTransfers extends CpuEvents {
 
     /** JMP far. */
     final void jumpFar(int sel, long ip, int size) {
+        ip &= size == 2 ? 0xffff : size == 4 ? 0xffffffffL : -1L;
         if (paragraphs()) {
+            checkParagraphIp(ip);
             setParagraph(CS, sel);
-            rip = size == 2 ? ip & 0xffff : ip & 0xffffffffL;
+            rip = ip;
             modeChanged();
             return;
         }
@@ -41,8 +43,10 @@ abstract class CpuTransfers extends CpuEvents {
         int a = descriptorAttributes(d);
         if ((a & Segment.S) == 0) {
             int type = a & 15;
+            if (toTask(sel, d, a, Reason.JUMP)) {
+                return;
+            }
             if (type != 12 && (type != 4 || longMode())) {
-                // task gates and TSSs: hardware task switches are not there yet
                 throw fault(GP, sel & 0xfffc);
             }
             checkGate(sel, a);
@@ -53,6 +57,7 @@ abstract class CpuTransfers extends CpuEvents {
             if ((ga & 4) == 0 && (ga >>> 5 & 3) != cpl) {
                 throw fault(GP, gateSel & 0xfffc);
             }
+            checkIp(target, gd, ga);
             setAccessed(gateSel, gd, GP);
             setCs(gateSel, gd, cpl);
             rip = target;
@@ -63,8 +68,33 @@ abstract class CpuTransfers extends CpuEvents {
         checkIp(ip, d, a);
         setAccessed(sel, d, GP);
         setCs(sel, d, cpl);
-        rip = size == 2 ? ip & 0xffff : codeSize == 8 ? ip : ip & 0xffffffffL;
+        rip = ip;
         modeChanged();
+    }
+
+    /** The limit check of a far transfer in real-address and virtual-8086 mode. */
+    private void checkParagraphIp(long ip) {
+        if (ip > (limit[CS] & 0xffffffffL)) {
+            throw fault(GP, 0);
+        }
+    }
+
+    /** Far JMP or CALL by a TSS or a task gate; false if the descriptor is neither. */
+    private boolean toTask(int sel, long d, int a, Reason how) {
+        int type = a & 15;
+        boolean gate = type == 5;
+        if (longMode() || !gate && (type & 5) != 1) {
+            return false;
+        }
+        int dpl = a >>> 5 & 3;
+        if (dpl < cpl || dpl < (sel & 3)) {
+            throw fault(GP, sel & 0xfffc);
+        }
+        if (gate && (a & Segment.P) == 0) {
+            throw fault(NP, sel & 0xfffc);
+        }
+        switchTask(gate ? (int) (d >>> 16) & 0xffff : sel, how, flags());
+        return true;
     }
 
     /** The checks of a code segment named by a far JMP or CALL. */
@@ -92,7 +122,14 @@ abstract class CpuTransfers extends CpuEvents {
 
     private long gateTarget(int sel, long d, int type) {
         long target = d & 0xffff | (type == 12 ? d >>> 32 & 0xffff0000L : 0);
-        return longMode() ? target | loadSystem(descriptorAddress(sel, GP) + 8, 4) << 32 : target;
+        if (!longMode()) {
+            return target;
+        }
+        long high = loadSystem(descriptorAddress(sel, GP, 16) + 8, 8);
+        if ((high >>> 40 & 0x1f) != 0) {
+            throw fault(GP, sel & 0xfffc);
+        }
+        return target | high << 32;
     }
 
     private long gateCode(int sel) {
@@ -115,12 +152,14 @@ abstract class CpuTransfers extends CpuEvents {
 
     /** CALL far; {@link #rip} is the return address. */
     final void callFar(int sel, long ip, int size) {
+        ip &= size == 2 ? 0xffff : size == 4 ? 0xffffffffL : -1L;
         if (paragraphs()) {
+            checkParagraphIp(ip);
             checkWrite(stackAddress(r[RSP] - 2 * size, size, true), size);
             push(selector[CS], size);
             push(rip, size);
             setParagraph(CS, sel);
-            rip = size == 2 ? ip & 0xffff : ip & 0xffffffffL;
+            rip = ip;
             modeChanged();
             return;
         }
@@ -130,17 +169,19 @@ abstract class CpuTransfers extends CpuEvents {
         long d = descriptor(sel, GP);
         int a = descriptorAttributes(d);
         if ((a & Segment.S) == 0) {
-            callGate(sel, d, a);
+            if (!toTask(sel, d, a, Reason.CALL)) {
+                callGate(sel, d, a);
+            }
             return;
         }
         checkDirect(sel, a);
         checkIp(ip, d, a);
+        setAccessed(sel, d, GP);
         checkWrite(stackAddress(r[RSP] - 2 * size, size, true), size);
         push(selector[CS], size);
         push(rip, size);
-        setAccessed(sel, d, GP);
         setCs(sel, d, cpl);
-        rip = size == 2 ? ip & 0xffff : codeSize == 8 ? ip : ip & 0xffffffffL;
+        rip = ip;
         modeChanged();
     }
 
@@ -156,82 +197,58 @@ abstract class CpuTransfers extends CpuEvents {
         int a = descriptorAttributes(d);
         int size = longMode() ? 8 : type == 12 ? 4 : 2;
         int dpl = a >>> 5 & 3;
+        checkIp(target, d, a);
         if ((a & 4) != 0 || dpl == cpl) {
+            setAccessed(newCs, d, GP);
             checkWrite(stackAddress(r[RSP] - 2 * size, size, true), size);
             push(selector[CS], size);
             push(rip, size);
-            setAccessed(newCs, d, GP);
             setCs(newCs, d, cpl);
-            rip = target;
-            modeChanged();
-            return;
-        }
-        int count = longMode() ? 0 : (int) (gate >>> 32) & 31;
-        long[] parameters = new long[count];
-        for (int i = 0; i < count; i++) {
-            parameters[i] = peek(i * size, size);
-        }
-        long oldSp = r[RSP];
-        int oldSs = selector[SS];
-        int oldCs = selector[CS];
-        long newSp;
-        int newSs = dpl;
-        long sd = 0;
-        if (longMode()) {
-            newSp = loadSystem(base[TR] + 4 + dpl * 8, 8);
+        } else if (longMode()) {
+            callInnerLong(newCs, d, dpl);
         } else {
-            boolean tss32 = (attributes[TR] & 8) != 0;
-            int at = tss32 ? 4 + dpl * 8 : 2 + dpl * 4;
-            if (at + (tss32 ? 5 : 3) > (limit[TR] & 0xffffffffL)) {
-                throw fault(TS, selector[TR] & 0xfffc);
+            int count = (int) (gate >>> 32) & 31;
+            long[] values = new long[count + 4];
+            values[0] = selector[SS];
+            values[1] = r[RSP];
+            for (int i = 0; i < count; i++) {
+                values[2 + i] = peek((count - 1 - i) * size, size);
             }
-            newSp = loadSystem(base[TR] + at, tss32 ? 4 : 2);
-            newSs = (int) loadSystem(base[TR] + at + (tss32 ? 4 : 2), 2);
-            sd = descriptor(newSs, TS);
-            int sa = descriptorAttributes(sd);
-            if ((newSs & 3) != dpl || (sa >>> 5 & 3) != dpl || (sa & Segment.S) == 0 || (sa & 10) != 2) {
-                throw fault(TS, newSs & 0xfffc);
-            }
-            if ((sa & Segment.P) == 0) {
-                throw fault(SS_VECTOR, newSs & 0xfffc);
-            }
+            values[count + 2] = selector[CS];
+            values[count + 3] = rip;
+            setAccessed(newCs, d, GP);
+            enterInner(dpl, size, values);
+            setCs(newCs, d, dpl);
         }
-        long mask = longMode() ? -1L : (descriptorAttributes(sd) & Segment.DB) != 0 ? 0xffffffffL : 0xffff;
-        long ssBase = longMode() ? 0 : descriptorBase(sd);
+        rip = target;
+        modeChanged();
+    }
+
+    /** The stack of a call to an inner level of long mode: 64-bit, without parameters. */
+    private void callInnerLong(int newCs, long d, int newCpl) {
+        long top = taskStack(4 + newCpl * 8);
+        long frame = top - 32;
+        if (frame << 16 >> 16 != frame) {
+            throw fault(SS_VECTOR, 0);
+        }
+        setAccessed(newCs, d, GP);
         int savedCpl = cpl;
-        cpl = dpl;
+        cpl = newCpl;
         selectTlb();
-        long sp = newSp;
         try {
-            int words = 4 + count;
-            checkWrite(ssBase + (sp - words * size & mask), size);
-            checkWrite(ssBase + (sp - size & mask), size);
-            sp = sp - size & mask;
-            store(ssBase + sp, size, oldSs);
-            sp = sp - size & mask;
-            store(ssBase + sp, size, oldSp);
-            for (int i = count - 1; i >= 0; i--) {
-                sp = sp - size & mask;
-                store(ssBase + sp, size, parameters[i]);
-            }
-            sp = sp - size & mask;
-            store(ssBase + sp, size, oldCs);
-            sp = sp - size & mask;
-            store(ssBase + sp, size, rip);
+            checkWrite(frame, 8);
+            checkWrite(top - 8, 8);
+            store64(top - 8, selector[SS]);
+            store64(top - 16, r[RSP]);
+            store64(top - 24, selector[CS]);
+            store64(frame, rip);
         } finally {
             cpl = savedCpl;
             selectTlb();
         }
-        setCs(newCs, d, dpl);
-        if (longMode()) {
-            setNullSs(dpl);
-            r[RSP] = sp;
-        } else {
-            setSegment(SS, newSs, sd);
-            setStackPointer(sp);
-        }
-        rip = target;
-        modeChanged();
+        setCs(newCs, d, newCpl);
+        setNullSs(newCpl);
+        r[RSP] = frame;
     }
 
     /** RET far, releasing {@code extra} bytes of parameters. */
@@ -239,9 +256,10 @@ abstract class CpuTransfers extends CpuEvents {
         long newIp = peek(0, size);
         int newCs = (int) peek(size, size) & 0xffff;
         if (paragraphs()) {
+            checkParagraphIp(newIp);
             setStackPointer(r[RSP] + 2 * size + extra);
             setParagraph(CS, newCs);
-            rip = size == 2 ? newIp & 0xffff : newIp & 0xffffffffL;
+            rip = newIp;
             modeChanged();
             return;
         }
@@ -291,6 +309,15 @@ abstract class CpuTransfers extends CpuEvents {
         writeFlags(flags() & ~fmask, 0x3f7fd5 & ~VM);
         flatCs(sel, 0, Segment.L);
         flatSs(sel + 8, 0);
+        settleStep();
+    }
+
+    /** SYSCALL and SYSRET: whether a single-step trap follows is a matter of TF as they leave it. */
+    private void settleStep() {
+        stepSettled();
+        if ((flagsRest & TF) != 0) {
+            debugTrap(CpuDebug.BS);
+        }
     }
 
     final void sysret(int size) {
@@ -310,6 +337,7 @@ abstract class CpuTransfers extends CpuEvents {
             flatCs(sel, 3, Segment.DB);
         }
         flatSs(sel + 8, 3);
+        settleStep();
     }
 
     final void sysenter() {

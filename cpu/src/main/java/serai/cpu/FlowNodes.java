@@ -17,8 +17,25 @@ final class FlowNodes {
         return target;
     }
 
+    /** Jumps: outside 64-bit mode a target beyond the limit of CS raises #GP(0) at the transfer. */
+    static void jump(Cpu c, long target, long mask) {
+        if (mask != -1L) {
+            checkLimit(c, target);
+        }
+        c.rip = target;
+    }
+
+    private static void checkLimit(Cpu c, long target) {
+        if (target > (c.limit[CpuRegisters.CS] & 0xffffffffL)) {
+            throw c.fault(CpuSegments.GP, 0);
+        }
+    }
+
     /** A near indirect call. As on the processor, a bad target faults when the return address is written and RSP is not. */
     static void call(Cpu c, long target, int size) {
+        if (size != 8) {
+            checkLimit(c, target);
+        }
         long sp = c.r[CpuRegisters.RSP];
         c.push(c.rip, size);
         if (size == 8 && target << 16 >> 16 != target) {
@@ -62,7 +79,7 @@ final class FlowNodes {
         @Override
         void execute(Cpu c) {
             if (c.condition(condition)) {
-                c.rip = c.rip + displacement & mask;
+                jump(c, c.rip + displacement & mask, mask);
             }
         }
     }
@@ -78,7 +95,7 @@ final class FlowNodes {
 
         @Override
         void execute(Cpu c) {
-            c.rip = c.rip + displacement & mask;
+            jump(c, c.rip + displacement & mask, mask);
         }
     }
 
@@ -100,8 +117,12 @@ final class FlowNodes {
 
         @Override
         void execute(Cpu c) {
+            long target = c.rip + displacement & mask;
+            if (mask != -1L) {
+                checkLimit(c, target);
+            }
             c.push(c.rip, size);
-            c.rip = c.rip + displacement & mask;
+            c.rip = target;
         }
     }
 
@@ -116,7 +137,7 @@ final class FlowNodes {
 
         @Override
         void execute(Cpu c) {
-            c.rip = checked(c, c.r[from] & mask, mask);
+            jump(c, checked(c, c.r[from] & mask, mask), mask);
         }
     }
 
@@ -130,7 +151,8 @@ final class FlowNodes {
 
         @Override
         void execute(Cpu c) {
-            c.rip = checked(c, c.load(address(c), size), size == 8 ? -1 : 0);
+            long mask = size == 8 ? -1 : 0;
+            jump(c, checked(c, c.load(address(c), size), mask), mask);
         }
     }
 
@@ -190,7 +212,9 @@ final class FlowNodes {
                 c.rip = checked(c, c.load64(c.r[CpuRegisters.RSP]), -1);
                 c.r[CpuRegisters.RSP] += 8 + extra;
             } else {
-                c.rip = c.peek(0, size);
+                long target = c.peek(0, size);
+                checkLimit(c, target);
+                c.rip = target;
                 c.setStackPointer(c.r[CpuRegisters.RSP] + size + extra);
             }
         }
@@ -219,11 +243,13 @@ final class FlowNodes {
                 taken = n == 0;
             } else {
                 n--;
-                c.set(CpuRegisters.RCX, addrSize, n);
                 taken = Alu.zero(addrSize, n) != 0 && (op == LOOP || c.zf() == (op == LOOPE));
             }
             if (taken) {
-                c.rip = c.rip + displacement & mask;
+                jump(c, c.rip + displacement & mask, mask);
+            }
+            if (op != JCXZ) {
+                c.set(CpuRegisters.RCX, addrSize, n);
             }
         }
     }

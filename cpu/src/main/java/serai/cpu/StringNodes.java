@@ -97,7 +97,7 @@ final class StringNodes {
             long from = sourceAddress(c, size);
             long to = targetAddress(c, size, true);
             int k = (int) Math.min(n, Math.min(inPage(from, size), inPage(to, size)));
-            if (k < 2) {
+            if (k < 2 || c.stepping()) {
                 return 0;
             }
             int bytes = k * size;
@@ -132,7 +132,7 @@ final class StringNodes {
             }
             long to = targetAddress(c, size, true);
             int k = (int) Math.min(n, inPage(to, size));
-            if (k < 2) {
+            if (k < 2 || c.stepping()) {
                 return 0;
             }
             long h = c.hostForUpdate(to, k * size);
@@ -201,6 +201,7 @@ final class StringNodes {
             long to = targetAddress(c, size, true);
             c.checkWrite(to, size);
             c.aloneForUpdate();
+            c.debug().port(port, size);
             c.portReads++;
             c.store(to, size, c.host.portRead(port, size) & 0xffffffffL);
             advance(c, CpuRegisters.RDI, delta(c));
@@ -219,6 +220,7 @@ final class StringNodes {
             SystemNodes.checkPort(c, port, size);
             long v = c.load(sourceAddress(c, size), size);
             c.aloneForUpdate();
+            c.debug().port(port, size);
             c.portWrites++;
             c.host.portWrite(port, size, (int) v);
             advance(c, CpuRegisters.RSI, delta(c));

@@ -47,6 +47,7 @@ final class SystemNodes {
         return new Simple(c -> {
             int port = fixed ? number : (int) c.r[CpuRegisters.RDX] & 0xffff;
             checkPort(c, port, size);
+            c.debug().port(port, size);
             if (in) {
                 c.portReads++;
                 c.set(CpuRegisters.RAX, size, c.host.portRead(port, size));
@@ -69,10 +70,21 @@ final class SystemNodes {
         if (n == null || !d.row.has("cpl0")) {
             return n;
         }
+        boolean table = d.row.mnemonic().equals("LLDT") || d.row.mnemonic().equals("LTR");
         return new Simple(c -> {
+            if (table && c.paragraphs()) {
+                throw c.fault(CpuSegments.UD, 0);
+            }
             privileged(c);
             n.execute(c);
         });
+    }
+
+    /** SGDT, SIDT, SLDT, SMSW, STR: not for user mode with CR4.UMIP. */
+    private static void checkUmip(Cpu c) {
+        if (c.cpl != 0 && (c.cr4 & CpuRegisters.CR4_UMIP) != 0) {
+            throw c.fault(CpuSegments.GP, 0);
+        }
     }
 
     private static @Nullable Node system(Decoded d) {
@@ -86,10 +98,10 @@ final class SystemNodes {
             case "PUSHF" -> new Simple(c -> pushf(c, size));
             case "POPF" -> new Simple(c -> popf(c, size));
             case "INT3" -> new Simple(c -> c.softInterrupt(CpuEvents.BP));
-            case "INT1" -> new Simple(c -> c.deliverEvent(CpuEvents.DB));
+            case "INT1" -> new Simple(Cpu::debugInterrupt);
             case "INT" -> {
                 int vector = (int) d.immediate & 0xff;
-                yield new Simple(c -> c.softInterrupt(vector));
+                yield new Simple(c -> c.interruptInstruction(vector));
             }
             case "INTO" ->
                 new Simple(c -> {
@@ -123,6 +135,25 @@ final class SystemNodes {
                                 c.r[CpuRegisters.RDX] << 32 | c.r[CpuRegisters.RAX] & 0xffffffffL));
             case "RDPMC" -> new Raise(CpuSegments.GP);
             case "RSM", "UD0", "UD1", "UD2" -> new Raise(CpuSegments.UD);
+            case "CLAC", "STAC" -> {
+                boolean set = d.row.mnemonic().equals("STAC");
+                yield new Simple(c -> {
+                    if (c.cpl != 0) {
+                        throw c.fault(CpuSegments.UD, 0);
+                    }
+                    c.flagsRest = set ? c.flagsRest | CpuRegisters.AC : c.flagsRest & ~CpuRegisters.AC;
+                    c.selectTlb();
+                });
+            }
+            case "INVPCID" -> {
+                Source.Address a = new Source.Address(d, 16, false);
+                int n = d.operand[0];
+                int s = d.codeSize == 8 ? 8 : 4;
+                yield new Simple(c -> {
+                    long at = a.address(c);
+                    c.control().invalidatePcid(c.get(n, s), c.load64(at), c.load64(at + 8));
+                });
+            }
             case "CLTS" -> new Simple(c -> c.cr0 &= ~CpuRegisters.CR0_TS);
             case "INVD", "WBINVD" -> new Simple(c -> {});
             case "INVLPG" -> {
@@ -145,13 +176,13 @@ final class SystemNodes {
                 int to = d.operand[0];
                 int dr = d.operand[1];
                 int s = d.size[0];
-                yield new Simple(c -> c.set(to, s, c.control().readDr(dr)));
+                yield new Simple(c -> c.set(to, s, c.debug().read(dr)));
             }
             case "MOVDR" -> {
                 int dr = d.operand[0];
                 int from = d.operand[1];
                 int s = d.size[1];
-                yield new Simple(c -> c.control().writeDr(dr, c.get(from, s)));
+                yield new Simple(c -> c.debug().write(dr, c.get(from, s)));
             }
             case "SGDT", "SIDT", "LGDT", "LIDT" -> new TableRegister(d);
             case "SLDT", "STR", "SMSW" -> new StoreSystem(d);
@@ -200,12 +231,7 @@ final class SystemNodes {
 
     private static Node selectorLoad(Decoded d, java.util.function.ObjIntConsumer<Cpu> load) {
         Source s = Source.of(d, 0);
-        return new Simple(c -> {
-            if (c.paragraphs()) {
-                throw c.fault(CpuSegments.UD, 0);
-            }
-            load.accept(c, (int) s.get(c));
-        });
+        return new Simple(c -> load.accept(c, (int) s.get(c)));
     }
 
     private static void afterSegment(Cpu c, int segment) {
@@ -232,47 +258,74 @@ final class SystemNodes {
         return !c.protectedMode() || (c.vm86() ? iopl == 3 : c.cpl <= iopl);
     }
 
+    /** Whether VIF stands for IF where IOPL forbids to change that (SDM vol. 3, 21.3 and 21.4). */
+    private static boolean hasVirtualIf(Cpu c) {
+        return c.vm86() ? (c.cr4 & CpuRegisters.CR4_VME) != 0 : c.cpl == 3 && (c.cr4 & CpuRegisters.CR4_PVI) != 0;
+    }
+
     private static void cli(Cpu c) {
-        if (!mayChangeIf(c)) {
+        if (mayChangeIf(c)) {
+            c.flagsRest &= ~CpuRegisters.IF;
+        } else if (hasVirtualIf(c)) {
+            c.flagsRest &= ~CpuRegisters.VIF;
+        } else {
             throw c.fault(CpuSegments.GP, 0);
         }
-        c.flagsRest &= ~CpuRegisters.IF;
     }
 
     private static void sti(Cpu c) {
         if (!mayChangeIf(c)) {
-            throw c.fault(CpuSegments.GP, 0);
-        }
-        if ((c.flagsRest & CpuRegisters.IF) == 0) {
+            if (!hasVirtualIf(c) || (c.flagsRest & CpuRegisters.VIP) != 0) {
+                throw c.fault(CpuSegments.GP, 0);
+            }
+            c.flagsRest |= CpuRegisters.VIF;
+        } else if ((c.flagsRest & CpuRegisters.IF) == 0) {
             c.flagsRest |= CpuRegisters.IF;
             c.stiShadow = true;
             c.checkInterrupts();
         }
     }
 
-    private static void pushf(Cpu c, int size) {
-        if (c.vm86() && (c.flagsRest & CpuRegisters.IOPL) != CpuRegisters.IOPL) {
+    /** Virtual-8086 mode below IOPL 3; #GP unless CR4.VME has 16-bit PUSHF and POPF work on VIF. */
+    private static boolean virtualFlags(Cpu c, int size) {
+        if (!c.vm86() || (c.flagsRest & CpuRegisters.IOPL) == CpuRegisters.IOPL) {
+            return false;
+        }
+        if (size != 2 || !hasVirtualIf(c)) {
             throw c.fault(CpuSegments.GP, 0);
         }
-        c.push(c.flags() & ~(CpuRegisters.RF | CpuRegisters.VM), size);
+        return true;
+    }
+
+    private static void pushf(Cpu c, int size) {
+        long v = c.flags() & ~(CpuRegisters.RF | CpuRegisters.VM);
+        if (virtualFlags(c, size)) {
+            boolean on = (c.flagsRest & CpuRegisters.VIF) != 0;
+            v = v & ~CpuRegisters.IF | CpuRegisters.IOPL | (on ? CpuRegisters.IF : 0);
+        }
+        c.push(v, size);
     }
 
     private static void popf(Cpu c, int size) {
-        if (c.vm86() && (c.flagsRest & CpuRegisters.IOPL) != CpuRegisters.IOPL) {
-            throw c.fault(CpuSegments.GP, 0);
-        }
+        boolean virtual = virtualFlags(c, size);
         long mask = CpuRegisters.ARITHMETIC
                 | CpuRegisters.TF
                 | CpuRegisters.DF
                 | CpuRegisters.NT
                 | (size == 2 ? 0 : CpuRegisters.RF | CpuRegisters.AC | CpuRegisters.ID);
-        if (mayChangeIf(c)) {
+        if (virtual) {
+            mask |= CpuRegisters.VIF;
+        } else if (mayChangeIf(c)) {
             mask |= CpuRegisters.IF;
         }
         if (c.cpl == 0 && !c.vm86()) {
             mask |= CpuRegisters.IOPL;
         }
-        long v = c.pop(size) & ~CpuRegisters.RF;
+        long v = c.peek(0, size) & ~CpuRegisters.RF;
+        if (virtual) {
+            v = c.virtualIf(v);
+        }
+        c.setStackPointer(c.r[CpuRegisters.RSP] + size);
         c.writeFlags(v, mask);
         c.modeChanged();
     }
@@ -292,13 +345,19 @@ final class SystemNodes {
 
         @Override
         void execute(Cpu c) {
+            if (op.startsWith("S")) {
+                checkUmip(c);
+            }
             long a = address(c);
             switch (op) {
                 case "SGDT", "SIDT" -> {
                     boolean g = op.equals("SGDT");
                     c.checkWrite(a, 2 + baseSize);
                     c.store16(a, g ? c.gdtLimit : c.idtLimit);
-                    c.store(a + 2, baseSize, g ? c.gdtBase : c.idtBase);
+                    // by words, because alignment is checked on the whole alone (SDM vol. 3, table 7-7)
+                    for (int i = 0; i < baseSize; i += 2) {
+                        c.store16(a + 2 + i, (int) ((g ? c.gdtBase : c.idtBase) >>> i * 8));
+                    }
                 }
                 default -> {
                     int lim = c.load16(a);
@@ -337,6 +396,7 @@ final class SystemNodes {
             if (!op.equals("SMSW") && c.paragraphs()) {
                 throw c.fault(CpuSegments.UD, 0);
             }
+            checkUmip(c);
             long v =
                     switch (op) {
                         case "SLDT" -> c.selector[CpuRegisters.LDTR];

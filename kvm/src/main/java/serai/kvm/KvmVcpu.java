@@ -6,6 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import serai.linux.Errno;
@@ -21,6 +22,7 @@ import serai.machine.engine.InterruptSource;
 import serai.machine.engine.Vcpu;
 import serai.machine.engine.VcpuHost;
 import serai.machine.engine.VcpuStats;
+import serai.machine.engine.Watchpoint;
 import serai.machine.memory.GuestMemory;
 
 /**
@@ -581,6 +583,23 @@ public final class KvmVcpu implements Vcpu {
         }
         breakpoints = linearAddresses.clone();
         debugControl = -1;
+    }
+
+    /**
+     * {@inheritDoc} This engine has none.
+     *
+     * @throws UnsupportedOperationException if there is one
+     */
+    @Override
+    public void watchpoints(List<Watchpoint> list) {
+        if (!list.isEmpty()) {
+            throw new UnsupportedOperationException("the kvm engine has no watchpoints; engine=java has them");
+        }
+    }
+
+    @Override
+    public @Nullable Watchpoint watchpointHit() {
+        return null;
     }
 
     private boolean standsAtBreakpoint() throws LinuxException {

@@ -12,6 +12,7 @@ import serai.machine.engine.Segment;
 import serai.machine.engine.Vcpu;
 import serai.machine.engine.VcpuHost;
 import serai.machine.engine.VcpuStats;
+import serai.machine.engine.Watchpoint;
 
 /**
  * An engine whose one CPU runs a program of Java lambdas: RIP counts them, each is an instruction, RAX holds what the last load gave.
@@ -260,6 +261,14 @@ public final class FakeEngine implements Engine {
 
         @Override
         public void breakpoints(long[] linearAddresses) {}
+
+        @Override
+        public void watchpoints(List<Watchpoint> list) {}
+
+        @Override
+        public @Nullable Watchpoint watchpointHit() {
+            return null;
+        }
 
         @Override
         public long translate(long linear) {

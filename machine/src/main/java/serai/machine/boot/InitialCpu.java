@@ -16,8 +16,6 @@ final class InitialCpu {
     private static final long CR0_PE = 1, CR0_ET = 1 << 4, CR0_NE = 1 << 5, CR0_WP = 1 << 16, CR0_PG = 1L << 31;
     private static final long CR4_PAE = 1 << 5;
     private static final long EFER_LME = 1 << 8, EFER_LMA = 1 << 10;
-    /** Write-back for all memory, MTRRs on: as firmware leaves it; with MTRRs off Linux leaves the PAT off, too. */
-    private static final long MTRR_DEF_TYPE = 1 << 11 | 6;
     /** The PAT after reset (SDM vol. 3, 12.12.4). */
     private static final long PAT_RESET = 0x0007040600070406L;
 
@@ -82,7 +80,7 @@ final class InitialCpu {
                 case Msr.EFER -> efer;
                 case Msr.PAT -> PAT_RESET;
                 case Msr.MISC_ENABLE -> 1; // fast strings
-                case Msr.MTRR_DEF_TYPE -> MTRR_DEF_TYPE;
+                case Msr.MTRR_DEF_TYPE -> Msr.MTRR_DEF_TYPE_WB;
                 default -> 0;
             };
         }

@@ -48,7 +48,13 @@ public final class X86Model implements CpuModel {
                     CpuFeature.SSE,
                     CpuFeature.SSE2,
                     CpuFeature.CLFSH),
-            EnumSet.of(CpuFeature.SSE3, CpuFeature.SSSE3, CpuFeature.CX16, CpuFeature.LAHF, CpuFeature.RDTSCP));
+            EnumSet.of(
+                    CpuFeature.VME,
+                    CpuFeature.SSE3,
+                    CpuFeature.SSSE3,
+                    CpuFeature.CX16,
+                    CpuFeature.LAHF,
+                    CpuFeature.RDTSCP));
 
     private static final Level V2 = Level.of(
             "x86-64-v2",
@@ -62,6 +68,12 @@ public final class X86Model implements CpuModel {
                     CpuFeature.SSE4_2,
                     CpuFeature.POPCNT),
             EnumSet.of(
+                    CpuFeature.VME,
+                    CpuFeature.PCID,
+                    CpuFeature.SMEP,
+                    CpuFeature.INVPCID,
+                    CpuFeature.SMAP,
+                    CpuFeature.UMIP,
                     CpuFeature.RDTSCP,
                     CpuFeature.PCLMULQDQ,
                     CpuFeature.MOVBE,
@@ -92,9 +104,11 @@ public final class X86Model implements CpuModel {
         CX8(8),
         APIC(9),
         SEP(11),
+        MTRR(12),
         PGE(13),
         MCA(14),
-        PAT(16);
+        PAT(16),
+        PSE36(17);
 
         final int bit;
 

@@ -14,7 +14,7 @@ public enum Exit {
     SHUTDOWN,
     /** A breakpoint of the debugger was reached; its instruction has not run. */
     BREAKPOINT,
-    /** A watchpoint of the debugger was hit. */
+    /** A watchpoint of the debugger was hit, which {@link Vcpu#watchpointHit} tells; the instruction is complete. */
     WATCHPOINT,
     /** The engine can't go on; {@link Vcpu#failure} says why. */
     FAILED

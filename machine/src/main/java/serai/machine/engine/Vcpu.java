@@ -1,5 +1,8 @@
 package serai.machine.engine;
 
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
 /** One virtual CPU. All methods but {@link #kick} belong to the thread that runs it, or to one that has stopped it. */
 public interface Vcpu extends AutoCloseable {
     /**
@@ -31,6 +34,17 @@ public interface Vcpu extends AutoCloseable {
 
     /** Sets the instruction breakpoints of the debugger, as linear addresses; replaces earlier ones. */
     void breakpoints(long[] linearAddresses);
+
+    /**
+     * Sets the watchpoints of the debugger; replaces earlier ones.
+     *
+     * @throws UnsupportedOperationException if the engine has none, or not for so many or such ranges
+     */
+    void watchpoints(List<Watchpoint> list);
+
+    /** After {@link Exit#WATCHPOINT}: the watchpoint that was hit, told once; its instruction is complete. */
+    @Nullable
+    Watchpoint watchpointHit();
 
     /**
      * Translates a linear address by the current paging, without setting accessed or dirty bits.

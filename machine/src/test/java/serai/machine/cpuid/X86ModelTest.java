@@ -50,7 +50,8 @@ class X86ModelTest {
             assertTrue((l.ecx() >>> bit & 1) != 0, "ecx " + bit);
         }
         assertEquals(0, l.ecx() & (1 << 26 | 1 << 27 | 1 << 28 | 1 << 30), "no XSAVE, AVX, RDRAND");
-        assertEquals(0, l.edx() & 1 << 12, "no MTRRs");
+        // MTRRs, and PSE-36 for 4-MiB pages past 4 GiB
+        assertEquals(1 << 12 | 1 << 17, l.edx() & (1 << 12 | 1 << 17));
     }
 
     @Test
