@@ -118,7 +118,7 @@ final class RunCommand implements Callable<Integer> {
             names = "--cpu-model",
             paramLabel = "NAME",
             description =
-                    "Which CPU the guest sees: x86-64-v2 (default) or x86-64-v1; with -FEATURE after commas, less.")
+                    "Which CPU the guest sees: x86-64-v1, x86-64-v2 (default) or x86-64-v3; with -FEATURE after commas, less.")
     private @Nullable String cpuModel;
 
     @Option(

@@ -600,6 +600,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
         nmiMasked = false;
         stiShadow = false;
         movSsShadow = false;
+        xcr0 = 1;
         mxcsr = 0x1f80;
         fpu.reset();
         Arrays.fill(vec, 0);

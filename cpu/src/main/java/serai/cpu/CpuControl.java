@@ -29,6 +29,7 @@ final class CpuControl {
     private static final long KEEP_TRANSLATIONS = 1L << 63;
 
     private static final int FEATURE_OSXSAVE = 1 << 27;
+    private static final int XSAVE_LEAF = 0xd;
 
     private final Cpu c;
     private long pat = PAT_RESET;
@@ -62,10 +63,12 @@ final class CpuControl {
         Arrays.fill(c.dr, 0, 4, 0);
     }
 
-    /** INIT (SDM vol. 3, table 10-1): as reset, but caches, MSRs and the FPU stay; an AP then waits for a SIPI. */
+    /** INIT (SDM vol. 3, table 10-1): as reset, but caches, MSRs, XCR0 and the FPU stay; an AP then waits for a SIPI. */
     void init() {
         long[] keep = c.vec.clone();
+        long xcr0 = c.xcr0;
         c.reset();
+        c.xcr0 = xcr0;
         System.arraycopy(keep, 0, c.vec, 0, keep.length);
         c.waitForSipi = c.host.index() != 0;
     }
@@ -135,6 +138,7 @@ final class CpuControl {
         long known = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
         known |= c.features.contains(CpuFeature.VME) ? CR4_VME | CR4_PVI : 0;
         known |= c.features.contains(CpuFeature.FSGSBASE) ? CR4_FSGSBASE : 0;
+        known |= c.features.contains(CpuFeature.XSAVE) ? CR4_OSXSAVE : 0;
         known |= c.features.contains(CpuFeature.PCID) ? CR4_PCIDE : 0;
         known |= c.features.contains(CpuFeature.SMEP) ? CR4_SMEP : 0;
         known |= c.features.contains(CpuFeature.SMAP) ? CR4_SMAP : 0;
@@ -338,12 +342,18 @@ final class CpuControl {
     void cpuid() {
         int leaf = (int) c.r[RAX];
         CpuModel.Leaf l = c.host.model().cpuid(leaf, (int) c.r[RCX], c.host.index());
+        int ebx = l.ebx();
         int ecx = l.ecx();
         if (leaf == 1 && (c.cr4 & CR4_OSXSAVE) != 0) {
             ecx |= FEATURE_OSXSAVE;
+        } else if (leaf == XSAVE_LEAF && c.features.contains(CpuFeature.XSAVE)) {
+            // sub-leaf 1 tells of the compacted format, of the same size here
+            int subleaf = (int) c.r[RCX];
+            boolean size = subleaf == 0 || subleaf == 1 && c.features.contains(CpuFeature.XSAVEC);
+            ebx = size ? XsaveNodes.areaSize(c.xcr0) : ebx;
         }
         c.r[RAX] = l.eax() & 0xffffffffL;
-        c.r[RBX] = l.ebx() & 0xffffffffL;
+        c.r[RBX] = ebx & 0xffffffffL;
         c.r[RCX] = ecx & 0xffffffffL;
         c.r[RDX] = l.edx() & 0xffffffffL;
     }
@@ -386,7 +396,7 @@ final class CpuControl {
                     c.host.interrupts().taskPriority()
                 },
                 c.debug().saved(),
-                1,
+                c.xcr0,
                 XsaveImage.save(c),
                 msrs,
                 tscOffset,
@@ -423,7 +433,11 @@ final class CpuControl {
                 || s.dr().length != 6) {
             throw new IllegalArgumentException("not a CPU state of version " + CpuState.VERSION);
         }
+        if (!XsaveNodes.valid(c, s.xcr0())) {
+            throw new IllegalArgumentException("XCR0 is %#x, which this CPU model can't have".formatted(s.xcr0()));
+        }
         System.arraycopy(s.gpr(), 0, c.r, 0, 16);
+        c.xcr0 = s.xcr0();
         c.cr0 = (int) s.cr()[0];
         c.cr2 = s.cr()[1];
         c.cr3 = s.cr()[2];

@@ -82,6 +82,9 @@ abstract class CpuRegisters {
     /** Index into {@link #vec} of room for a result that may yet come to nothing: VEX forms write their destination last. */
     static final int SCRATCH = 32 * 8;
 
+    /** Room for an XSAVE area on its way between registers and memory. */
+    final byte[] xsaveArea = new byte[XsaveImage.AVX_END];
+
     int mxcsr = 0x1f80;
     final Fpu fpu = new Fpu();
 

@@ -54,6 +54,15 @@ final class Fpu {
         lastDs = 0;
     }
 
+    /** Whether all is as FNINIT leaves it, and the registers are zero: the initial value of the XSAVE component. */
+    boolean initial() {
+        long any = lastOpcode | lastIp | lastCs | lastData | lastDs | top | statusWord;
+        for (int i = 0; i < 8; i++) {
+            any |= significand[i] | signExponent[i];
+        }
+        return any == 0 && controlWord == 0x37f && empty == 0xff;
+    }
+
     /** The status word with TOP. */
     int status() {
         return statusWord | top << 11;

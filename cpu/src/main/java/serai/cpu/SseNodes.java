@@ -35,6 +35,9 @@ final class SseNodes {
             node = SseState.make(d);
         }
         if (node == null) {
+            node = XsaveNodes.make(d);
+        }
+        if (node == null) {
             node = SseConvert.make(d);
         }
         if (node != null) {

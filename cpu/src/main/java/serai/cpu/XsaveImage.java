@@ -24,11 +24,16 @@ import serai.machine.engine.CpuState;
 final class XsaveImage {
     /** Bytes of the FXSAVE area. */
     static final int LEGACY_SIZE = 512;
+    /** Where the AVX component ends. */
+    static final int AVX_END = 832;
     /** Bits of MXCSR that there are; the others are reserved. */
     static final int MXCSR_MASK = 0xffff;
 
     /** The two bits of XCR0 that AVX needs. */
     static final long SSE_AND_AVX = 6;
+
+    /** MXCSR after reset and as the initial value of the SSE component. */
+    static final int MXCSR_INITIAL = 0x1f80;
 
     private static final VarHandle SHORT = MethodHandles.byteArrayViewVarHandle(short[].class, ByteOrder.LITTLE_ENDIAN);
     private static final VarHandle INT = MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
@@ -72,15 +77,13 @@ final class XsaveImage {
         byte[] b = image.clone();
         long present = (long) LONG.get(b, XSTATE_BV);
         if ((present & X87_BIT) == 0) {
-            java.util.Arrays.fill(b, 0, MXCSR, (byte) 0);
-            java.util.Arrays.fill(b, ST, XMM, (byte) 0);
-            SHORT.set(b, FCW, (short) 0x37f);
+            initialX87(b);
         }
         if ((present & SSE_BIT) == 0) {
             java.util.Arrays.fill(b, XMM, XMM + 256, (byte) 0);
         }
         if ((present & (SSE_BIT | AVX_BIT)) == 0) {
-            INT.set(b, MXCSR, 0x1f80);
+            initialMxcsr(b);
         }
         if ((present & AVX_BIT) == 0) {
             java.util.Arrays.fill(b, YMM, YMM + 256, (byte) 0);
@@ -103,6 +106,17 @@ final class XsaveImage {
 
     static void put64(byte[] b, int at, long v) {
         LONG.set(b, at, v);
+    }
+
+    /** Gives the x87 component its initial value. */
+    static void initialX87(byte[] b) {
+        java.util.Arrays.fill(b, 0, MXCSR, (byte) 0);
+        java.util.Arrays.fill(b, ST, XMM, (byte) 0);
+        SHORT.set(b, FCW, (short) 0x37f);
+    }
+
+    static void initialMxcsr(byte[] b) {
+        INT.set(b, MXCSR, MXCSR_INITIAL);
     }
 
     /** MXCSR in an FXSAVE area. */
@@ -164,6 +178,13 @@ final class XsaveImage {
 
     /** Reads an FXSAVE area, whose MXCSR the caller has checked. */
     static void restoreLegacy(Cpu c, byte[] b, int xmm, boolean wide) {
+        restoreX87(c, b, wide);
+        c.mxcsr = mxcsr(b);
+        restoreXmm(c, b, xmm);
+    }
+
+    /** Reads the x87 component. */
+    static void restoreX87(Cpu c, byte[] b, boolean wide) {
         Fpu f = c.fpu;
         f.control((short) SHORT.get(b, FCW) & 0xffff);
         f.status((short) SHORT.get(b, FSW) & 0xffff);
@@ -175,13 +196,16 @@ final class XsaveImage {
         f.lastCs = wide ? 0 : (int) (ip >>> 32) & 0xffff;
         f.lastData = wide ? data : data & 0xffffffffL;
         f.lastDs = wide ? 0 : (int) (data >>> 32) & 0xffff;
-        c.mxcsr = mxcsr(b);
         for (int i = 0; i < 8; i++) {
             int p = f.top + i & 7;
             f.significand[p] = (long) LONG.get(b, ST + i * 16);
             f.signExponent[p] = (short) SHORT.get(b, ST + i * 16 + 8);
         }
-        for (int i = 0; i < xmm; i++) {
+    }
+
+    /** Reads {@code count} XMM registers. */
+    static void restoreXmm(Cpu c, byte[] b, int count) {
+        for (int i = 0; i < count; i++) {
             c.vec[i * 8] = (long) LONG.get(b, XMM + i * 16);
             c.vec[i * 8 + 1] = (long) LONG.get(b, XMM + i * 16 + 8);
         }

@@ -388,6 +388,10 @@ final class OracleCases {
                 gpr[CpuRegisters.RBP] = Oracle.WINDOW_START + 8 * random.nextInt(20, 100);
             }
         }
+        if (xsave(row)) {
+            gpr[CpuRegisters.RAX] = random.nextInt(8); // the components that the interpreter has
+            gpr[CpuRegisters.RDX] = 0;
+        }
         if (row.mnemonic().startsWith("PCMPESTR") && !chance(8)) {
             gpr[CpuRegisters.RAX] = random.nextInt(-20, 20);
             gpr[CpuRegisters.RDX] = random.nextInt(-20, 20);
@@ -405,7 +409,7 @@ final class OracleCases {
                 ? Oracle.WINDOW_START + alignment * random.nextInt(2, Oracle.WINDOW / alignment - 2)
                 : row.mnemonic().startsWith("FX") && row.operands().contains("M") && !chance(6)
                         ? Oracle.WINDOW_START + 16 * random.nextInt(2, 20)
-                        : near(false);
+                        : xsave(row) && !chance(16) ? Oracle.WINDOW_START + 64 * random.nextInt(0, 4) : near(false);
         int displacementAt = -1;
         ByteArrayOutputStream tail = new ByteArrayOutputStream();
         int modrm = 0;
@@ -542,10 +546,26 @@ final class OracleCases {
             long d = target - (gs ? Oracle.GS_BASE : 0) - (Oracle.CODE_START + bytes.length);
             ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putInt(tailAt + displacementAt, (int) d);
         }
-        if (bytes.length > 15) {
+        boolean addresses = xsave(row) && (gpr[CpuRegisters.RAX] >>> 3 != 0 || gpr[CpuRegisters.RDX] != 0);
+        if (bytes.length > 15 || addresses) {
             return make(row);
         }
         byte[] fx = image(row);
+        if (xsave(row)) {
+            // components with their initial values
+            if (chance(2)) {
+                java.util.Arrays.fill(fx, Oracle.YMM_HIGH, Oracle.XSAVE, (byte) 0);
+            }
+            if (chance(3)) {
+                java.util.Arrays.fill(fx, 160, 416, (byte) 0);
+            }
+            if (chance(3)) {
+                XsaveImage.initialMxcsr(fx);
+            }
+            if (chance(3)) {
+                XsaveImage.initialX87(fx);
+            }
+        }
         if (row.has("vsib")) {
             // indices that stay in the window
             ByteBuffer b = ByteBuffer.wrap(fx).order(ByteOrder.LITTLE_ENDIAN);
@@ -591,6 +611,10 @@ final class OracleCases {
             code.write((~rex & 7) << 5 | row.map());
             code.write(w << 4 | (~vvvv & 15) << 3 | length << 2 | pp);
         }
+    }
+
+    private static boolean xsave(InstructionRow row) {
+        return row.mnemonic().startsWith("XSAVE") || row.mnemonic().equals("XRSTOR");
     }
 
     private static boolean string(InstructionRow row) {
@@ -707,6 +731,18 @@ final class OracleCases {
         } else if (m.equals("FXRSTOR") && at + 512 <= Oracle.WINDOW) {
             b.put(at, image(row), 0, 512);
             b.putLong(at + 8, 0).putLong(at + 16, 0);
+        } else if (xsave(row) && at + Oracle.XSAVE <= Oracle.WINDOW) {
+            b.put(at, image(row));
+            b.putLong(at + 8, 0).putLong(at + 16, 0);
+            if (chance(8)) {
+                b.putInt(at + 24, random.nextInt(0x20000));
+            }
+            for (int i = 512; i < 576; i += 8) {
+                b.putLong(at + i, i > 520 && chance(64) ? 1L << random.nextInt(64) : 0);
+            }
+            long format = chance(2) ? 0 : Long.MIN_VALUE | random.nextInt(8);
+            b.putLong(at + 520, chance(16) ? 1 : format);
+            b.putLong(at + 512, random.nextInt(8) & (format == 0 || chance(8) ? 7 : format));
         } else if (m.startsWith("CMPXCHG") && chance(2)) {
             b.putLong(at, integer());
         } else {

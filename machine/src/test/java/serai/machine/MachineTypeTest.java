@@ -158,7 +158,7 @@ class MachineTypeTest {
     void cpuid() {
         StringBuilder s = new StringBuilder();
         for (int cpus : new int[] {1, 4}) {
-            for (X86Model model : List.of(X86Model.v1(cpus), X86Model.v2(cpus))) {
+            for (X86Model model : List.of(X86Model.v1(cpus), X86Model.v2(cpus), X86Model.v3(cpus))) {
                 s.append("%s, %d CPUs, the last\n".formatted(model.name(), cpus));
                 leaves(s, model, cpus - 1);
             }

@@ -11,7 +11,7 @@ import serai.machine.engine.CpuFeature.Register;
 import serai.machine.engine.CpuModel;
 
 /**
- * The CPU models {@code x86-64-v1} and {@code x86-64-v2}: a level of the x86-64 psABI with what a paravirtual PC wants
+ * The CPU models {@code x86-64-v1} to {@code x86-64-v3}: a level of the x86-64 psABI with what a paravirtual PC wants
  * beside it. CPUID promises exactly what the java engine does; SDM vol. 2, CPUID.
  *
  * <p>A level has features that it is made of, and others that the java engine has as well and that a processor under KVM may
@@ -91,7 +91,26 @@ public final class X86Model implements CpuModel {
                     CpuFeature.LZCNT,
                     CpuFeature.PREFETCHW));
 
-    private static final List<Level> LEVELS = List.of(V1, V2);
+    private static final Level V3 = v3();
+
+    private static final List<Level> LEVELS = List.of(V1, V2, V3);
+
+    private static Level v3() {
+        Set<CpuFeature> required = EnumSet.of(
+                CpuFeature.XSAVE,
+                CpuFeature.AVX,
+                CpuFeature.AVX2,
+                CpuFeature.FMA,
+                CpuFeature.F16C,
+                CpuFeature.BMI1,
+                CpuFeature.BMI2,
+                CpuFeature.LZCNT,
+                CpuFeature.MOVBE);
+        Set<CpuFeature> optional = EnumSet.of(CpuFeature.XSAVEOPT, CpuFeature.XSAVEC, CpuFeature.XGETBV1);
+        optional.addAll(V2.optional);
+        optional.removeAll(required);
+        return Level.of("x86-64-v3", V2.required, required, optional);
+    }
 
     /** Bits of leaf 1, EDX, that every level has. */
     private enum Edx1 {
@@ -150,6 +169,9 @@ public final class X86Model implements CpuModel {
     /** The x87 unit keeps no selectors. */
     private static final int FCS_FDS_DEPRECATED = 1 << 13;
 
+    /** Bytes of an XSAVE area with x87 and SSE, and of what AVX adds. */
+    private static final int XSAVE_SIZE = 576, AVX_SIZE = 256;
+
     private static final int ARAT = 1 << 2;
     private static final int INVARIANT_TSC = 1 << 8;
     private static final int HTT = 1 << 28;
@@ -191,6 +213,11 @@ public final class X86Model implements CpuModel {
         return new X86Model(V2, EnumSet.noneOf(CpuFeature.class), cpus);
     }
 
+    /** {@code x86-64-v3} for a machine of so many vCPUs. */
+    public static X86Model v3(int cpus) {
+        return new X86Model(V3, EnumSet.noneOf(CpuFeature.class), cpus);
+    }
+
     /**
      * The model that has this {@link #name}.
      *
@@ -208,7 +235,7 @@ public final class X86Model implements CpuModel {
             }
         }
         throw new IllegalArgumentException("there is no cpu-model '%s'; there are %s"
-                .formatted(part[0], LEVELS.stream().map(Level::label).collect(Collectors.joining(" and "))));
+                .formatted(part[0], LEVELS.stream().map(Level::label).collect(Collectors.joining(", "))));
     }
 
     private static CpuFeature removable(Level level, String word) {
@@ -251,9 +278,13 @@ public final class X86Model implements CpuModel {
 
     /** The bits of a register of a leaf that stand for features. */
     private int bits(int leaf, Register register) {
+        return bits(leaf, 0, register);
+    }
+
+    private int bits(int leaf, int subleaf, Register register) {
         int v = 0;
         for (CpuFeature f : features) {
-            v |= f.bit(leaf, register);
+            v |= f.bit(leaf, subleaf, register);
         }
         return v;
     }
@@ -284,6 +315,7 @@ public final class X86Model implements CpuModel {
                                 ARCH_CAPABILITIES)
                         : Leaf.NONE;
             case 0xb -> topology(subleaf, apicId);
+            case 0xd -> extendedState(subleaf);
             case 0x15 -> new Leaf(1, (int) (TSC_HZ / APIC_HZ), (int) APIC_HZ, 0);
             case 0x16 -> new Leaf((int) (TSC_HZ / 1_000_000), (int) (TSC_HZ / 1_000_000), 100, 0);
             case HYPERVISOR_BASE ->
@@ -316,6 +348,20 @@ public final class X86Model implements CpuModel {
             ecx |= f.bit;
         }
         return new Leaf(SIGNATURE, apicId << 24 | cpus << 16 | 8 << 8, ecx, edx);
+    }
+
+    /** XSAVE's state components: x87, SSE and AVX. What depends on XCR0 the engine sets. */
+    private Leaf extendedState(int subleaf) {
+        if (!features.contains(CpuFeature.XSAVE)) {
+            return Leaf.NONE;
+        }
+        boolean avx = features.contains(CpuFeature.AVX);
+        return switch (subleaf) {
+            case 0 -> new Leaf(avx ? 7 : 3, XSAVE_SIZE, avx ? XSAVE_SIZE + AVX_SIZE : XSAVE_SIZE, 0);
+            case 1 -> new Leaf(bits(0xd, 1, Register.EAX), 0, 0, 0);
+            case 2 -> avx ? new Leaf(AVX_SIZE, XSAVE_SIZE, 0, 0) : Leaf.NONE;
+            default -> Leaf.NONE;
+        };
     }
 
     private Leaf extendedFeatures() {

@@ -145,6 +145,21 @@ class X86ModelTest {
     }
 
     @Test
+    void v3_hasAllThereIs_andTellsTheExtendedState() {
+        X86Model v3 = X86Model.v3(1);
+        assertEquals(EnumSet.allOf(CpuFeature.class), CpuFeature.of(v3));
+        assertEquals(new Leaf(7, 576, 832, 0), v3.cpuid(0xd, 0, 0));
+        assertEquals(7, v3.cpuid(0xd, 1, 0).eax(), "XSAVEOPT, XSAVEC, XGETBV with ECX = 1");
+        assertEquals(new Leaf(256, 576, 0, 0), v3.cpuid(0xd, 2, 0));
+        assertEquals(0, v3.cpuid(1, 0, 0).ecx() & 1 << 27, "OSXSAVE follows CR4");
+        assertEquals(Leaf.NONE, X86Model.v2(1).cpuid(0xd, 0, 0));
+        assertThrows(IllegalArgumentException.class, () -> X86Model.named("x86-64-v3,-bmi2", 1));
+        assertEquals(
+                "x86-64-v3,-sha,-xsavec",
+                X86Model.named("x86-64-v3,-xsavec,-sha", 1).name());
+    }
+
+    @Test
     void v1_hasNothingBeyondItsLevel() {
         assertEquals(Set.of(), X86Model.v1(1).without(X86Model.v1(1).optional()).optional());
         assertEquals(0, leaf(7).ebx() & ~(1 << 1 | 1 << 13));
