@@ -62,9 +62,10 @@ final class RunCommand implements Callable<Integer> {
             description = {
                 "The image to run, made on first use from the package sources of this machine:",
                 "tiny: Debian's cloud kernel with busybox, in memory.",
-                "debian: a minimal Debian with systemd of the same release as this machine's sources, or debian:SUITE (such"
-                        + " as debian:trixie) of another. Its disk (4 GiB, takes what is used) is kept: what the guest"
-                        + " writes is there at the next run. Log in as root on the serial console, without a password."
+                "generic: the same with Debian's kernel for all machines.",
+                "debian: a minimal Debian with systemd. Its disk (4 GiB, takes what is used) is kept: what the guest writes"
+                        + " is there at the next run. Log in as root on the serial console, without a password.",
+                "Each is of the same release as this machine's sources, or of another as IMAGE:SUITE (debian:trixie)."
             })
     private @Nullable String image;
 

@@ -61,7 +61,7 @@ class MainTest {
     @Test
     void unknownImage_isRefusedInput() {
         assertEquals(
-                "serai: there is no image 'huge'; the images are: tiny, debian and debian:SUITE"
+                "serai: there is no image 'huge'; the images are: tiny, generic and debian, or with a suite, such as debian:trixie"
                         + System.lineSeparator(),
                 refused(Status.INPUT, "run", "huge"));
     }

@@ -10,62 +10,56 @@ import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /** Packages by {@code apt-get download} from the sources that this host is configured for; root isn't needed. */
 final class AptSource implements PackageSource {
     private static final Pattern DEPENDS = Pattern.compile("^Depends: (linux-image-[0-9][^ ,]*)", Pattern.MULTILINE);
     private static final Pattern SIZE = Pattern.compile("^Size: (\\d{1,15})$", Pattern.MULTILINE);
-    private static final int MAX_OUTPUT = 1 << 20;
 
-    private record Output(int status, String text) {
-        /** The package lists are older than the archive, or there are none. */
-        boolean outdated() {
-            return text.contains("404") || text.contains("Unable to locate") || text.contains("Hash Sum");
-        }
+    private final Host host;
 
-        /** apt's own words for what went wrong, on one line. */
-        String error() {
-            return text.lines()
-                    .filter(l -> l.startsWith("E: "))
-                    .map(l -> l.substring(3).strip())
-                    .reduce((a, b) -> b)
-                    .orElse("status " + status);
-        }
+    AptSource(Host host) {
+        this.host = host;
     }
 
     @Override
-    public List<Path> fetch(List<String> names, Path into, Progress progress)
+    public List<Path> fetch(@Nullable String suite, List<String> names, Path into, Progress progress)
             throws ImageException, IOException, InterruptedException {
+        Apt apt = suite == null
+                ? Apt.ofHost(into)
+                : Apt.withSources(DebianSources.of(host, into, progress).list(suite), into, progress);
         List<String> packages = new ArrayList<>();
         long size = 0;
         for (String name : names) {
-            String about = show(name, into, progress);
+            String about = show(apt, name, progress);
             Matcher real = DEPENDS.matcher(about);
             String wanted = name;
             if (name.startsWith("linux-image-") && real.find()) {
                 wanted = real.group(1);
-                about = show(wanted, into, progress);
+                about = show(apt, wanted, progress);
             }
             Matcher s = SIZE.matcher(about);
             size += s.find() ? Long.parseLong(s.group(1)) : 0;
             packages.add(wanted);
         }
         progress.start("downloading packages", size);
-        Output out = download(packages, into, progress);
-        if (out.status != 0 && out.outdated() && isRoot()) {
+        Apt.Output out = download(apt, packages, into, progress);
+        if (out.status() != 0 && out.outdated() && apt.canUpdate()) {
             progress.broken();
-            progress.say("updating the package lists");
-            run(into, List.of("apt-get", "-q", "update"));
+            update(apt, progress);
             progress.start("downloading packages", size);
-            out = download(packages, into, progress);
+            out = download(apt, packages, into, progress);
         }
-        if (out.status != 0) {
+        if (out.status() != 0) {
             progress.broken();
-            if (out.text.contains("No space left on device")) {
+            if (out.text().contains("No space left on device")) {
                 throw new IOException("No space left on device");
             }
             throw new ImageException("apt-get could not download " + String.join(" and ", packages) + ": " + out.error()
-                    + (!isRoot() && out.outdated() ? "; the package lists are old, run: sudo apt-get update" : ""));
+                    + (!apt.canUpdate() && out.outdated()
+                            ? "; the package lists are old, run: sudo apt-get update"
+                            : ""));
         }
         progress.done();
         List<Path> files = new ArrayList<>();
@@ -82,21 +76,16 @@ final class AptSource implements PackageSource {
         return files;
     }
 
-    private static Output download(List<String> packages, Path into, Progress progress)
+    private static Apt.Output download(Apt apt, List<String> packages, Path into, Progress progress)
             throws ImageException, IOException, InterruptedException {
-        List<String> command = new ArrayList<>(List.of("apt-get", "-q"));
-        if (isRoot()) {
-            // else apt warns that its sandbox user can't write here
-            command.addAll(List.of("-o", "APT::Sandbox::User=root"));
-        }
-        command.add("download");
+        List<String> command = new ArrayList<>(List.of("apt-get", "-q", "download"));
         command.addAll(packages);
         Path log = into.resolve("apt.log");
-        Process p = start(into, command, ProcessBuilder.Redirect.to(log.toFile()));
+        Process p = apt.start(command, ProcessBuilder.Redirect.to(log.toFile()));
         while (!p.waitFor(200, TimeUnit.MILLISECONDS)) {
             progress.at(sizeOf(into));
         }
-        return new Output(p.exitValue(), Files.readString(log, StandardCharsets.ISO_8859_1));
+        return new Apt.Output(p.exitValue(), Files.readString(log, StandardCharsets.ISO_8859_1));
     }
 
     private static long sizeOf(Path dir) throws IOException {
@@ -109,47 +98,23 @@ final class AptSource implements PackageSource {
         }
     }
 
-    private static String show(String name, Path dir, Progress progress)
+    private static void update(Apt apt, Progress progress) throws ImageException, IOException, InterruptedException {
+        progress.say("updating the package lists");
+        apt.run("apt-get", "-q", "update");
+    }
+
+    private static String show(Apt apt, String name, Progress progress)
             throws ImageException, IOException, InterruptedException {
-        List<String> command = List.of("apt-cache", "show", "--no-all-versions", name);
-        Output out = run(dir, command);
-        if (out.status != 0 && isRoot()) {
-            progress.say("updating the package lists");
-            run(dir, List.of("apt-get", "-q", "update"));
-            out = run(dir, command);
+        String[] command = {"apt-cache", "show", "--no-all-versions", name};
+        Apt.Output out = apt.run(command);
+        if (out.status() != 0 && apt.canUpdate()) {
+            update(apt, progress);
+            out = apt.run(command);
         }
-        if (out.status != 0) {
+        if (out.status() != 0) {
             throw new ImageException("the package sources of this machine have no " + name + " (" + out.error()
                     + "); run apt-get update as root, or give a kernel by --kernel");
         }
-        return out.text;
-    }
-
-    private static boolean isRoot() {
-        return "root".equals(System.getProperty("user.name"));
-    }
-
-    private static Output run(Path dir, List<String> command) throws ImageException, IOException, InterruptedException {
-        Process p = start(dir, command, ProcessBuilder.Redirect.PIPE);
-        String text = new String(p.getInputStream().readNBytes(MAX_OUTPUT), StandardCharsets.ISO_8859_1);
-        return new Output(p.waitFor(), text);
-    }
-
-    private static Process start(Path dir, List<String> command, ProcessBuilder.Redirect out) throws ImageException {
-        ProcessBuilder b = new ProcessBuilder(command)
-                .directory(dir.toFile())
-                .redirectInput(ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()))
-                .redirectErrorStream(true)
-                .redirectOutput(out);
-        b.environment().put("LC_ALL", "C");
-        b.environment().put("DEBIAN_FRONTEND", "noninteractive");
-        try {
-            return b.start();
-        } catch (IOException e) {
-            throw new ImageException(
-                    command.getFirst() + " could not be started, and images are made from Debian packages; on another"
-                            + " system, give a kernel by --kernel and --initrd",
-                    e);
-        }
+        return out.text();
     }
 }

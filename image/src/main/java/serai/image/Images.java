@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
  *     2/             revision 2, complete: it appears by a rename, after its files are on the disk
  *     2.partial/     being built, or left by a builder that was killed; the next one deletes it
  *     lock           held by the builder
+ *   generic/
  *   debian/          of the host's own suite
  *   debian-trixie/
  * </pre>
@@ -42,14 +43,14 @@ public final class Images {
     public static Images forUser(Progress progress) {
         return new Images(
                 Xdg.home("XDG_CACHE_HOME", ".cache").resolve("serai").resolve("images"),
-                new AptSource(),
+                new AptSource(new Host.Real()),
                 new Host.Real(),
                 progress);
     }
 
-    /** The names of all images. */
+    /** The names of all images; each also stands with a suite of Debian's behind a colon. */
     public static List<String> names() {
-        return List.of(TinyImage.NAME, DebianImage.NAME);
+        return List.of(TinyImage.NAME, TinyImage.GENERIC, DebianImage.NAME);
     }
 
     /**
@@ -58,30 +59,29 @@ public final class Images {
      * @throws ImageException if there is no such image
      */
     public static boolean hasDisk(String name) throws ImageException {
-        check(name);
-        return !name.equals(TinyImage.NAME);
+        return Name.of(name).kind.equals(DebianImage.NAME);
     }
 
-    private static void check(String name) throws ImageException {
-        String suites = DebianImage.NAME + ":";
-        boolean known = names().contains(name)
-                || name.startsWith(suites)
-                        && DebianImage.SUITE
-                                .matcher(name.substring(suites.length()))
-                                .matches();
-        if (!known) {
-            throw new ImageException("there is no image '" + name + "'; the images are: " + String.join(", ", names())
-                    + " and debian:SUITE");
+    /** What a name says. */
+    private record Name(String kind, @Nullable String suite) {
+        static Name of(String name) throws ImageException {
+            int colon = name.indexOf(':');
+            String kind = colon < 0 ? name : name.substring(0, colon);
+            String suite = colon < 0 ? null : name.substring(colon + 1);
+            if (!names().contains(kind)
+                    || suite != null && !DebianImage.SUITE.matcher(suite).matches()) {
+                throw new ImageException("there is no image '" + name
+                        + "'; the images are: tiny, generic and debian, or with a suite, such as debian:trixie");
+            }
+            return new Name(kind, suite);
         }
     }
 
     private Recipe recipe(String name) throws ImageException {
-        check(name);
-        if (name.equals(TinyImage.NAME)) {
-            return new TinyImage(packages);
-        }
-        int colon = name.indexOf(':');
-        return new DebianImage(host, name, colon < 0 ? null : name.substring(colon + 1));
+        Name n = Name.of(name);
+        return n.kind.equals(DebianImage.NAME)
+                ? new DebianImage(host, name, n.suite)
+                : new TinyImage(packages, n.kind, n.suite);
     }
 
     /**

@@ -6,9 +6,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
- * {@code tiny}: the stock cloud kernel of Debian and an initramfs with busybox-static.
+ * {@code tiny}: the stock cloud kernel of Debian and an initramfs with busybox-static. {@code generic}: the same with the kernel
+ * for all machines, which has drivers and features that the cloud's leaves out (16-bit segments are one).
  *
  * <p>Its {@code /init} first says {@code serai: init} (the benchmark takes the time of that line), then mounts, loads the
  * virtio modules and starts a shell. The modules are loaded before the shell rather than behind its back: who types
@@ -18,11 +20,10 @@ final class TinyImage implements Recipe {
     private static final int REVISION = 2;
 
     static final String NAME = "tiny";
+    static final String GENERIC = "generic";
     static final String APPEND = "console=ttyS0";
     static final String KERNEL = "vmlinuz";
     static final String INITRD = "initrd.cpio";
-
-    private static final List<String> PACKAGES = List.of("linux-image-cloud-amd64", "busybox-static");
 
     private static final String INIT_HEAD = """
             #!/bin/sh
@@ -38,14 +39,22 @@ final class TinyImage implements Recipe {
             """;
 
     private final PackageSource packages;
+    private final String name;
+    private final @Nullable String suite;
 
-    TinyImage(PackageSource packages) {
+    /**
+     * @param name {@link #NAME} or {@link #GENERIC}
+     * @param suite whose packages; null for what the host's sources have
+     */
+    TinyImage(PackageSource packages, String name, @Nullable String suite) {
         this.packages = packages;
+        this.name = name;
+        this.suite = suite;
     }
 
     @Override
     public String directory() {
-        return NAME;
+        return suite == null ? name : name + "-" + suite;
     }
 
     @Override
@@ -55,12 +64,14 @@ final class TinyImage implements Recipe {
 
     @Override
     public Image image(Path dir) {
-        return new Image(NAME, dir.resolve(KERNEL), dir.resolve(INITRD), APPEND, null);
+        return new Image(
+                suite == null ? name : name + ":" + suite, dir.resolve(KERNEL), dir.resolve(INITRD), APPEND, null);
     }
 
     @Override
     public void build(Path dir, Path work, Progress progress) throws ImageException, IOException, InterruptedException {
-        List<Path> debs = packages.fetch(PACKAGES, work, progress);
+        String kernel = name.equals(GENERIC) ? "linux-image-amd64" : "linux-image-cloud-amd64";
+        List<Path> debs = packages.fetch(suite, List.of(kernel, "busybox-static"), work, progress);
         long kernelSize = Files.size(debs.get(0));
         long busyboxSize = Files.size(debs.get(1));
         progress.start("unpacking packages", kernelSize + busyboxSize);

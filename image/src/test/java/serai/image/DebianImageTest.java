@@ -66,7 +66,7 @@ class DebianImageTest {
     }
 
     private Images images() {
-        return new Images(dir, (n, i, p) -> List.of(), host, progress);
+        return new Images(dir, (s, n, i, p) -> List.of(), host, progress);
     }
 
     private String failure(String image) {
@@ -201,7 +201,9 @@ class DebianImageTest {
     void names_ofSuitesAreCheckedBeforeAnythingRuns() {
         for (String bad : List.of("debian:", "debian:../x", "debian:Sid", "debian: x", "debian:-x")) {
             assertEquals(
-                    "there is no image '" + bad + "'; the images are: tiny, debian and debian:SUITE", failure(bad));
+                    "there is no image '" + bad
+                            + "'; the images are: tiny, generic and debian, or with a suite, such as debian:trixie",
+                    failure(bad));
         }
         assertEquals(List.of(), host.ran);
     }

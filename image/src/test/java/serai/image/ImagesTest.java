@@ -26,6 +26,7 @@ import org.apache.commons.compress.archivers.cpio.CpioArchiveEntry;
 import org.apache.commons.compress.archivers.cpio.CpioArchiveInputStream;
 import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
 import org.apache.commons.compress.archivers.tar.TarArchiveOutputStream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.tukaani.xz.LZMA2Options;
@@ -75,7 +76,8 @@ class ImagesTest {
     }
 
     /** Two packages like Debian's. */
-    private static List<Path> fetch(List<String> names, Path into, Progress p) throws IOException {
+    private static List<Path> fetch(@Nullable String suite, List<String> names, Path into, Progress p)
+            throws IOException {
         assertEquals(List.of("linux-image-cloud-amd64", "busybox-static"), names);
         Map<String, byte[]> kernel = new TreeMap<>();
         String modules = "lib/modules/6.1.0-1-cloud-amd64/kernel/drivers/";
@@ -114,9 +116,9 @@ class ImagesTest {
         List<Integer> calls = new ArrayList<>();
         Images images = new Images(
                 dir,
-                (n, i, p) -> {
+                (s, n, i, p) -> {
                     calls.add(1);
-                    return fetch(n, i, p);
+                    return fetch(s, n, i, p);
                 },
                 NO_HOST,
                 progress);
@@ -148,10 +150,36 @@ class ImagesTest {
     }
 
     @Test
+    void suiteAndKindOfKernel_areAskedOfThePackages_andHaveDirectoriesOfTheirOwn() throws Exception {
+        List<String> asked = new ArrayList<>();
+        Images images = new Images(
+                dir,
+                (s, n, i, p) -> {
+                    asked.add(s + " " + n.getFirst());
+                    return fetch(s, List.of("linux-image-cloud-amd64", "busybox-static"), i, p);
+                },
+                NO_HOST,
+                progress);
+        for (String name : List.of("tiny", "tiny:trixie", "generic", "generic:trixie")) {
+            assertEquals(name, images.get(name).name());
+            assertTrue(Files.isDirectory(dir.resolve(name.replace(':', '-'))), name);
+            assertFalse(Images.hasDisk(name));
+        }
+        assertEquals(
+                List.of(
+                        "null linux-image-cloud-amd64",
+                        "trixie linux-image-cloud-amd64",
+                        "null linux-image-amd64",
+                        "trixie linux-image-amd64"),
+                asked);
+        assertTrue(Images.hasDisk("debian:trixie"));
+    }
+
+    @Test
     void failureHalfWay_leavesNothing_andTheNextRunBuilds() throws Exception {
         Images failing = new Images(
                 dir,
-                (n, i, p) -> {
+                (s, n, i, p) -> {
                     Files.writeString(i.resolve("half"), "x");
                     throw new IOException("No space left on device");
                 },
@@ -176,7 +204,7 @@ class ImagesTest {
     void packageWithoutKernel_isOneSentence() {
         Images images = new Images(
                 dir,
-                (n, i, p) -> {
+                (s, n, i, p) -> {
                     deb(i.resolve("k.deb"), Map.of("boot/config", ascii("x")));
                     deb(i.resolve("b.deb"), Map.of("bin/busybox", ascii("x")));
                     return List.of(i.resolve("k.deb"), i.resolve("b.deb"));
@@ -187,7 +215,7 @@ class ImagesTest {
                 "the package k.deb has no /boot/vmlinuz",
                 assertThrows(ImageException.class, () -> images.get("tiny")).getMessage());
         assertEquals(
-                "there is no image 'huge'; the images are: tiny, debian and debian:SUITE",
+                "there is no image 'huge'; the images are: tiny, generic and debian, or with a suite, such as debian:trixie",
                 assertThrows(ImageException.class, () -> images.get("huge")).getMessage());
     }
 

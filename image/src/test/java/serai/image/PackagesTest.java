@@ -42,7 +42,7 @@ class PackagesTest {
         assumeTrue(hasPackages(), "capability: debian-packages");
         Progress quiet =
                 new Progress(new PrintStream(new ByteArrayOutputStream(), true, StandardCharsets.UTF_8), false);
-        Image tiny = new Images(dir, new AptSource(), new Host.Real(), quiet).get("tiny");
+        Image tiny = new Images(dir, new AptSource(new Host.Real()), new Host.Real(), quiet).get("tiny");
         assertTrue(Files.size(tiny.kernel()) > 5_000_000);
         Set<String> names = new HashSet<>();
         try (CpioArchiveInputStream in = new CpioArchiveInputStream(Files.newInputStream(tiny.initrd()))) {
