@@ -71,7 +71,7 @@ final class BadInputTest {
     @Test
     void words() throws Exception {
         refused(2, "unknown option 'colour'", guest(), "colour=red");
-        refused(2, "cpus can only be 1", guest(), "cpus=2");
+        refused(2, "cpus must be from 1 to 16", guest(), "cpus=17");
         refused(2, "cpu-model", guest(), "cpu-model=abacus");
         refused(2, "engine must be one of", guest(), "engine=xen");
         refused(8, "can't be written", guest(), "debugcon=file:" + directory.resolve("no/such"));

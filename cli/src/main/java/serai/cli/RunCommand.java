@@ -105,7 +105,7 @@ final class RunCommand implements Callable<Integer> {
             names = "--cpus",
             paramLabel = "N",
             defaultValue = "1",
-            description = "Number of virtual CPUs (default: ${DEFAULT-VALUE}); this version runs 1.")
+            description = "Number of virtual CPUs, 1 to 16 (default: ${DEFAULT-VALUE}).")
     private String cpus = "1";
 
     @Option(

@@ -59,11 +59,7 @@ final class Values {
     }
 
     static int cpus(String text) throws CliException {
-        int n = number("--cpus", text, 1, 255);
-        if (n > 1) {
-            throw CliException.usage("--cpus " + n + " is not possible yet: this version runs 1 CPU");
-        }
-        return n;
+        return number("--cpus", text, 1, 16);
     }
 
     /** Decimal, or hexadecimal after 0x. */

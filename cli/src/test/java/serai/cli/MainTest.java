@@ -35,8 +35,8 @@ class MainTest {
             run tiny --memory -5|--memory wants a size such as 512M or 2G, not '-5'
             run tiny --memory lots|--memory wants a size such as 512M or 2G, not 'lots'
             run tiny --memory 4194305|--memory 4194305 is not a whole number of megabytes
-            run tiny --cpus 0|--cpus wants a number from 1 to 255, not '0'
-            run tiny --cpus 2|--cpus 2 is not possible yet: this version runs 1 CPU
+            run tiny --cpus 0|--cpus wants a number from 1 to 16, not '0'
+            run tiny --cpus 17|--cpus wants a number from 1 to 16, not '17'
             run tiny --engine warp|--engine wants auto, java or kvm, not 'warp'
             run tiny --serial tape|--serial wants stdio, null or file:PATH, not 'tape'
             run tiny --debugcon file:|--debugcon wants stdio, null or file:PATH, not 'file:'

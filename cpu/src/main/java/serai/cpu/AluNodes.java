@@ -233,9 +233,9 @@ final class AluNodes {
         @Override
         void execute(Cpu c) {
             long a = address(c);
-            long h = c.hostForUpdate(a, size);
+            long h = c.hostForLocked(a, size);
             if (h == 0) {
-                c.aloneForUpdate();
+                c.exclusiveForUpdate();
                 c.store(a, size, compute(c, c.load(a, size)));
                 return;
             }

@@ -188,9 +188,9 @@ final class BitNodes {
                 c.cf((c.load(a, size) & mask) != 0);
                 return;
             }
-            long h = c.hostForUpdate(a, size);
+            long h = c.hostForLocked(a, size);
             if (h == 0) {
-                c.aloneForUpdate();
+                c.exclusiveForUpdate();
                 long v = c.load(a, size);
                 c.store(a, size, changed(op, v, mask));
                 c.cf((v & mask) != 0);

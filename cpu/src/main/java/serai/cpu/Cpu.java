@@ -6,7 +6,6 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import org.jspecify.annotations.Nullable;
 import serai.machine.engine.CpuState;
 import serai.machine.engine.Exit;
@@ -52,16 +51,27 @@ final class Cpu extends CpuTransfers implements Vcpu {
     private final @Nullable Block[] jumpBlock = new Block[JUMP_SIZE];
     private final CodeCache codeCache = new CodeCache();
     private final BlockBuilder builder = new BlockBuilder(this);
-    private final ConcurrentLinkedQueue<Long> writtenCode = new ConcurrentLinkedQueue<>();
+    private final CpuGroup group;
+    /** Pages whose code others have written. */
+    private final PageMail writtenCode = new PageMail();
+    /** Pages that others have marked as code, and that may be in this TLB for writing. */
+    final PageMail giveUp = new PageMail();
+
     private final CpuControl control = new CpuControl(this);
     private final CpuDebug debug = new CpuDebug(this);
+    final Cas16 cas16 = new Cas16();
+    private int pauses;
 
     /** Something is to be done before the next block. Set by any thread. */
     @SuppressWarnings("UnusedVariable")
     private int attention;
 
     private volatile boolean kicked;
-    private @Nullable Thread runner;
+    private volatile @Nullable Thread runner;
+    /** Whether it may be in the middle of a block. */
+    volatile boolean inRun;
+    /** A serializing instruction waits for the others' open requests. */
+    private boolean settling;
 
     /** Generation and mode, in the bits of a jump tag above the address. */
     private long jumpKey;
@@ -85,10 +95,17 @@ final class Cpu extends CpuTransfers implements Vcpu {
     long portReads;
     long portWrites;
 
+    /** A vCPU of a machine of its own. */
     Cpu(VcpuHost host) {
+        this(host, new CpuGroup());
+    }
+
+    Cpu(VcpuHost host, CpuGroup group) {
         super(host);
+        this.group = group;
+        group.add(this);
         reset();
-        memory.codeListener(page -> {
+        memory.addCodeListener(page -> {
             if (Thread.currentThread() == runner) {
                 dropCode(page);
             } else {
@@ -154,6 +171,11 @@ final class Cpu extends CpuTransfers implements Vcpu {
         return b != null && b.nodes[cursor].stack() ? SS_VECTOR : GP;
     }
 
+    @Override
+    boolean onlyCpu() {
+        return group.single();
+    }
+
     private void dropCode(long page) {
         if (codeCache.dropPage(page)) {
             translationsChanged();
@@ -164,22 +186,33 @@ final class Cpu extends CpuTransfers implements Vcpu {
 
     @Override
     public Exit run(long maxInstructions) {
+        group.enter();
+        inRun = true;
+        try {
+            return runInGroup(maxInstructions);
+        } finally {
+            inRun = false;
+            group.leave();
+        }
+    }
+
+    private Exit runInGroup(long maxInstructions) {
         long limit = maxInstructions > Long.MAX_VALUE - icount ? Long.MAX_VALUE : icount + maxInstructions;
         runner = Thread.currentThread();
         skipBreakpoint = true;
         ATTENTION.setVolatile(this, 1);
-        boolean aloneNext = false;
+        CpuException next = null;
         while (true) {
             try {
-                if (aloneNext) {
-                    aloneNext = false;
-                    alone = true;
-                    runPart(single(), 1);
-                    alone = false;
+                if (next == CpuException.ALONE) {
+                    next = null;
+                    runAlone();
+                } else if (next == CpuException.EXCLUSIVE) {
+                    next = null;
+                    runExclusive();
                 }
                 return runBlocks(limit);
             } catch (CpuException e) {
-                alone = false;
                 Block b = current;
                 if (b != null) {
                     rip = r[BLOCK] + b.nodes[cursor].blockOffset;
@@ -191,19 +224,43 @@ final class Cpu extends CpuTransfers implements Vcpu {
                     debug.drop();
                     deliverFault();
                     ATTENTION.setOpaque(this, 1);
-                } else if (e == CpuException.ALONE) {
-                    aloneNext = true;
-                } else {
+                } else if (e == CpuException.AGAIN) {
                     repeatBegun();
+                } else {
+                    next = e;
                 }
             } catch (RuntimeException | StackOverflowError e) {
                 failure = "the interpreter failed at rip %#x: %s".formatted(rip, e);
                 System.getLogger("serai.cpu").log(System.Logger.Level.DEBUG, failure, e);
-                alone = false;
                 current = null;
                 cursor = 0;
                 return Exit.FAILED;
             }
+        }
+    }
+
+    /** The next instruction as a block of its own. */
+    private void runAlone() {
+        alone = true;
+        try {
+            runPart(single(), 1);
+        } finally {
+            alone = false;
+        }
+    }
+
+    /** The same while all other vCPUs stand still. */
+    private void runExclusive() {
+        inRun = false;
+        group.begin(this);
+        inRun = true;
+        try {
+            answerRequests(); // those that came while this one stood still
+            exclusive = true;
+            runAlone();
+        } finally {
+            exclusive = false;
+            group.end();
         }
     }
 
@@ -293,15 +350,18 @@ final class Cpu extends CpuTransfers implements Vcpu {
                 codeCache.clear();
                 translationsChanged();
             }
+            boolean ram = memory.host(physical) != 0;
+            if (ram) {
+                protect(physical); // before its bytes are read: a write after that is told
+            }
             b = builder.build(start, physical, Integer.MAX_VALUE);
-            if (memory.host(physical) == 0) {
+            if (!ram) {
                 return b; // instructions from a device: never kept
             }
-            codeCache.put(b);
-            protect(physical);
-            if (b.tailPage >= 0) {
-                protect(b.tailPage);
+            if (b.tailPage >= 0 && protect(b.tailPage)) {
+                b = builder.build(start, physical, Integer.MAX_VALUE);
             }
+            codeCache.put(b);
         }
         if (pastLimit(start + b.bytes - 1)) {
             return cutAtLimit(b, start);
@@ -338,20 +398,89 @@ final class Cpu extends CpuTransfers implements Vcpu {
         return new Block(nodes, beyond.blockOffset + 1, b.physical, b.mode, b.tailPage);
     }
 
-    private void protect(long physical) {
-        if ((memory.pageFlags(physical) & GuestMemory.CODE) == 0) {
-            memory.markCode(physical);
-            protectPhysical(physical);
+    /** From now on writes to the page are told; false if they are already. */
+    private boolean protect(long physical) {
+        if ((memory.pageFlags(physical) & GuestMemory.CODE) != 0) {
+            return false;
         }
+        memory.markCode(physical);
+        protectPhysical(physical);
+        if (!onlyCpu()) {
+            group.protect(this, physical >>> 12, memory.writers(physical));
+        }
+        return true;
+    }
+
+    /** What other vCPUs ask for; see {@link CpuGroup}. */
+    private void answerRequests() {
+        giveUp.drain(
+                page -> {
+                    boolean may = protectPhysical(page << 12) || unfilledWrite;
+                    memory.stoppedWriting(page << 12, host.index());
+                    if (may) {
+                        memory.codeWritten(page << 12);
+                    }
+                },
+                () -> {
+                    flushTlb();
+                    memory.allCodeWritten();
+                });
+        unfilledWrite = false;
+        writtenCode.drain(this::dropCode, () -> {
+            codeCache.clear();
+            translationsChanged();
+        });
+    }
+
+    /** A serializing instruction: SDM vol. 3, 9.3. Its block ends with it. */
+    void serialize() {
+        GuestMemory.fence();
+        if (group.unsettled()) {
+            settling = true;
+            ATTENTION.setOpaque(this, 1);
+        }
+    }
+
+    /** PAUSE, in a loop that waits for another vCPU: that one may need the host's processor. */
+    void pauseHint() {
+        if (!onlyCpu() && (++pauses & 63) == 0) {
+            Thread.yield();
+        }
+    }
+
+    /** Waits until others have answered what is asked of them. */
+    private void settle() {
+        settling = false;
+        for (int i = 0; !group.settled(this); i++) {
+            if (group.stopping()) {
+                pause();
+            }
+            answerRequests();
+            if ((i & 63) == 63) {
+                Thread.yield();
+            } else {
+                Thread.onSpinWait();
+            }
+        }
+        answerRequests();
+    }
+
+    private void pause() {
+        inRun = false;
+        group.pause();
+        inRun = true;
     }
 
     /** Between two blocks, with {@link #attention} set: what {@link #run} returns, or null to go on. */
     private @Nullable Exit attend(long limit) {
         while (true) {
             ATTENTION.setVolatile(this, 0);
-            Long page;
-            while ((page = writtenCode.poll()) != null) {
-                dropCode(page);
+            if (group.stopping()) {
+                pause();
+            }
+            answerRequests();
+            if (settling) {
+                settle();
             }
             if (shutdown) {
                 ATTENTION.setOpaque(this, 1);
@@ -383,7 +512,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
             }
             if (halted) {
                 ATTENTION.setOpaque(this, 1);
-                return (flagsRest & IF) == 0 && !host.interrupts().pending() ? Exit.HALTED_FOR_EVER : Exit.HALTED;
+                return (flagsRest & IF) == 0 ? Exit.HALTED_FOR_EVER : Exit.HALTED;
             }
             if (icount >= limit) {
                 ATTENTION.setOpaque(this, 1);
@@ -431,7 +560,16 @@ final class Cpu extends CpuTransfers implements Vcpu {
         boolean repeats = false;
         alone = true;
         try {
-            runPart(b, 1);
+            try {
+                runPart(b, 1);
+            } catch (CpuException e) {
+                if (e != CpuException.EXCLUSIVE) {
+                    throw e;
+                }
+                rip = r[BLOCK];
+                current = null;
+                runExclusive();
+            }
         } catch (CpuException e) {
             if (e != CpuException.AGAIN) {
                 throw e;
@@ -596,7 +734,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
         rip = 0xfff0;
         halted = false;
         shutdown = false;
-        waitForSipi = false;
+        waitForSipi = host.index() != 0;
         nmiMasked = false;
         stiShadow = false;
         movSsShadow = false;

@@ -70,7 +70,6 @@ final class CpuControl {
         c.reset();
         c.xcr0 = xcr0;
         System.arraycopy(keep, 0, c.vec, 0, keep.length);
-        c.waitForSipi = c.host.index() != 0;
     }
 
     // ---- control registers ----

@@ -11,6 +11,8 @@ final class CpuException extends RuntimeException {
     static final CpuException FAULT = new CpuException("fault");
     /** The instruction touches a device or a page with cached instructions: run it again alone ({@link CpuMemory#alone}). */
     static final CpuException ALONE = new CpuException("alone");
+    /** The same while all other vCPUs stand still: a locked operation that no host instruction does at once. */
+    static final CpuException EXCLUSIVE = new CpuException("exclusive");
     /** A repeated string instruction has done a part of its work and is to be entered again. */
     static final CpuException AGAIN = new CpuException("again");
 

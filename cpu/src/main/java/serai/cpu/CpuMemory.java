@@ -34,6 +34,9 @@ abstract class CpuMemory extends CpuRegisters {
     /** Reserved in a PDPTE of PAE paging: what is above MAXPHYADDR, and bits 1, 2, 5 to 8 (SDM vol. 3, table 4-8). */
     private static final long PDPTE_RESERVED = -1L << PHYSICAL_BITS | 0x1e6;
 
+    /** From the walk: an entry has changed under it, so that it has to begin anew. */
+    private static final long CHANGED = -2;
+
     /** Page-fault error code bits, SDM vol. 3, 4.7. */
     private static final int PF_PRESENT = 1, PF_WRITE = 2, PF_USER = 4, PF_RESERVED = 8, PF_FETCH = 16;
 
@@ -92,6 +95,12 @@ abstract class CpuMemory extends CpuRegisters {
     /** The PDPTE registers of PAE paging, loaded with CR3. */
     private final long[] pdptes = new long[4];
 
+    /** And all other vCPUs stand still meanwhile. */
+    boolean exclusive;
+
+    /** A page was written, or is about to be, that did not get into a write table: see {@link CpuGroup}. */
+    boolean unfilledWrite;
+
     private int walkError;
 
     CpuMemory(VcpuHost host) {
@@ -112,6 +121,9 @@ abstract class CpuMemory extends CpuRegisters {
 
     /** #GP, or #SS if the instruction in progress addresses the stack (SDM vol. 1, 3.3.7.1). */
     abstract int nonCanonicalVector();
+
+    /** Whether the machine has no other vCPU. */
+    abstract boolean onlyCpu();
 
     /** All addresses may map anew: drop what was derived from linear addresses. */
     abstract void translationsChanged();
@@ -264,6 +276,21 @@ abstract class CpuMemory extends CpuRegisters {
         }
     }
 
+    /** For a locked update that {@link #hostForLocked} can't do in one go: it must run while all other vCPUs stand still. */
+    final void exclusiveForUpdate() {
+        if (onlyCpu()) {
+            aloneForUpdate();
+        } else if (!exclusive) {
+            throw CpuException.EXCLUSIVE;
+        }
+    }
+
+    /** As {@link #hostForUpdate}, for a compare-and-set: 0 also where the host has none at this alignment. */
+    final long hostForLocked(long linear, int size) {
+        long h = hostForUpdate(linear, size);
+        return GuestMemory.casPossible(h, size) ? h : 0;
+    }
+
     /** Host address of the byte at {@code linear} for a run of reads up to the end of its page, or 0. Faults. */
     final long hostForRead(long linear) {
         int i = ((int) (linear >>> 12) & TLB_MASK) << 1;
@@ -341,6 +368,7 @@ abstract class CpuMemory extends CpuRegisters {
     private long writablePhysical(long linear) {
         long page = linear & PAGE_MASK;
         long physical = translate(linear, PF_WRITE, cpl == 3);
+        memory.writing(physical, host.index()); // before its flags are looked at
         if ((memory.pageFlags(physical) & GuestMemory.CODE) != 0 && !alone) {
             throw CpuException.ALONE;
         }
@@ -461,7 +489,9 @@ abstract class CpuMemory extends CpuRegisters {
     }
 
     private void fillWrite(long page, long physical) {
-        if (memory.writable(physical) && memory.pageFlags(physical) == 0 && !aligning && !(watching && watched(page))) {
+        if (!memory.writable(physical) || memory.pageFlags(physical) != 0 || aligning || watching && watched(page)) {
+            unfilledWrite = true;
+        } else {
             int slot = (int) (page >>> 12) & TLB_MASK;
             markFilled(slot);
             writeTlb[slot * 2] = page;
@@ -550,17 +580,24 @@ abstract class CpuMemory extends CpuRegisters {
         codeRegions.clear();
     }
 
-    /** Drops write permission to a physical page that has got a flag (cached instructions, dirty log). */
-    final void protectPhysical(long physical) {
+    /** Drops write permission to a physical page that has got a flag (cached instructions, dirty log); whether there was any. */
+    final boolean protectPhysical(long physical) {
         long h = memory.host(physical & PAGE_MASK);
+        if (h == 0) {
+            return false;
+        }
+        boolean had = false;
         for (int i = 0; i < filledCount; i++) {
             int slot = filled[i];
             for (int u = 0; u < NONE; u++) {
                 if (writeTlbs[u][slot * 2 + 1] == h) {
                     writeTlbs[u][slot * 2] = 0x4000_0000_0000_0000L | (long) (slot ^ 1) << 12;
+                    writeTlbs[u][slot * 2 + 1] = 0;
+                    had = true;
                 }
             }
         }
+        return had;
     }
 
     /** The physical address of an instruction byte. Faults as a fetch. */
@@ -593,7 +630,10 @@ abstract class CpuMemory extends CpuRegisters {
         if (longMode() && page << 16 >> 16 != page) {
             throw fault(nonCanonicalVector(), 0);
         }
-        long physical = walk(page, access, user, true);
+        long physical;
+        do {
+            physical = walk(page, access, user, true);
+        } while (physical == CHANGED);
         if (physical < 0) {
             cr2 = linear;
             pageFaults++;
@@ -638,18 +678,19 @@ abstract class CpuMemory extends CpuRegisters {
         return size == 8 ? GuestMemory.getLong(h) : GuestMemory.getInt(h) & 0xffffffffL;
     }
 
-    private void updateEntry(long address, int size, long old, long bits) {
+    /** Sets accessed and dirty bits; false if another processor has changed the entry since. */
+    private boolean updateEntry(long address, int size, long old, long bits) {
         if ((old & bits) == bits || !memory.writable(address)) {
-            return;
+            return true;
         }
         // a page table in a page with cached instructions: rare, and the write has to be seen
+        memory.writing(address, host.index());
         memory.beforeWrite(address);
+        unfilledWrite = true;
         long h = memory.host(address);
-        if (size == 8) {
-            GuestMemory.casLong(h, old, old | bits);
-        } else {
-            GuestMemory.casInt(h, (int) old, (int) (old | bits));
-        }
+        return size == 8
+                ? GuestMemory.casLong(h, old, old | bits)
+                : GuestMemory.casInt(h, (int) old, (int) (old | bits));
     }
 
     private long walk(long page, int access, boolean user, boolean update) {
@@ -711,8 +752,8 @@ abstract class CpuMemory extends CpuRegisters {
                     walkError = error | PF_PRESENT;
                     return -1;
                 }
-                if (update) {
-                    updateEntry(address, entrySize, e, write ? 0x60 : 0x20);
+                if (update && !updateEntry(address, entrySize, e, write ? 0x60 : 0x20)) {
+                    return CHANGED;
                 }
                 walkLarge = isLarge;
                 if (isLarge) {
@@ -721,8 +762,8 @@ abstract class CpuMemory extends CpuRegisters {
                 }
                 return wide ? e & 0x000ffffffffff000L : e & 0xfffff000L;
             }
-            if (update && !pdpte) {
-                updateEntry(address, entrySize, e, 0x20);
+            if (update && !pdpte && !updateEntry(address, entrySize, e, 0x20)) {
+                return CHANGED;
             }
             table = wide ? e & 0x000ffffffffff000L : e & 0xfffff000L;
         }

@@ -6,7 +6,9 @@ import serai.machine.engine.VcpuHost;
 
 /** The engine {@code java}: x86-64 interpreted, on any host a JVM runs on, with no privilege. */
 public final class JavaEngine implements Engine {
-    /** The engine; it holds nothing of the host. */
+    private final CpuGroup group = new CpuGroup();
+
+    /** The engine of one machine; it holds nothing of the host. */
     public JavaEngine() {}
 
     @Override
@@ -16,7 +18,7 @@ public final class JavaEngine implements Engine {
 
     @Override
     public Vcpu createVcpu(VcpuHost host) {
-        return new Cpu(host);
+        return new Cpu(host, group);
     }
 
     @Override

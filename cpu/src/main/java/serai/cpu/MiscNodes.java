@@ -9,7 +9,8 @@ final class MiscNodes {
     static @Nullable Node make(Decoded d) {
         int size = d.opSize;
         return switch (d.row.mnemonic()) {
-            case "NOP", "PAUSE" -> new Simple(c -> {});
+            case "NOP" -> new Simple(c -> {});
+            case "PAUSE" -> new Simple(Cpu::pauseHint);
             case "LFENCE", "SFENCE", "MFENCE" -> new Simple(c -> GuestMemory.fence());
             case "CLC" -> new Simple(c -> c.cf(false));
             case "STC" -> new Simple(c -> c.cf(true));

@@ -411,9 +411,9 @@ final class MoveNodes {
         @Override
         void execute(Cpu c) {
             long a = address(c);
-            long h = c.hostForUpdate(a, size);
+            long h = c.hostForLocked(a, size);
             if (h == 0) {
-                c.aloneForUpdate();
+                c.exclusiveForUpdate();
             }
             while (true) {
                 long old = h != 0 ? AluNodes.loadHost(h, size) : c.load(a, size);
@@ -485,7 +485,7 @@ final class MoveNodes {
         }
     }
 
-    /** CMPXCHG8B and CMPXCHG16B. */
+    /** CMPXCHG8B and CMPXCHG16B, done as if locked. */
     static final class ExchangePair extends MemNode {
         private final int half;
 
@@ -501,13 +501,19 @@ final class MoveNodes {
                 throw c.fault(CpuSegments.GP, 0);
             }
             if (half == 4) {
-                long h = c.hostForUpdate(a, 8);
+                long h = c.hostForLocked(a, 8);
                 if (h != 0) {
                     inOneGo(c, h);
                     return;
                 }
-                c.aloneForUpdate();
+            } else if (Cas16.POSSIBLE) {
+                long h = c.hostForUpdate(a, 16);
+                if (h != 0) {
+                    inOneGo16(c, h);
+                    return;
+                }
             }
+            c.exclusiveForUpdate();
             c.checkWrite(a, half * 2);
             long low = c.load(a, half);
             long high = c.load(a + half, half);
@@ -539,6 +545,16 @@ final class MoveNodes {
                 c.set(CpuRegisters.RDX, 4, old >>> 32);
             }
             c.arithmeticFlags(old == expected ? CpuRegisters.ZF : 0, CpuRegisters.ZF);
+        }
+
+        private static void inOneGo16(Cpu c, long h) {
+            boolean equal = c.cas16.compareAndSet(
+                    h, c.r[CpuRegisters.RAX], c.r[CpuRegisters.RDX], c.r[CpuRegisters.RBX], c.r[CpuRegisters.RCX]);
+            if (!equal) {
+                c.r[CpuRegisters.RAX] = c.cas16.foundLow();
+                c.r[CpuRegisters.RDX] = c.cas16.foundHigh();
+            }
+            c.arithmeticFlags(equal ? CpuRegisters.ZF : 0, CpuRegisters.ZF);
         }
     }
 

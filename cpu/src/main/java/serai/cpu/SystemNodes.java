@@ -109,13 +109,21 @@ final class SystemNodes {
                         c.softInterrupt(CpuEvents.OF_VECTOR);
                     }
                 });
-            case "IRET" -> new Simple(c -> c.iret(size));
+            case "IRET" ->
+                new Simple(c -> {
+                    c.iret(size);
+                    c.serialize();
+                });
             case "SYSCALL" -> new Simple(Cpu::syscall);
             case "SYSRET" -> new Simple(c -> c.sysret(size == 8 ? 8 : 4));
             case "SYSENTER" -> new Simple(Cpu::sysenter);
             case "SYSEXIT" -> new Simple(c -> c.sysexit(size == 8 ? 8 : 4));
             case "SWAPGS" -> new Simple(Cpu::swapgs);
-            case "CPUID" -> new Simple(c -> c.control().cpuid());
+            case "CPUID" ->
+                new Simple(c -> {
+                    c.control().cpuid();
+                    c.serialize();
+                });
             case "RDTSC" ->
                 new Simple(c -> {
                     checkTsc(c);
@@ -170,7 +178,10 @@ final class SystemNodes {
                 int cr = d.operand[0];
                 int from = d.operand[1];
                 int s = d.size[1];
-                yield new Simple(c -> c.control().writeCr(cr, c.get(from, s)));
+                yield new Simple(c -> {
+                    c.control().writeCr(cr, c.get(from, s));
+                    c.serialize();
+                });
             }
             case "MOVRD" -> {
                 int to = d.operand[0];

@@ -90,6 +90,10 @@ final class Libc {
         static final MethodHandle H = fixed("munmap", JAVA_INT, JAVA_LONG, JAVA_LONG);
     }
 
+    private static final class Mprotect {
+        static final MethodHandle H = fixed("mprotect", JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT);
+    }
+
     private static final class Madvise {
         static final MethodHandle H = fixed("madvise", JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT);
     }
@@ -308,6 +312,15 @@ final class Libc {
         MemorySegment c = CAPTURE.get();
         try {
             return (int) result(c, (int) Munmap.H.invokeExact(c, address, length));
+        } catch (Throwable t) {
+            throw impossible(t);
+        }
+    }
+
+    static int mprotect(long address, long length, int protection) {
+        MemorySegment c = CAPTURE.get();
+        try {
+            return (int) result(c, (int) Mprotect.H.invokeExact(c, address, length, protection));
         } catch (Throwable t) {
             throw impossible(t);
         }

@@ -56,6 +56,9 @@ public final class Layout {
     // general-purpose events, GPE0 by number
     public static final int GPE_PCI_HOTPLUG = 1;
 
+    /** vCPUs at most. */
+    public static final int MAX_CPUS = 16;
+
     // PCI slots of bus 0
 
     public static final int HOST_BRIDGE_SLOT = 0;

@@ -4,10 +4,11 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.locks.Condition;
+import java.util.Objects;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import serai.machine.acpi.AcpiTables;
 import serai.machine.bus.IrqLine;
@@ -16,14 +17,9 @@ import serai.machine.bus.MsiSink;
 import serai.machine.bus.PortBus;
 import serai.machine.debug.DebugPorts;
 import serai.machine.debug.KeyboardReset;
-import serai.machine.engine.CpuModel;
 import serai.machine.engine.CpuState;
 import serai.machine.engine.Engine;
-import serai.machine.engine.Exit;
-import serai.machine.engine.GeneralProtection;
-import serai.machine.engine.InterruptSource;
 import serai.machine.engine.Vcpu;
-import serai.machine.engine.VcpuHost;
 import serai.machine.irq.ApicBus;
 import serai.machine.irq.IoApic;
 import serai.machine.irq.LocalApic;
@@ -43,47 +39,38 @@ import serai.machine.time.VirtualClock;
 import serai.machine.uart.Uart;
 
 /**
- * A PC: its buses, its chipset, its vCPUs, and the loop that runs them.
+ * A PC: its buses, its chipset, its vCPUs.
  *
  * <h2>Threads</h2>
  *
- * One lock guards all devices; port and memory accesses, timers and completions of I/O take it. The vCPU runs on the thread
- * that calls {@link #run}. In real time a second thread runs the due timers. In deterministic mode there is no other: the vCPU is given exactly
- * as many instructions as fit before the next timer or recorded input, and waiting in HLT moves the clock ahead.
+ * One lock guards all devices; port and memory accesses, timers and completions of I/O take it. In real time each vCPU has a
+ * thread, the boot CPU's being the caller of {@link #run}, and one more runs the due timers ({@link RealTimeRun}). In deterministic mode there
+ * is one thread, and the vCPUs take turns on it ({@link DeterministicRun}).
  */
 public final class Machine implements AutoCloseable {
-    /** In deterministic mode live input is looked for this often. */
-    private static final long SLICE = 1_000_000;
-    /** In nanoseconds. */
-    private static final long OVERLOAD_PAUSE = 50_000;
-
     private final MachineConfig config;
     private final GuestMemory memory;
     private final ReentrantLock lock = new ReentrantLock();
-    private final Condition changed = lock.newCondition();
     private final Timers timers;
     private final @Nullable VirtualClock virtual;
     private final PortBus ports = new PortBus();
     private final MmioBus mmio = new MmioBus();
     private final ApicBus apicBus = new ApicBus();
-    private final List<LocalApic> apics = new ArrayList<>();
+    private final List<MachineCpu> cpus = new ArrayList<>();
     private final IoApic ioApic;
     private final PicPair pic = new PicPair();
     private final PowerManagement pm;
-    private final Uart uart;
     private final PciBus pci;
     private final PciHotplug pciHotplug;
     private IntConsumer ejected = slot -> {};
     private final List<Device<?>> devices = new ArrayList<>();
-    private final Vcpu vcpu;
-    private final SerialInput input = new SerialInput();
-    private final HostEvents hostEvents = new HostEvents();
-    private InputLog inputLog = InputLog.none();
+    /** By index: the state after power-on, in which an application processor waits for a start-up IPI. */
+    private final List<CpuState> powerOn = new ArrayList<>();
 
-    private @Nullable Outcome requested;
-    private volatile boolean stopping;
-    private volatile boolean closed;
-    private @Nullable Thread timerThread;
+    private final Inputs inputs;
+    private final Requests requests = new Requests(lock, this::rouse);
+    private final @Nullable RealTimeRun realTime;
+    private final @Nullable DeterministicRun deterministic;
 
     /**
      * Builds the machine: no firmware, so PCI addresses are assigned and ACPI tables written here.
@@ -97,6 +84,7 @@ public final class Machine implements AutoCloseable {
         timers = new Timers(config.clock());
         lock.lock();
         try {
+            List<LocalApic> apics = new ArrayList<>();
             for (int i = 0; i < config.cpus(); i++) {
                 apics.add(new LocalApic(i, apicBus, timers, lock));
             }
@@ -117,21 +105,24 @@ public final class Machine implements AutoCloseable {
                     Layout.PM_BASE,
                     timers,
                     isa(Layout.SCI_IRQ),
-                    () -> request(new Outcome.PowerOff()),
-                    () -> request(new Outcome.Reset()));
+                    () -> requests.end(new Outcome.PowerOff()),
+                    () -> requests.end(new Outcome.Reset()));
             ports.map(Layout.PM_BASE, PowerManagement.PORTS, pm);
-            KeyboardReset keyboard = new KeyboardReset(() -> request(new Outcome.Reset()));
+            KeyboardReset keyboard = new KeyboardReset(() -> requests.end(new Outcome.Reset()));
             ports.map(0x60, 1, keyboard);
             ports.map(0x64, 1, keyboard);
-            uart = new Uart("uart0", Layout.UART_BASE, timers, isa(4), config.serial());
-            uart.onRoom(this::feedUart);
+            Uart uart = new Uart("uart0", Layout.UART_BASE, timers, isa(4), config.serial());
             ports.map(Layout.UART_BASE, 8, uart);
+            inputs = new Inputs(uart, virtual != null, this::perform);
             ports.map(DebugPorts.CONSOLE, 1, DebugPorts.console(config.debugConsole()));
             if (config.debugExitPort() >= 0) {
-                ports.map(config.debugExitPort(), 1, DebugPorts.exit(status -> request(new Outcome.DebugExit(status))));
+                ports.map(
+                        config.debugExitPort(),
+                        1,
+                        DebugPorts.exit(status -> requests.end(new Outcome.DebugExit(status))));
             }
             devices.addAll(apics);
-            devices.addAll(List.of(ioApic, pic, pit, rtc, pm, uart, input));
+            devices.addAll(List.of(ioApic, pic, pit, rtc, pm, uart, inputs.serial()));
 
             pci = new PciBus(ports, mmio, ioApic::line);
             // a byte within the PCI address register's four: the ICH's reset register, which answers byte accesses only
@@ -143,17 +134,27 @@ public final class Machine implements AutoCloseable {
             devices.add(pciHotplug);
             plug(0, new HostBridge());
             plug(Layout.LPC_SLOT, new LpcBridge());
+
+            MachineCpu.Shared shared = new MachineCpu.Shared(config, memory, lock, ports, mmio);
+            for (LocalApic a : apics) {
+                cpus.add(new MachineCpu(a.index(), a, shared, engine));
+            }
         } finally {
             lock.unlock();
         }
-        vcpu = engine.createVcpu(new Host(0));
+        for (MachineCpu c : cpus) {
+            powerOn.add(c.vcpu().save());
+        }
         if (virtual != null) {
-            if (!vcpu.countsInstructions()) {
+            if (!vcpu().countsInstructions()) {
                 throw new IllegalArgumentException("engine " + engine.name() + " can't count instructions");
             }
-            virtual.drivenBy(vcpu::instructions);
+            realTime = null;
+            deterministic = new DeterministicRun(cpus, virtual, timers, lock, requests, inputs);
+        } else {
+            realTime = new RealTimeRun(cpus, timers, lock, requests);
+            deterministic = null;
         }
-        timers.onEarlier(virtual != null ? vcpu::kick : changed::signalAll);
     }
 
     /** An ISA interrupt: to the 8259s and the I/O APIC, where IRQ 0 is input 2. */
@@ -190,7 +191,22 @@ public final class Machine implements AutoCloseable {
 
     /** The boot CPU. Only between runs, or from the thread that runs it. */
     public Vcpu vcpu() {
-        return vcpu;
+        return vcpu(0);
+    }
+
+    /** The vCPU of an index. Only between runs, or from the thread that runs it. */
+    public Vcpu vcpu(int index) {
+        return cpus.get(index).vcpu();
+    }
+
+    /** How many vCPUs there are. */
+    public int cpus() {
+        return cpus.size();
+    }
+
+    /** The instructions that all vCPUs have completed together, as far as the engine counts them. */
+    public long instructions() {
+        return RealTimeRun.instructions(cpus);
     }
 
     /** Puts a function into a PCI slot; before {@link #start}. Its state is saved with the machine's. */
@@ -290,11 +306,11 @@ public final class Machine implements AutoCloseable {
         lock.lock();
         try {
             pciHotplug.finish();
-            hostEvents.reset();
+            inputs.events().reset();
             for (Device<?> d : devices) {
                 d.reset();
             }
-            requested = null;
+            requests.forget();
             pci.assignBars();
             return AcpiTables.build(memory, config.cpus());
         } finally {
@@ -302,29 +318,28 @@ public final class Machine implements AutoCloseable {
         }
     }
 
-    /** The boot CPU starts in this state. */
+    /** The boot CPU starts in this state, the others wait for it. The counts of instructions go on. */
     public void start(CpuState state) {
-        vcpu.restore(state);
+        vcpu().restore(state.withInstructions(vcpu().instructions()));
+        for (MachineCpu c : cpus.subList(1, cpus.size())) {
+            c.vcpu().restore(powerOn.get(c.index()).withInstructions(c.vcpu().instructions()));
+        }
+        if (deterministic != null) {
+            deterministic.reset();
+        }
     }
 
-    private void request(Outcome outcome) {
-        if (requested == null) {
-            requested = outcome;
+    /** Everybody who runs or waits looks at the requests soon. With the lock held. */
+    private void rouse() {
+        cpus.forEach(MachineCpu::rouse);
+        if (deterministic != null) {
+            deterministic.wake();
         }
-        vcpu.kick();
-        changed.signalAll();
     }
 
     /** Makes {@link #run} return soon. From any thread. */
     public void stop() {
-        lock.lock();
-        try {
-            stopping = true;
-            vcpu.kick();
-            changed.signalAll();
-        } finally {
-            lock.unlock();
-        }
+        requests.stop();
     }
 
     /** Presses the ACPI power button. An input of the run, as {@link #hostEvent}. */
@@ -346,14 +361,9 @@ public final class Machine implements AutoCloseable {
     public void hostEvent(String event) {
         lock.lock();
         try {
-            if (inputLog.replays()) {
-                return;
-            }
-            hostEvents.add(event);
-            if (virtual == null) {
-                hostEvents.takeAll(this::perform);
-            } else {
-                changed.signalAll();
+            inputs.event(event);
+            if (deterministic != null) {
+                deterministic.wake();
             }
         } finally {
             lock.unlock();
@@ -362,35 +372,29 @@ public final class Machine implements AutoCloseable {
 
     /** Who does what {@link #hostEvent} was given, with the machine lock held. */
     public void onHostEvent(Consumer<String> handler) {
-        hostEvents.handler(handler);
+        inputs.events().handler(handler);
     }
 
     private void perform(String event) {
         switch (event) {
             case HostEvents.POWER_BUTTON -> pm.pressPowerButton();
-            case HostEvents.RESET_BUTTON -> request(new Outcome.Reset());
-            default -> hostEvents.handle(event);
+            case HostEvents.RESET_BUTTON -> requests.end(new Outcome.Reset());
+            default -> inputs.events().handle(event);
         }
     }
 
     /** Records or replays inputs; before the first run. */
     public void inputLog(InputLog log) {
-        inputLog = log;
+        inputs.log(log);
     }
 
     /** Bytes for the serial port, from any thread; kept until the guest takes them. */
     public void serialInput(byte[] bytes) {
         lock.lock();
         try {
-            if (inputLog.replays()) {
-                return;
-            }
-            input.give(bytes);
-            if (virtual != null) {
-                changed.signalAll();
-            } else {
-                input.take();
-                feedUart();
+            inputs.give(bytes);
+            if (deterministic != null) {
+                deterministic.wake();
             }
         } finally {
             lock.unlock();
@@ -401,211 +405,53 @@ public final class Machine implements AutoCloseable {
     public int serialInputPending() {
         lock.lock();
         try {
-            return input.pending();
+            return inputs.pending();
         } finally {
             lock.unlock();
         }
     }
 
-    private void feedUart() {
-        input.feed(uart);
+    /**
+     * Runs until something ends it. No vCPU runs when it returns.
+     *
+     * @param untilInstructions stop when all vCPUs together have completed so many, {@link Long#MAX_VALUE} for never. Exact in
+     *     deterministic mode, and with one vCPU where the engine counts; else at least so many
+     */
+    public Outcome run(long untilInstructions) {
+        if (deterministic != null) {
+            return deterministic.run(untilInstructions);
+        }
+        RealTimeRun r = Objects.requireNonNull(realTime);
+        return clockRuns(() -> r.run(untilInstructions));
     }
 
     /**
-     * Runs until something ends it.
-     *
-     * @param untilInstructions stop when the boot CPU has completed so many, {@link Long#MAX_VALUE} for never; exact where the
-     *     engine counts
+     * Runs one instruction: in real time of the given vCPU while the others stand still, in deterministic mode of the one that has
+     * the turn.
      */
-    public Outcome run(long untilInstructions) {
-        if (virtual != null) {
-            return runDeterministic(virtual, untilInstructions);
+    public Outcome step(int index) {
+        if (deterministic != null) {
+            return deterministic.run(instructions() + 1);
         }
+        RealTimeRun r = Objects.requireNonNull(realTime);
+        return clockRuns(() -> r.step(cpus.get(index)));
+    }
+
+    /** The vCPU that runs next in deterministic mode, else the boot CPU. */
+    public int turn() {
+        return deterministic != null ? deterministic.turn() : 0;
+    }
+
+    private Outcome clockRuns(Supplier<Outcome> action) {
         if (config.clock() instanceof RealClock c) {
             c.resume();
         }
-        startTimerThread();
         try {
-            return runReal(untilInstructions);
+            return action.get();
         } finally {
             if (config.clock() instanceof RealClock c) {
                 c.pause();
             }
-        }
-    }
-
-    private @Nullable Outcome ended() {
-        lock.lock();
-        try {
-            if (requested != null) {
-                Outcome o = requested;
-                requested = null;
-                return o;
-            }
-            if (stopping) {
-                stopping = false; // taken here, so that a stop before run is not lost
-                return new Outcome.Stopped();
-            }
-            return null;
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    private Outcome runReal(long until) {
-        while (true) {
-            Outcome o = ended();
-            if (o != null) {
-                return o;
-            }
-            long budget = Long.MAX_VALUE;
-            if (until != Long.MAX_VALUE && vcpu.countsInstructions()) {
-                budget = until - vcpu.instructions();
-                if (budget <= 0) {
-                    return new Outcome.Stopped();
-                }
-            }
-            Exit exit = vcpu.run(budget);
-            if (exit == Exit.HALTED) {
-                waitForInterrupt();
-            } else if (exit != Exit.BUDGET && exit != Exit.KICKED) {
-                Outcome end = ended();
-                return end != null ? end : outcome(exit);
-            }
-        }
-    }
-
-    private void waitForInterrupt() {
-        lock.lock();
-        try {
-            while (requested == null && !stopping && !apics.getFirst().pending()) {
-                changed.awaitUninterruptibly();
-            }
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    private Outcome outcome(Exit exit) {
-        return switch (exit) {
-            case HALTED_FOR_EVER -> new Outcome.HaltedForEver();
-            case SHUTDOWN -> new Outcome.TripleFault();
-            case BREAKPOINT, WATCHPOINT -> new Outcome.Breakpoint();
-            case FAILED -> new Outcome.Failed(vcpu.failure());
-            case BUDGET, KICKED, HALTED -> new Outcome.Stopped();
-        };
-    }
-
-    private Outcome runDeterministic(VirtualClock clock, long until) {
-        while (true) {
-            Outcome o = ended();
-            if (o != null) {
-                return o;
-            }
-            long count = vcpu.instructions();
-            if (count >= until) {
-                return new Outcome.Stopped();
-            }
-            long budget = Math.min(SLICE, until - count);
-            lock.lock();
-            try {
-                takeInputs(count, clock.nanos());
-                timers.runDue();
-                budget = Math.min(budget, Math.max(1, clock.instructionsUntil(timers.next())));
-                budget = Math.min(budget, Math.max(1, inputLog.next() - count));
-            } finally {
-                lock.unlock();
-            }
-            Exit exit = vcpu.run(budget);
-            if (exit == Exit.HALTED) {
-                Outcome end = skip(clock);
-                if (end != null) {
-                    return end;
-                }
-            } else if (exit != Exit.BUDGET && exit != Exit.KICKED) {
-                Outcome end = ended();
-                return end != null ? end : outcome(exit);
-            }
-        }
-    }
-
-    private void takeInputs(long count, long nanos) {
-        InputLog.Entry e;
-        while ((e = inputLog.due(count, nanos)) != null) {
-            replay(e);
-        }
-        byte[] live = input.take();
-        if (live.length > 0) {
-            inputLog.note(count, nanos, live);
-        }
-        feedUart();
-        hostEvents.takeAll(event -> {
-            inputLog.note(count, nanos, event);
-            perform(event);
-        });
-    }
-
-    private void replay(InputLog.Entry e) {
-        switch (e) {
-            case InputLog.Typed t -> input.replay(t.bytes());
-            case InputLog.Event event -> perform(event.text());
-        }
-    }
-
-    /** The CPU waits: on to the next timer. With none armed only input can wake it. */
-    private @Nullable Outcome skip(VirtualClock clock) {
-        lock.lock();
-        try {
-            while (!apics.getFirst().pending()
-                    && requested == null
-                    && !stopping
-                    && !input.live()
-                    && hostEvents.none()) {
-                long next = Math.min(timers.next(), inputLog.nextNanos(vcpu.instructions()));
-                if (next != Timers.NEVER) {
-                    clock.skipTo(next);
-                    return null;
-                }
-                InputLog.Entry e = inputLog.due(Long.MAX_VALUE, Long.MAX_VALUE);
-                if (e != null) {
-                    // recorded at a count that is never reached: the CPU waited there too
-                    replay(e);
-                    feedUart();
-                    return null;
-                }
-                if (inputLog.replays()) {
-                    return new Outcome.NothingToWaitFor();
-                }
-                changed.awaitUninterruptibly();
-            }
-            return null;
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    private void startTimerThread() {
-        if (timerThread == null) {
-            Thread t = new Thread(this::runTimers, "serai-timers");
-            t.setDaemon(true);
-            timerThread = t;
-            t.start();
-        }
-    }
-
-    private void runTimers() {
-        lock.lock();
-        try {
-            while (!closed) {
-                timers.runDue();
-                long left = timers.next() - config.clock().nanos();
-                // timers that are always due (a period shorter than its handling) must not keep the lock from the vCPU
-                changed.awaitNanos(left > 0 ? Math.min(left, 1_000_000_000L) : OVERLOAD_PAUSE);
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        } finally {
-            lock.unlock();
         }
     }
 
@@ -617,9 +463,12 @@ public final class Machine implements AutoCloseable {
         try {
             if (virtual != null) {
                 // an input that was accepted is in the state, not lost between two processes
-                takeInputs(vcpu.instructions(), virtual.nanos());
+                inputs.take(instructions(), virtual.nanos());
             }
-            CpuState cpu = vcpu.save();
+            List<CpuState> cpuStates = new ArrayList<>();
+            for (MachineCpu c : cpus) {
+                cpuStates.add(c.vcpu().save().withApic(c.apic().page()));
+            }
             List<MachineState.DeviceState> states = new ArrayList<>();
             for (Device<?> d : devices) {
                 states.add(new MachineState.DeviceState(d.name(), d.save()));
@@ -630,7 +479,9 @@ public final class Machine implements AutoCloseable {
                     memory.ramSize(),
                     config.clock().nanos(),
                     virtual == null ? 0 : virtual.skipped(),
-                    List.of(cpu.withApic(apics.getFirst().page())),
+                    deterministic == null ? 0 : deterministic.turn(),
+                    deterministic == null ? 0 : deterministic.turnLeft(),
+                    cpuStates,
                     states);
         } finally {
             lock.unlock();
@@ -670,10 +521,15 @@ public final class Machine implements AutoCloseable {
                     throw new IllegalArgumentException("the state has a " + d.name() + ", which this machine lacks");
                 }
             }
-            requested = null;
-            hostEvents.clear();
+            if (deterministic != null) {
+                deterministic.restore(s.turn(), s.turnLeft());
+            }
+            requests.forget();
+            inputs.events().clear();
             // the clock first: devices arm their timers on it
-            vcpu.restore(s.cpus().getFirst());
+            for (MachineCpu c : cpus) {
+                c.vcpu().restore(s.cpus().get(c.index()));
+            }
             if (virtual != null) {
                 virtual.skipped(s.clockSkipped());
             } else if (config.clock() instanceof RealClock c) {
@@ -701,171 +557,9 @@ public final class Machine implements AutoCloseable {
 
     @Override
     public void close() {
-        lock.lock();
-        try {
-            closed = true;
-            changed.signalAll();
-        } finally {
-            lock.unlock();
+        if (realTime != null) {
+            realTime.close();
         }
-        vcpu.close();
-    }
-
-    // ---- what a vCPU sees ----
-
-    private final class Host implements VcpuHost {
-        private final int index;
-        private final LocalApic apic;
-        private final InterruptSource interrupts;
-
-        Host(int index) {
-            this.index = index;
-            apic = apics.get(index);
-            interrupts = new Interrupts(apic);
-        }
-
-        @Override
-        public int index() {
-            return index;
-        }
-
-        @Override
-        public GuestMemory memory() {
-            return memory;
-        }
-
-        @Override
-        public int portRead(int port, int size) {
-            lock.lock();
-            try {
-                return ports.read(port, size);
-            } finally {
-                lock.unlock();
-            }
-        }
-
-        @Override
-        public void portWrite(int port, int size, int value) {
-            lock.lock();
-            try {
-                ports.write(port, size, value);
-            } finally {
-                lock.unlock();
-            }
-        }
-
-        @Override
-        public long mmioRead(long physical, int size) {
-            lock.lock();
-            try {
-                return (physical & -4096) == apic.mmioBase()
-                        ? apic.readMmio(physical & 4095, size)
-                        : mmio.read(physical, size);
-            } finally {
-                lock.unlock();
-            }
-        }
-
-        @Override
-        public void mmioWrite(long physical, int size, long value) {
-            lock.lock();
-            try {
-                if ((physical & -4096) == apic.mmioBase()) {
-                    apic.writeMmio(physical & 4095, size, value);
-                } else {
-                    mmio.write(physical, size, value);
-                }
-            } finally {
-                lock.unlock();
-            }
-        }
-
-        @Override
-        public InterruptSource interrupts() {
-            return interrupts;
-        }
-
-        @Override
-        public long tsc() {
-            // at 1 GHz a tick is a nanosecond
-            return config.clock().nanos();
-        }
-
-        @Override
-        public CpuModel model() {
-            return config.model();
-        }
-
-        @Override
-        public long readMsr(int msr) throws GeneralProtection {
-            return apic.readMsr(msr);
-        }
-
-        @Override
-        public void writeMsr(int msr, long value) throws GeneralProtection {
-            apic.writeMsr(msr, value);
-        }
-
-        @Override
-        public long random() {
-            return config.random().getAsLong();
-        }
-    }
-
-    /** The local APIC, with a second listener: whoever waits in HLT. */
-    private final class Interrupts implements InterruptSource {
-        private final LocalApic apic;
-
-        Interrupts(LocalApic apic) {
-            this.apic = apic;
-        }
-
-        @Override
-        public boolean pending() {
-            return apic.pending();
-        }
-
-        @Override
-        public boolean externalPending() {
-            return apic.externalPending();
-        }
-
-        @Override
-        public int acknowledge() {
-            return apic.acknowledge();
-        }
-
-        @Override
-        public boolean takeNmi() {
-            return apic.takeNmi();
-        }
-
-        @Override
-        public boolean takeInit() {
-            return apic.takeInit();
-        }
-
-        @Override
-        public int takeStartup() {
-            return apic.takeStartup();
-        }
-
-        @Override
-        public int taskPriority() {
-            return apic.taskPriority();
-        }
-
-        @Override
-        public void taskPriority(int priority) {
-            apic.taskPriority(priority);
-        }
-
-        @Override
-        public void onPending(Runnable action) {
-            apic.onPending(() -> {
-                action.run();
-                changed.signalAll();
-            });
-        }
+        cpus.forEach(c -> c.vcpu().close());
     }
 }

@@ -8,7 +8,7 @@ import serai.machine.uart.SerialBackend;
 /**
  * What a machine is made with, beside its memory and its engine.
  *
- * @param cpus vCPUs, at least 1
+ * @param cpus vCPUs, 1 to {@link Layout#MAX_CPUS}
  * @param model what CPUID tells
  * @param clock the guest's time; with a {@link serai.machine.time.VirtualClock} the machine is deterministic
  * @param random values of RDRAND; seeded in deterministic mode

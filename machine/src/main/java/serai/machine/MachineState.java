@@ -11,6 +11,8 @@ import serai.machine.engine.CpuState;
  * @param memory bytes of RAM
  * @param clockNanos the guest clock
  * @param clockSkipped in deterministic mode: what the clock has skipped, else 0
+ * @param turn in deterministic mode: which vCPU has the turn, else 0
+ * @param turnLeft in deterministic mode: instructions left of it, else 0
  * @param cpus by index
  * @param devices in the machine's order
  */
@@ -20,10 +22,12 @@ public record MachineState(
         long memory,
         long clockNanos,
         long clockSkipped,
+        int turn,
+        long turnLeft,
         List<CpuState> cpus,
         List<DeviceState> devices) {
     /** The version of this record's layout. */
-    public static final int VERSION = 1;
+    public static final int VERSION = 2;
 
     /**
      * A device's state.

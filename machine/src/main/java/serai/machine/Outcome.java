@@ -15,11 +15,19 @@ public sealed interface Outcome {
      */
     record DebugExit(int status) implements Outcome {}
 
-    /** A triple fault. */
-    record TripleFault() implements Outcome {}
+    /**
+     * A triple fault.
+     *
+     * @param cpu index of its vCPU
+     */
+    record TripleFault(int cpu) implements Outcome {}
 
-    /** All vCPUs are halted with interrupts off. */
-    record HaltedForEver() implements Outcome {}
+    /**
+     * All vCPUs are halted with interrupts off, or were never started.
+     *
+     * @param cpu index of the last to halt
+     */
+    record HaltedForEver(int cpu) implements Outcome {}
 
     /** The deterministic run waits for an interrupt that nothing will ever raise. */
     record NothingToWaitFor() implements Outcome {}
@@ -28,12 +36,17 @@ public sealed interface Outcome {
      * The engine can't go on.
      *
      * @param why one sentence
+     * @param cpu index of the vCPU
      */
-    record Failed(String why) implements Outcome {}
+    record Failed(String why, int cpu) implements Outcome {}
 
     /** {@link Machine#stop} was called, or the count of instructions given to run is reached. */
     record Stopped() implements Outcome {}
 
-    /** A breakpoint of the debugger. */
-    record Breakpoint() implements Outcome {}
+    /**
+     * A breakpoint or watchpoint of the debugger.
+     *
+     * @param cpu index of the vCPU that reached it
+     */
+    record Breakpoint(int cpu) implements Outcome {}
 }

@@ -52,14 +52,16 @@ class MachineTest {
         assertEquals(new Outcome.PowerOff(), outcome(out(Layout.PM_BASE + 4, 2, 5 << 10 | 1 << 13)));
         assertEquals(new Outcome.PowerOff(), outcome(out(Layout.PM_BASE + 5, 1, 5 << 2 | 1 << 5)), "by a byte");
         assertEquals(
-                new Outcome.HaltedForEver(), outcome(out(Layout.PM_BASE + 4, 2, 1 << 10 | 1 << 13)), "S1 is not there");
+                new Outcome.HaltedForEver(0),
+                outcome(out(Layout.PM_BASE + 4, 2, 1 << 10 | 1 << 13)),
+                "S1 is not there");
     }
 
     @Test
     void resetRegisterAndKeyboardController_reset() {
         assertEquals(new Outcome.Reset(), outcome(out(0xcf9, 1, 6)));
         assertEquals(new Outcome.Reset(), outcome(out(0x64, 1, 0xfe)));
-        assertEquals(new Outcome.HaltedForEver(), outcome(out(0xcf9, 1, 2), out(0x64, 1, 0xd1)), "neither does");
+        assertEquals(new Outcome.HaltedForEver(0), outcome(out(0xcf9, 1, 2), out(0x64, 1, 0xd1)), "neither does");
     }
 
     @Test
@@ -74,10 +76,10 @@ class MachineTest {
 
     @Test
     void engineExits_haveTheirOutcomes() {
-        assertEquals(new Outcome.HaltedForEver(), outcome(hlt()), "interrupts are off");
-        assertEquals(new Outcome.TripleFault(), outcome(exit(Exit.SHUTDOWN)));
-        assertEquals(new Outcome.Breakpoint(), outcome(exit(Exit.BREAKPOINT)));
-        assertEquals(new Outcome.Failed("the program says so"), outcome(exit(Exit.FAILED)));
+        assertEquals(new Outcome.HaltedForEver(0), outcome(hlt()), "interrupts are off");
+        assertEquals(new Outcome.TripleFault(0), outcome(exit(Exit.SHUTDOWN)));
+        assertEquals(new Outcome.Breakpoint(0), outcome(exit(Exit.BREAKPOINT)));
+        assertEquals(new Outcome.Failed("the program says so", 0), outcome(exit(Exit.FAILED)));
     }
 
     @Test
@@ -485,13 +487,15 @@ class MachineTest {
                     new MachineState.DeviceState(
                             wrong.getFirst().name(), wrong.get(1).state()));
             for (MachineState bad : List.of(
-                    new MachineState(2, s.type(), s.memory(), 0, 0, s.cpus(), s.devices()),
-                    new MachineState(1, "pc-0.9", s.memory(), 0, 0, s.cpus(), s.devices()),
-                    new MachineState(1, s.type(), s.memory() + 1, 0, 0, s.cpus(), s.devices()),
-                    new MachineState(1, s.type(), s.memory(), 0, 0, List.of(), s.devices()),
-                    new MachineState(1, s.type(), s.memory(), 0, 0, s.cpus(), fewer),
-                    new MachineState(1, s.type(), s.memory(), 0, 0, s.cpus(), twice),
-                    new MachineState(1, s.type(), s.memory(), 0, 0, s.cpus(), wrong))) {
+                    new MachineState(1, s.type(), s.memory(), 0, 0, 0, 0, s.cpus(), s.devices()),
+                    new MachineState(2, s.type(), s.memory(), 0, 0, 1, 0, s.cpus(), s.devices()),
+                    new MachineState(2, s.type(), s.memory(), 0, 0, 0, -1, s.cpus(), s.devices()),
+                    new MachineState(2, "pc-0.9", s.memory(), 0, 0, 0, 0, s.cpus(), s.devices()),
+                    new MachineState(2, s.type(), s.memory() + 1, 0, 0, 0, 0, s.cpus(), s.devices()),
+                    new MachineState(2, s.type(), s.memory(), 0, 0, 0, 0, List.of(), s.devices()),
+                    new MachineState(2, s.type(), s.memory(), 0, 0, 0, 0, s.cpus(), fewer),
+                    new MachineState(2, s.type(), s.memory(), 0, 0, 0, 0, s.cpus(), twice),
+                    new MachineState(2, s.type(), s.memory(), 0, 0, 0, 0, s.cpus(), wrong))) {
                 assertThrows(IllegalArgumentException.class, () -> pc.machine.restore(bad));
             }
             pc.machine.restore(s);
@@ -524,7 +528,8 @@ class MachineTest {
                             "virtio-console0",
                             "virtio-rng0",
                             "virtio-blk0",
-                            "virtio-blk1"),
+                            "virtio-blk1",
+                            "nvme0"),
                     names);
             for (MachineState.DeviceState d : pc.machine.save().devices()) {
                 assertEquals(d.state().getClass(), pc.machine.stateType(d.name()));

@@ -70,6 +70,8 @@ final class Snapshot {
             long memory,
             long clockNanos,
             long clockSkipped,
+            int turn,
+            long turnLeft,
             String cpuModel,
             long random,
             List<CpuState> cpus,
@@ -81,6 +83,8 @@ final class Snapshot {
                     s.memory(),
                     s.clockNanos(),
                     s.clockSkipped(),
+                    s.turn(),
+                    s.turnLeft(),
                     cpuModel,
                     random,
                     s.cpus(),
@@ -103,7 +107,7 @@ final class Snapshot {
                     throw refused("its state of " + d.name + " is not what this version writes", e);
                 }
             }
-            return new MachineState(version, type, memory, clockNanos, clockSkipped, cpus, states);
+            return new MachineState(version, type, memory, clockNanos, clockSkipped, turn, turnLeft, cpus, states);
         }
     }
 

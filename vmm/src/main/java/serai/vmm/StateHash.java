@@ -3,6 +3,7 @@ package serai.vmm;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.List;
 import serai.machine.engine.CpuState;
 import serai.machine.engine.Segment;
 import serai.machine.memory.GuestMemory;
@@ -42,17 +43,17 @@ final class StateHash {
         return HexFormat.of().formatHex(hash, 0, 8);
     }
 
-    /** Adds a link. */
-    String add(CpuState s) {
+    /** Adds a link of the states of all vCPUs. */
+    String add(List<CpuState> states) {
         digest.update(link);
-        state(s);
+        states.forEach(this::state);
         link = digest.digest();
         return show(link);
     }
 
     /** The state alone, without what came before: equal for a run and one resumed from a snapshot of it. */
-    String alone(CpuState s) {
-        state(s);
+    String alone(List<CpuState> states) {
+        states.forEach(this::state);
         return show(digest.digest());
     }
 

@@ -51,7 +51,6 @@ final class Vm implements AutoCloseable {
     private final List<AutoCloseable> parts = new ArrayList<>();
     private final GuestMemory memory;
     private final Machine machine;
-    private final Vcpu vcpu;
     private final CpuModel model;
     private final LongSupplier random;
     private final @Nullable GdbStub gdb;
@@ -66,6 +65,8 @@ final class Vm implements AutoCloseable {
     private long nextHash = Long.MAX_VALUE;
     private boolean debugged;
     private GdbStub.Action debuggerWants = GdbStub.Action.CONTINUE;
+    /** The vCPU that the debugger looks at. */
+    private int stopped;
 
     /**
      * Builds the machine and loads the kernel or the snapshot.
@@ -97,7 +98,6 @@ final class Vm implements AutoCloseable {
                     backends.open("debugcon", config.debugcon()),
                     config.debugExit());
             machine = own(new Machine(machineConfig, memory, engine));
-            vcpu = machine.vcpu();
             Devices.plug(machine, config, random, parts);
             InputLog log = own(inputLog());
             machine.inputLog(log);
@@ -180,7 +180,7 @@ final class Vm implements AutoCloseable {
                     file,
                     Snapshot.Head.of(machine.save(), model.name(), random instanceof SeededRandom r ? r.state() : 0),
                     memory);
-            console.say("serai: saved to %s at %d instructions%n".formatted(file, vcpu.instructions()));
+            console.say("serai: saved to %s at %d instructions%n".formatted(file, machine.instructions()));
         }
     }
 
@@ -238,7 +238,7 @@ final class Vm implements AutoCloseable {
             });
         }
         started = System.nanoTime();
-        startInstructions = vcpu.instructions();
+        startInstructions = machine.instructions();
         if (config.hashEvery() > 0) {
             nextHash = (startInstructions / config.hashEvery() + 1) * config.hashEvery();
         }
@@ -255,7 +255,7 @@ final class Vm implements AutoCloseable {
             over = true;
             if (config.hashEvery() > 0) {
                 console.say("serai: final cpu %s ram %s instructions %d%n"
-                        .formatted(hash.alone(vcpu.save()), hash.memory(memory), vcpu.instructions()));
+                        .formatted(hash.alone(states()), hash.memory(memory), machine.instructions()));
             }
         }
     }
@@ -276,7 +276,7 @@ final class Vm implements AutoCloseable {
         }
         g.onInterrupt(machine::stop);
         debugged = true;
-        return debugger(GdbStub.SIGTRAP);
+        return debugger(0, GdbStub.SIGTRAP);
     }
 
     private End loop() throws VmmException {
@@ -288,13 +288,15 @@ final class Vm implements AutoCloseable {
                 return e;
             }
             boolean stepping = debugged && debuggerWants == GdbStub.Action.STEP;
-            boolean tracing = tracer != null && tracer.covers(vcpu.instructions());
+            boolean tracing = tracer != null && tracer.covers(machine.instructions());
+            Vcpu traced = machine.vcpu(machine.turn());
             if (tracing && tracer != null) {
-                tracer.before(vcpu);
+                tracer.before(traced);
             }
-            Outcome o = machine.run(stepping || tracing ? vcpu.instructions() + 1 : until(trace));
+            Outcome o =
+                    stepping || tracing ? machine.step(stepping ? stopped : machine.turn()) : machine.run(until(trace));
             if (tracing && tracer != null) {
-                tracer.after(vcpu);
+                tracer.after(traced);
             }
             e = taken(o, stepping);
             if (e != null) {
@@ -309,7 +311,7 @@ final class Vm implements AutoCloseable {
         if (config.saveAt() >= 0) {
             n = Math.min(n, config.saveAt());
         }
-        if (trace != null && !trace.addresses() && vcpu.instructions() < trace.from()) {
+        if (trace != null && !trace.addresses() && machine.instructions() < trace.from()) {
             n = Math.min(n, trace.from());
         }
         return n;
@@ -320,13 +322,13 @@ final class Vm implements AutoCloseable {
         if (e != null) {
             return e;
         }
-        long now = vcpu.instructions();
+        long now = machine.instructions();
         if (saveNow || (config.saveAt() >= 0 && now >= config.saveAt())) {
             save();
             return new End(0, "");
         }
         if (now >= nextHash) {
-            console.say("serai: hash %d %s%n".formatted(now, hash.add(vcpu.save())));
+            console.say("serai: hash %d %s%n".formatted(now, hash.add(states())));
             nextHash += config.hashEvery();
         }
         return null;
@@ -343,27 +345,24 @@ final class Vm implements AutoCloseable {
                 reboot();
                 yield null;
             }
-            case Outcome.TripleFault() ->
+            case Outcome.TripleFault(int cpu) ->
+                guestFault(cpu, GdbStub.SIGSEGV, "the guest stopped by a triple fault at " + where(cpu));
+            case Outcome.HaltedForEver(int cpu) ->
                 guestFault(
-                        GdbStub.SIGSEGV,
-                        "the guest stopped by a triple fault at rip %#x"
-                                .formatted(vcpu.save().rip()));
-            case Outcome.HaltedForEver() ->
-                guestFault(
+                        cpu,
                         GdbStub.SIGTRAP,
-                        "the guest halted for ever: HLT with interrupts off, before rip %#x"
-                                .formatted(vcpu.save().rip()));
+                        "the guest halted for ever: HLT with interrupts off, before " + where(cpu));
             case Outcome.NothingToWaitFor() ->
-                guestFault(GdbStub.SIGTRAP, "the replayed guest waits for input that was not recorded");
-            case Outcome.Failed(String why) ->
-                guestFault(GdbStub.SIGTRAP, "the guest stopped, its engine can't go on: " + why);
-            case Outcome.Breakpoint() -> debugger(GdbStub.SIGTRAP);
+                guestFault(0, GdbStub.SIGTRAP, "the replayed guest waits for input that was not recorded");
+            case Outcome.Failed(String why, int cpu) ->
+                guestFault(cpu, GdbStub.SIGTRAP, "the guest stopped, its engine can't go on: " + why);
+            case Outcome.Breakpoint(int cpu) -> debugger(cpu, GdbStub.SIGTRAP);
             case Outcome.Stopped() -> {
                 GdbStub g = gdb;
                 if (debugged && g != null && g.interrupted()) {
-                    yield debugger(GdbStub.SIGINT);
+                    yield debugger(stopped, GdbStub.SIGINT);
                 }
-                yield stepping ? debugger(GdbStub.SIGTRAP) : null;
+                yield stepping ? debugger(stopped, GdbStub.SIGTRAP) : null;
             }
         };
     }
@@ -376,10 +375,10 @@ final class Vm implements AutoCloseable {
         return e;
     }
 
-    private @Nullable End guestFault(int signal, String sentence) {
+    private @Nullable End guestFault(int cpu, int signal, String sentence) {
         if (debugged) {
             console.say("serai: " + sentence + "\n");
-            End e = debugger(signal);
+            End e = debugger(cpu, signal);
             if (e != null) {
                 return e;
             }
@@ -387,12 +386,27 @@ final class Vm implements AutoCloseable {
         return ended(new End(VmmException.GUEST, sentence));
     }
 
-    private @Nullable End debugger(int signal) {
+    private String where(int cpu) {
+        String rip = "rip %#x".formatted(machine.vcpu(cpu).save().rip());
+        return machine.cpus() == 1 ? rip : "%s of vCPU %d".formatted(rip, cpu);
+    }
+
+    /** The states of all vCPUs. */
+    private List<CpuState> states() {
+        List<CpuState> all = new ArrayList<>();
+        for (int i = 0; i < machine.cpus(); i++) {
+            all.add(machine.vcpu(i).save());
+        }
+        return all;
+    }
+
+    private @Nullable End debugger(int cpu, int signal) {
         GdbStub g = gdb;
         if (!debugged || g == null) {
             return null;
         }
-        debuggerWants = g.stopped(vcpu, memory, signal);
+        stopped = cpu;
+        debuggerWants = g.stopped(machine.vcpu(cpu), memory, signal);
         return switch (debuggerWants) {
             case CONTINUE, STEP -> null;
             case DETACHED -> {
@@ -404,31 +418,38 @@ final class Vm implements AutoCloseable {
     }
 
     private void reboot() throws VmmException {
-        long count = vcpu.instructions();
         long rsdp = machine.reset();
-        machine.start(States.withInstructions(boot(rsdp), count));
+        machine.start(boot(rsdp));
     }
 
     // ---- the end ----
 
     /** The lines of {@code --stats}. */
     String stats() {
-        VcpuStats s = vcpu.stats();
+        Map<String, Long> exits = new TreeMap<>();
+        long tlbMisses = 0;
+        boolean counted = true;
+        for (int i = 0; i < machine.cpus(); i++) {
+            VcpuStats s = machine.vcpu(i).stats();
+            s.exits().forEach((name, n) -> exits.merge(name, n, Long::sum));
+            tlbMisses += s.tlbMisses();
+            counted &= s.instructions() >= 0 && machine.vcpu(i).countsInstructions();
+        }
         double seconds = Math.max(1, System.nanoTime() - started) / 1e9;
-        long n = s.instructions() - startInstructions;
+        long n = machine.instructions() - startInstructions;
         StringBuilder b = new StringBuilder();
         b.append("serai: time %.3f s, %.3f s of it before the guest's first instruction%n"
                 .formatted((System.nanoTime() - built) / 1e9, (started - built) / 1e9));
-        if (s.instructions() >= 0 && vcpu.countsInstructions()) {
+        if (counted) {
             b.append("serai: instructions %d, %.1f MIPS%n".formatted(n, n / seconds / 1e6));
         } else {
             b.append("serai: instructions not counted by this engine\n");
         }
-        for (Map.Entry<String, Long> e : new TreeMap<>(s.exits()).entrySet()) {
+        for (Map.Entry<String, Long> e : exits.entrySet()) {
             b.append("serai: exits %s %d%n".formatted(e.getKey(), e.getValue()));
         }
-        if (s.tlbMisses() >= 0) {
-            b.append("serai: TLB misses %d%n".formatted(s.tlbMisses()));
+        if (tlbMisses >= 0) {
+            b.append("serai: TLB misses %d%n".formatted(tlbMisses));
         }
         b.append("serai: accesses that found no device %d%n".formatted(machine.unclaimedAccesses()));
         return b.toString();

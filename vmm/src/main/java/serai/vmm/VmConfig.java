@@ -9,6 +9,7 @@ import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import serai.machine.Layout;
 
 /**
  * What one VM is to be, from {@code key=value} words.
@@ -17,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param initrd the initial RAM disk, or null
  * @param append the kernel's command line
  * @param memory bytes of RAM
- * @param cpus vCPUs; this version runs one
+ * @param cpus vCPUs, 1 to {@link serai.machine.Layout#MAX_CPUS}
  * @param engine {@code auto}, {@code java} or {@code kvm}
  * @param cpuModel the CPU model's name, or empty for the default
  * @param disks in the order of their PCI slots
@@ -181,7 +182,7 @@ public record VmConfig(
                 case "initrd" -> initrd = path(key, v);
                 case "append" -> append = v;
                 case "memory" -> memory = memory(v);
-                case "cpus" -> cpus = (int) number(key, v, 1, 1);
+                case "cpus" -> cpus = (int) number(key, v, 1, Layout.MAX_CPUS);
                 case "engine" -> engine = oneOf(key, v, "auto", "java", "kvm");
                 case "cpu-model" -> cpuModel = v;
                 case "disk" -> disks.add(disk(v));

@@ -62,7 +62,7 @@ final class VmConfigTest {
                 "memory=lots | memory 'lots' is not a size; try 512M",
                 "memory=4096T | memory 4096T is more than the 1T that a guest can have",
                 "memory=3000000 | memory 3000000 is not a whole number of megabytes",
-                "cpus=2 | cpus can only be 1 in this version, not 2",
+                "cpus=17 | cpus must be from 1 to 16, not 17",
                 "engine=xen | engine must be one of auto, java, kvm, not 'xen'",
                 "serial=tcp | serial must be stdio, null or file:PATH, not 'tcp'",
                 "debug-exit=70000 | debug-exit must be from 0 to 65535, not 70000",

@@ -146,6 +146,13 @@ public record CpuState(
                 instructions);
     }
 
+    /** The same with another count of instructions: a reboot does not turn the clock back. */
+    public CpuState withInstructions(long count) {
+        return new CpuState(
+                version, gpr, rip, rflags, segments, gdtBase, gdtLimit, idtBase, idtLimit, cr, dr, xcr0, xsave, msrs,
+                tscOffset, apic, events, smbase, count);
+    }
+
     /** The value of MSR {@code index}, or {@code otherwise} if it is not in {@link #msrs}. */
     public long msr(int index, long otherwise) {
         for (int i = 0; i < msrs.length; i += 2) {

@@ -8,7 +8,7 @@ public enum Exit {
     KICKED,
     /** HLT (or MWAIT) with no deliverable interrupt; call run again once {@link VcpuHost#interrupts} has one. */
     HALTED,
-    /** HLT with interrupts off and no NMI source: only a reset leads out of it. */
+    /** HLT with interrupts off: only an NMI, INIT or a reset leads out of it; call run again once {@link VcpuHost#interrupts} has one. */
     HALTED_FOR_EVER,
     /** Triple fault or shutdown. */
     SHUTDOWN,

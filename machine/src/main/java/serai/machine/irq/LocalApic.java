@@ -52,6 +52,8 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
     private boolean nmi;
     private boolean init;
     private int startup = -1;
+    /** INIT has come, or power, and no start-up IPI since: one that comes at another time is ignored (SDM vol. 3, 9.4.4). */
+    private boolean waitForSipi;
 
     private volatile boolean external;
     private volatile boolean any;
@@ -106,6 +108,7 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
         nmi = false;
         init = false;
         startup = -1;
+        waitForSipi = index != 0;
         update();
     }
 
@@ -129,7 +132,37 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
     @Override
     public LocalApicState save() {
         return new LocalApicState(
-                1, apicBase, page(), timer.deadline(), timerStart, tscDeadline, nmi, init, startup, pendingErrors);
+                2,
+                apicBase,
+                page(),
+                timer.deadline(),
+                timerStart,
+                tscDeadline,
+                nmi,
+                init,
+                startup,
+                waitForSipi,
+                pendingErrors);
+    }
+
+    /** The number of the CPU it belongs to, its initial APIC id. */
+    public int index() {
+        return index;
+    }
+
+    /** Whether an NMI, INIT or start-up IPI waits: what a CPU takes whatever its IF. With the machine lock held. */
+    public boolean unmaskablePending() {
+        return nmi || startPending();
+    }
+
+    /** Whether INIT or a start-up IPI waits: what a CPU takes that waits for the latter. With the machine lock held. */
+    public boolean startPending() {
+        return init || startup >= 0;
+    }
+
+    /** Whether the CPU waits for a start-up IPI and none has come. */
+    public boolean waitsForStartup() {
+        return waitForSipi;
     }
 
     /** The register page: each register in the first four of its 16 bytes. */
@@ -143,7 +176,7 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
 
     @Override
     public void restore(LocalApicState s) {
-        if (s.version() != 1 || s.page().length != 4096) {
+        if (s.version() != 2 || s.page().length != 4096) {
             throw new IllegalArgumentException("local APIC state of version " + s.version());
         }
         ByteBuffer b = ByteBuffer.wrap(s.page()).order(ByteOrder.LITTLE_ENDIAN);
@@ -156,6 +189,7 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
         nmi = s.nmi();
         init = s.init();
         startup = s.startup();
+        waitForSipi = s.waitForSipi();
         pendingErrors = s.errors();
         timer.restore(s.timerDeadline());
         update();
@@ -285,8 +319,17 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
                 }
             }
             case ApicBus.NMI -> nmi = true;
-            case ApicBus.INIT -> init = true;
-            case ApicBus.STARTUP -> startup = vector;
+            case ApicBus.INIT -> {
+                init = true;
+                startup = -1;
+                waitForSipi = index != 0;
+            }
+            case ApicBus.STARTUP -> {
+                if (waitForSipi) {
+                    startup = vector;
+                    waitForSipi = false;
+                }
+            }
             default -> {
                 // SMI: there is no SMM yet; ExtINT messages are the 8259's line
             }
@@ -368,7 +411,6 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
         lock.lock();
         try {
             init = false;
-            startup = -1;
             resetRegisters();
             update();
             return true;
@@ -700,9 +742,7 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
         }
         apicBase = v & ~BASE_BSP & 0xfffffffd00L | apicBase & BASE_BSP;
         if (!on && wasOn) {
-            long base = apicBase;
-            reset();
-            apicBase = base;
+            resetRegisters(); // 11.4.3: as after INIT when it is on again
         }
         update();
     }

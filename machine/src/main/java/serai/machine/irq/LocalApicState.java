@@ -3,7 +3,7 @@ package serai.machine.irq;
 /**
  * State of a local APIC beside its register page, which is part of the CPU's state.
  *
- * @param version 1
+ * @param version 2
  * @param apicBase IA32_APIC_BASE
  * @param page the register page as CpuState carries it, 4,096 bytes
  * @param timerDeadline when the timer fires, on the guest clock, or Long.MAX_VALUE
@@ -12,6 +12,7 @@ package serai.machine.irq;
  * @param nmi an NMI waits
  * @param init an INIT waits
  * @param startup vector of a start-up IPI that waits, or -1
+ * @param waitForSipi the CPU waits for a start-up IPI
  * @param errors those found since the guest last wrote the error status register
  */
 public record LocalApicState(
@@ -24,4 +25,5 @@ public record LocalApicState(
         boolean nmi,
         boolean init,
         int startup,
+        boolean waitForSipi,
         int errors) {}

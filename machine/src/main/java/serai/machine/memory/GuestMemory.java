@@ -4,6 +4,7 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.Comparator;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import jdk.internal.misc.Unsafe;
 
 /**
@@ -26,7 +27,7 @@ import jdk.internal.misc.Unsafe;
  * addresses.
  *
  * <p>Locked operations of up to 8 bytes inside one page are CAS loops, on x86-64 hosts at any alignment. The JDK has no 128-bit CAS, so CMPXCHG16B and
- * locked operations that cross a page run with the other vCPUs stopped: the caller sees to that. (A CAS across a cache line is a split
+ * locked operations that cross a page need another way: the caller sees to that. (A CAS across a cache line is a split
  * lock on the host, which recent Linux kernels slow down to some ten thousand a second: right, but no way to spin.)
  *
  * <h2>Page flags</h2>
@@ -45,12 +46,16 @@ public final class GuestMemory {
 
     private static final Unsafe UNSAFE = Unsafe.getUnsafe();
     private static final VarHandle FLAGS = MethodHandles.arrayElementVarHandle(byte[].class);
+    private static final VarHandle WRITERS = MethodHandles.arrayElementVarHandle(short[].class);
     private static final boolean TSO_HOST = System.getProperty("os.arch").equals("amd64")
             || System.getProperty("os.arch").equals("x86_64");
 
     private final RamRegion[] regions;
     private final byte[][] flags;
-    private volatile CodeListener codeListener = page -> {};
+    /** By page: a bit for each vCPU that may have it in its TLB for writing. */
+    private final short[][] writers;
+
+    private final List<CodeListener> codeListeners = new CopyOnWriteArrayList<>();
     private boolean logging;
 
     /** Is told of writes to pages whose instructions are cached. */
@@ -70,12 +75,14 @@ public final class GuestMemory {
                 .sorted(Comparator.comparingLong(RamRegion::base))
                 .toArray(RamRegion[]::new);
         flags = new byte[this.regions.length][];
+        writers = new short[this.regions.length][];
         for (int i = 0; i < this.regions.length; i++) {
             RamRegion r = this.regions[i];
             if (i > 0 && this.regions[i - 1].base() + this.regions[i - 1].size() > r.base()) {
                 throw new IllegalArgumentException("regions overlap at %#x".formatted(r.base()));
             }
             flags[i] = new byte[(int) (r.size() / PAGE_SIZE)];
+            writers[i] = new short[flags[i].length];
         }
     }
 
@@ -133,9 +140,56 @@ public final class GuestMemory {
         }
     }
 
-    /** Who is told of writes to pages marked with {@link #markCode}. */
-    public void codeListener(CodeListener listener) {
-        codeListener = listener;
+    /** One more who is told of writes to pages marked with {@link #markCode}. */
+    public void addCodeListener(CodeListener listener) {
+        codeListeners.add(listener);
+    }
+
+    /** The page that holds {@code physical} has been written, or may have been: its cached instructions are dropped. */
+    public void codeWritten(long physical) {
+        beforeWrite(physical);
+    }
+
+    /** The same for all pages. */
+    public void allCodeWritten() {
+        for (int i = 0; i < regions.length; i++) {
+            for (int p = 0; p < flags[i].length; p++) {
+                beforeWrite(i, p);
+            }
+        }
+    }
+
+    /**
+     * Notes that a vCPU is about to write to a page or to keep permission for it; before it looks at the page's flags. Whoever sets a flag
+     * and then asks for {@link #writers} finds it, or it finds the flag.
+     *
+     * @param cpu index of the vCPU, 0 to 15
+     */
+    public void writing(long physical, int cpu) {
+        int i = find(physical);
+        if (i >= 0) {
+            int page = (int) ((physical - regions[i].base()) / PAGE_SIZE);
+            if (((short) WRITERS.getVolatile(writers[i], page) >>> cpu & 1) == 0) {
+                WRITERS.getAndBitwiseOr(writers[i], page, (short) (1 << cpu));
+            }
+        }
+    }
+
+    /** A vCPU has given up its permission. */
+    public void stoppedWriting(long physical, int cpu) {
+        int i = find(physical);
+        if (i >= 0) {
+            int page = (int) ((physical - regions[i].base()) / PAGE_SIZE);
+            WRITERS.getAndBitwiseAnd(writers[i], page, (short) ~(1 << cpu));
+        }
+    }
+
+    /** A bit for each vCPU that may have permission to write to the page that holds {@code physical}. */
+    public int writers(long physical) {
+        int i = find(physical);
+        return i < 0
+                ? 0
+                : (short) WRITERS.getVolatile(writers[i], (int) ((physical - regions[i].base()) / PAGE_SIZE)) & 0xffff;
     }
 
     /** To be called before a write to the page that holds {@code physical}: logs it, drops its cached instructions. */
@@ -150,7 +204,10 @@ public final class GuestMemory {
         if ((byte) FLAGS.getOpaque(flags[i], page) != 0) {
             int old = (byte) FLAGS.getAndSet(flags[i], page, (byte) 0);
             if ((old & CODE) != 0) {
-                codeListener.codeWritten(regions[i].base() / PAGE_SIZE + page);
+                long number = regions[i].base() / PAGE_SIZE + page;
+                for (CodeListener l : codeListeners) {
+                    l.codeWritten(number);
+                }
             }
         }
     }
@@ -377,22 +434,30 @@ public final class GuestMemory {
         return UNSAFE.compareAndSetByte(null, host, expected, value);
     }
 
-    /** Compare and set, a full barrier; within one page. */
-    public static boolean casShort(long host, short expected, short value) {
-        // HotSpot emulates a 16-bit CAS by a 32-bit one on some hosts and throws when that would cross a word
-        return TSO_HOST && (host & 3) != 3
-                ? UNSAFE.compareAndSetShort(null, host, expected, value)
-                : casShortPlain(host, expected, value);
+    /** Whether the host can compare and set {@code size} bytes at an address: x86-64 at any, others at aligned ones. */
+    public static boolean casPossible(long host, int size) {
+        return TSO_HOST || (host & size - 1) == 0;
     }
 
-    private static boolean casShortPlain(long host, short expected, short value) {
-        synchronized (FLAGS) {
-            if (UNSAFE.getShortUnaligned(null, host) != expected) {
+    /** Compare and set, a full barrier; within one page. */
+    public static boolean casShort(long host, short expected, short value) {
+        if ((host & 3) != 3) {
+            return UNSAFE.compareAndSetShort(null, host, expected, value);
+        }
+        // HotSpot does some 16-bit ones by a 32-bit one and throws when that would cross a word: four bytes of the page
+        // at once
+        long at = (host & PAGE_SIZE - 1) <= PAGE_SIZE - 4 ? host : host - 2;
+        int shift = (int) (host - at) * 8;
+        int mask = 0xffff << shift;
+        while (true) {
+            int old = UNSAFE.getIntUnaligned(null, at);
+            if ((short) (old >>> shift) != expected) {
+                UNSAFE.fullFence();
                 return false;
             }
-            UNSAFE.putShortUnaligned(null, host, value);
-            UNSAFE.fullFence();
-            return true;
+            if (UNSAFE.compareAndSetInt(null, at, old, old & ~mask | (value & 0xffff) << shift)) {
+                return true;
+            }
         }
     }
 

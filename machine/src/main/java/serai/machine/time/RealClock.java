@@ -2,10 +2,12 @@ package serai.machine.time;
 
 /** The host's monotonic clock; stands still while the machine is paused. */
 public final class RealClock implements Clock {
+    private static final long RUNS = Long.MIN_VALUE;
+
     private final long epochSeconds;
-    private long offset;
-    private boolean paused;
-    private long pausedAt;
+    private volatile long offset;
+    /** What it stands at, or {@link #RUNS}. Read by every RDTSC of every vCPU, so without a lock. */
+    private volatile long standsAt = RUNS;
 
     /** Starts at zero, now. */
     public RealClock() {
@@ -14,8 +16,9 @@ public final class RealClock implements Clock {
     }
 
     @Override
-    public synchronized long nanos() {
-        return paused ? pausedAt : System.nanoTime() + offset;
+    public long nanos() {
+        long at = standsAt;
+        return at != RUNS ? at : System.nanoTime() + offset;
     }
 
     @Override
@@ -25,23 +28,25 @@ public final class RealClock implements Clock {
 
     /** Stops the clock. */
     public synchronized void pause() {
-        if (!paused) {
-            pausedAt = nanos();
-            paused = true;
+        if (standsAt == RUNS) {
+            standsAt = nanos();
         }
     }
 
     /** Lets it go on. */
     public synchronized void resume() {
-        if (paused) {
-            paused = false;
-            offset = pausedAt - System.nanoTime();
+        long at = standsAt;
+        if (at != RUNS) {
+            offset = at - System.nanoTime();
+            standsAt = RUNS;
         }
     }
 
     /** Sets it, for a restored machine. */
     public synchronized void set(long nanos) {
-        pausedAt = nanos;
+        if (standsAt != RUNS) {
+            standsAt = nanos;
+        }
         offset = nanos - System.nanoTime();
     }
 }

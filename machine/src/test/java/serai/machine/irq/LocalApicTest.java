@@ -793,9 +793,9 @@ class LocalApicTest {
     @Test
     void restore_refusesAnUnknownVersion() {
         LocalApicState s = apic.save();
-        LocalApicState unknown = new LocalApicState(99, s.apicBase(), s.page(), 0, 0, 0, false, false, -1, 0);
+        LocalApicState unknown = new LocalApicState(99, s.apicBase(), s.page(), 0, 0, 0, false, false, -1, false, 0);
         assertThrows(IllegalArgumentException.class, () -> apic.restore(unknown));
-        LocalApicState small = new LocalApicState(1, s.apicBase(), new byte[8], 0, 0, 0, false, false, -1, 0);
+        LocalApicState small = new LocalApicState(2, s.apicBase(), new byte[8], 0, 0, 0, false, false, -1, false, 0);
         assertThrows(IllegalArgumentException.class, () -> apic.restore(small));
     }
 }

@@ -91,7 +91,7 @@ class GuestMemoryTest {
     void codePages_areToldOfTheFirstWriteOnly() {
         GuestMemory m = TestMemory.ram(4 * PAGE);
         List<Long> told = new ArrayList<>();
-        m.codeListener(told::add);
+        m.addCodeListener(told::add);
         m.markCode(PAGE + 5);
         m.readByte(PAGE);
         m.writeByte(0, 1);

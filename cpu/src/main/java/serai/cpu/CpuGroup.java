@@ -1,0 +1,140 @@
+package serai.cpu;
+
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+
+/**
+ * The vCPUs of one machine, as far as they have to know of each other.
+ *
+ * <h2>One alone</h2>
+ *
+ * A locked operation that no host instruction can do at once (across two pages, or of 16 bytes on a host without
+ * CMPXCHG16B) runs while all others stand still between two blocks: {@link #begin}, {@link #end}.
+ *
+ * <h2>Code that another vCPU writes</h2>
+ *
+ * A vCPU keeps decoded blocks of its own and marks their pages in {@link serai.machine.memory.GuestMemory}; a write to a marked page is told to all vCPUs,
+ * who drop its blocks before their next one. But a vCPU may have a page in its TLB for writing from before it was marked. Guest
+ * memory notes for each page who that may be. Whoever marks a page first asks those to give the permission up
+ * ({@link #protect}), and goes on. They do between two of their blocks, and since they may have written meanwhile, they report the page as
+ * written. So a change is seen at the latest when the vCPU that made it has ended its block, and every vCPU its own. Where the architecture
+ * promises more, at a serializing instruction (SDM vol. 3, 9.1.3), the vCPU waits until nobody has an open request: {@link #settled}.
+ */
+final class CpuGroup {
+    private final List<Cpu> cpus = new CopyOnWriteArrayList<>();
+    private int running;
+    private boolean taken;
+    private volatile boolean stopping;
+    private volatile boolean unsettled;
+
+    void add(Cpu c) {
+        cpus.add(c);
+    }
+
+    /** Whether there is nobody to mind. */
+    boolean single() {
+        return cpus.size() == 1;
+    }
+
+    // ---- one alone ----
+
+    /** A vCPU begins to run. Waits while another one runs alone. */
+    synchronized void enter() {
+        while (taken) {
+            await();
+        }
+        running++;
+    }
+
+    /** A vCPU stops to run. */
+    synchronized void leave() {
+        running--;
+        notifyAll();
+    }
+
+    /** Whether somebody waits for all others to stand still; then {@link #pause}. */
+    boolean stopping() {
+        return stopping;
+    }
+
+    /** A running vCPU stands still, between two blocks, as long as somebody runs alone. */
+    synchronized void pause() {
+        leave();
+        enter();
+    }
+
+    /** A running vCPU wants to be the only one; returns when all others stand still. */
+    synchronized void begin(Cpu self) {
+        leave();
+        while (taken) {
+            await();
+        }
+        taken = true;
+        stopping = true;
+        for (Cpu c : cpus) {
+            if (c != self) {
+                c.checkInterrupts();
+            }
+        }
+        while (running > 0) {
+            await();
+        }
+    }
+
+    /** The others may go on. */
+    synchronized void end() {
+        taken = false;
+        stopping = false;
+        running++;
+        notifyAll();
+    }
+
+    private void await() {
+        boolean interrupted = false;
+        while (true) {
+            try {
+                wait();
+                break;
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    // ---- code ----
+
+    /**
+     * Page {@code page} has just been marked as code by {@code self}: those that may have it for writing give it up.
+     *
+     * @param writers a bit for each of them
+     */
+    void protect(Cpu self, long page, int writers) {
+        for (Cpu c : cpus) {
+            if (c != self && (writers >>> c.host.index() & 1) != 0) {
+                c.giveUp.add(page);
+                c.checkInterrupts();
+                unsettled = true;
+            }
+        }
+    }
+
+    /** Whether there may be open requests of {@link #protect}. */
+    boolean unsettled() {
+        return unsettled;
+    }
+
+    /** Whether no running vCPU but {@code self} has an open request. */
+    boolean settled(Cpu self) {
+        unsettled = false; // before the look: a request that comes meanwhile sets it again
+        for (Cpu c : cpus) {
+            if (c != self && c.inRun && !c.giveUp.isEmpty()) {
+                unsettled = true;
+                return false;
+            }
+        }
+        return true;
+    }
+}

@@ -1,0 +1,258 @@
+package serai.machine;
+
+import java.util.List;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+import serai.machine.engine.Exit;
+import serai.machine.time.Timers;
+
+/**
+ * Runs the vCPUs in real time: the boot CPU on the caller's thread, each other one on a platform thread of its own, the timers on one
+ * more. What ends the run of one vCPU ends it for all: the others are roused and come back, and nobody runs any more when
+ * {@link #run} returns. Between two runs the threads wait.
+ */
+final class RealTimeRun implements AutoCloseable {
+    /** In nanoseconds. */
+    private static final long OVERLOAD_PAUSE = 50_000;
+
+    private final List<MachineCpu> cpus;
+    private final Timers timers;
+    private final ReentrantLock lock;
+    private final Requests requests;
+    private final Condition timerMoved;
+    private final Condition roundBegins;
+    private final Condition roundEnds;
+
+    // guarded by the lock
+    private boolean threads;
+    private boolean closed;
+    private long round;
+    private int running;
+    private @Nullable Outcome outcome;
+    private long until;
+
+    RealTimeRun(List<MachineCpu> cpus, Timers timers, ReentrantLock lock, Requests requests) {
+        this.cpus = cpus;
+        this.timers = timers;
+        this.lock = lock;
+        this.requests = requests;
+        timerMoved = lock.newCondition();
+        roundBegins = lock.newCondition();
+        roundEnds = lock.newCondition();
+        timers.onEarlier(timerMoved::signalAll);
+    }
+
+    /**
+     * Runs all vCPUs until something ends it.
+     *
+     * @param untilInstructions of all vCPUs together; exact if there is one and its engine counts
+     */
+    Outcome run(long untilInstructions) {
+        lock.lock();
+        try {
+            startThreads();
+            outcome = null;
+            until = untilInstructions;
+            round++;
+            running = cpus.size();
+            roundBegins.signalAll();
+        } finally {
+            lock.unlock();
+        }
+        drive(cpus.getFirst());
+        lock.lock();
+        try {
+            while (running > 0) {
+                roundEnds.awaitUninterruptibly();
+            }
+            Outcome o = outcome;
+            return o != null ? o : new Outcome.Stopped();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Runs one vCPU for one instruction while the others stand still. */
+    Outcome step(MachineCpu cpu) {
+        lock.lock();
+        try {
+            startThreads();
+            Outcome o = requests.take();
+            if (o != null) {
+                return o;
+            }
+        } finally {
+            lock.unlock();
+        }
+        Exit exit = cpu.vcpu().run(1);
+        lock.lock();
+        try {
+            Outcome o = requests.take();
+            return o != null ? o : Outcomes.of(exit, cpu);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void startThreads() {
+        if (threads) {
+            return;
+        }
+        threads = true;
+        thread("serai-timers", this::runTimers);
+        for (MachineCpu c : cpus.subList(1, cpus.size())) {
+            thread("serai-vcpu" + c.index(), () -> serve(c));
+        }
+    }
+
+    private static void thread(String name, Runnable body) {
+        Thread.ofPlatform().daemon().name(name).start(body);
+    }
+
+    /** The thread of an application processor. */
+    private void serve(MachineCpu cpu) {
+        long seen = 0;
+        while (true) {
+            lock.lock();
+            try {
+                while (round == seen && !closed) {
+                    roundBegins.awaitUninterruptibly();
+                }
+                if (closed) {
+                    return;
+                }
+                seen = round;
+            } finally {
+                lock.unlock();
+            }
+            drive(cpu);
+        }
+    }
+
+    private void drive(MachineCpu cpu) {
+        try {
+            while (true) {
+                long budget;
+                lock.lock();
+                try {
+                    if (over()) {
+                        return;
+                    }
+                    budget = budget(cpu);
+                } finally {
+                    lock.unlock();
+                }
+                Exit exit = cpu.vcpu().run(budget);
+                switch (exit) {
+                    case BUDGET, KICKED -> {}
+                    case HALTED, HALTED_FOR_EVER -> sleep(cpu, exit == Exit.HALTED_FOR_EVER);
+                    case SHUTDOWN, BREAKPOINT, WATCHPOINT, FAILED -> {
+                        end(Outcomes.of(exit, cpu));
+                        return;
+                    }
+                }
+            }
+        } catch (RuntimeException | Error e) {
+            end(new Outcome.Failed("vCPU %d: %s".formatted(cpu.index(), e), cpu.index()));
+            throw e;
+        } finally {
+            lock.lock();
+            try {
+                running--;
+                roundEnds.signalAll();
+            } finally {
+                lock.unlock();
+            }
+        }
+    }
+
+    /** Whether this run has ended; takes a request that ends it. With the lock held. */
+    private boolean over() {
+        if (outcome == null) {
+            Outcome o = requests.take();
+            if (o == null && until != Long.MAX_VALUE && instructions(cpus) >= until) {
+                o = new Outcome.Stopped();
+            }
+            if (o != null) {
+                outcome = o;
+                cpus.forEach(MachineCpu::rouse);
+            }
+        }
+        return outcome != null;
+    }
+
+    private long budget(MachineCpu cpu) {
+        if (until == Long.MAX_VALUE || !cpu.vcpu().countsInstructions()) {
+            return Long.MAX_VALUE;
+        }
+        return Math.max(1, (until - instructions(cpus)) / cpus.size());
+    }
+
+    /** The instructions completed by all vCPUs together. */
+    static long instructions(List<MachineCpu> cpus) {
+        long n = 0;
+        for (MachineCpu c : cpus) {
+            n += c.vcpu().instructions();
+        }
+        return n;
+    }
+
+    private void end(Outcome o) {
+        lock.lock();
+        try {
+            Outcome guests = requests.take(); // a request that the exit came with goes before it
+            if (outcome == null) {
+                outcome = guests != null ? guests : o;
+            }
+            cpus.forEach(MachineCpu::rouse);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void sleep(MachineCpu cpu, boolean forEver) {
+        lock.lock();
+        try {
+            cpu.haltedForEver = forEver;
+            while (outcome == null && !requests.waiting() && !cpu.canRun()) {
+                if (cpus.stream().allMatch(MachineCpu::dead)) {
+                    end(new Outcome.HaltedForEver(cpu.index()));
+                    return;
+                }
+                cpu.await();
+            }
+            cpu.haltedForEver = false;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void runTimers() {
+        lock.lock();
+        try {
+            while (!closed) {
+                timers.runDue();
+                long left = timers.next() - timers.clock().nanos();
+                // timers that are always due (a period shorter than its handling) must not keep the lock from the vCPUs
+                timerMoved.awaitNanos(left > 0 ? Math.min(left, 1_000_000_000L) : OVERLOAD_PAUSE);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
+    public void close() {
+        lock.lock();
+        try {
+            closed = true;
+            timerMoved.signalAll();
+            roundBegins.signalAll();
+        } finally {
+            lock.unlock();
+        }
+    }
+}
