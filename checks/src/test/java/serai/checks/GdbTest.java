@@ -60,12 +60,15 @@ final class GdbTest {
                     "set {long}0x200000 = 0x1122334455667788",
                     "x/gx 0x200000",
                     "print $xmm0.v2_int64[0]",
+                    "set $ymm1.v4_int64[3] = 77",
+                    "print $ymm1.v4_int64[3]",
                     "delete",
                     "continue");
             assertTrue(out.contains("Breakpoint 1, "), out);
             assertTrue(out.contains("0x80010033"), out);
             assertTrue(out.contains("$1 = 0x1234"), out);
             assertTrue(out.contains("0x1122334455667788"), out);
+            assertTrue(out.contains("= 77"), out);
             assertTrue(out.contains("exited with code 041"), out);
             Vmm.Result r = v.await(20);
             assertEquals(guest.transcript(), r.out());

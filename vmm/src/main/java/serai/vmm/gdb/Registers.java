@@ -3,6 +3,7 @@ package serai.vmm.gdb;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import serai.machine.engine.CpuState;
@@ -10,7 +11,7 @@ import serai.machine.engine.Msr;
 import serai.machine.engine.Segment;
 
 /**
- * Registers as gdb numbers them: the features org.gnu.gdb.i386.core, .sse and .segments (GDB manual, G.5.6), then
+ * Registers as gdb numbers them: the features org.gnu.gdb.i386.core, .sse, .avx and .segments (GDB manual, G.5.6), then
  * control registers as a feature of our own. One list feeds the target description, g, G, p and P.
  */
 final class Registers {
@@ -23,6 +24,7 @@ final class Registers {
         FPU,
         XMM,
         MXCSR,
+        YMM_HIGH,
         BASE,
         CR,
         EFER
@@ -32,8 +34,13 @@ final class Registers {
 
     private static final String CORE = "org.gnu.gdb.i386.core";
     private static final String SSE = "org.gnu.gdb.i386.sse";
+    private static final String AVX = "org.gnu.gdb.i386.avx";
     private static final String SEGMENTS = "org.gnu.gdb.i386.segments";
     private static final String SYSTEM = "org.serai.x86.system";
+    /** In an XSAVE area: the components present (the first byte of them), and the upper halves of YMM0 to YMM15. */
+    private static final int XSTATE_BV = 512, YMM_HIGH = 576;
+
+    private static final int AVX_BIT = 4;
     private static final List<Register> ALL = all();
 
     private Registers() {}
@@ -66,6 +73,9 @@ final class Registers {
             r.add(new Register("xmm" + i, 128, "vec128", Kind.XMM, i, SSE));
         }
         r.add(new Register("mxcsr", 32, "i386_mxcsr", Kind.MXCSR, 0, SSE));
+        for (int i = 0; i < 16; i++) {
+            r.add(new Register("ymm" + i + "h", 128, "uint128", Kind.YMM_HIGH, i, AVX));
+        }
         r.add(new Register("fs_base", 64, "int", Kind.BASE, CpuState.FS, SEGMENTS));
         r.add(new Register("gs_base", 64, "int", Kind.BASE, CpuState.GS, SEGMENTS));
         int[] cr = {0, 2, 3, 4, 8};
@@ -153,6 +163,11 @@ final class Registers {
             case FPU -> out.putInt(fpu(x, r.index));
             case XMM -> out.put(s.xsave(), 160 + r.index * 16, 16);
             case MXCSR -> out.putInt(x.getInt(24));
+            case YMM_HIGH -> {
+                if ((s.xsave()[XSTATE_BV] & AVX_BIT) != 0) {
+                    out.put(s.xsave(), YMM_HIGH + r.index * 16, 16);
+                }
+            }
             case BASE -> out.putLong(s.segments()[r.index].base());
             case CR -> out.putLong(s.cr()[r.index]);
             case EFER -> out.putLong(s.msr(Msr.EFER, 0));
@@ -240,6 +255,16 @@ final class Registers {
             }
             case XMM -> System.arraycopy(raw, 0, xsave, 160 + r.index * 16, 16);
             case MXCSR -> x.putInt(24, v.getInt(0) & 0xffff);
+            case YMM_HIGH -> {
+                // zero is what a CPU without AVX has: the component is not made present for it
+                if ((v.getLong(0) | v.getLong(8)) != 0 || (xsave[XSTATE_BV] & AVX_BIT) != 0) {
+                    if ((xsave[XSTATE_BV] & AVX_BIT) == 0) {
+                        Arrays.fill(xsave, YMM_HIGH, YMM_HIGH + 256, (byte) 0);
+                    }
+                    xsave[XSTATE_BV] |= AVX_BIT;
+                    System.arraycopy(raw, 0, xsave, YMM_HIGH + r.index * 16, 16);
+                }
+            }
             case BASE -> {
                 Segment old = segments[r.index];
                 segments[r.index] = new Segment(old.selector(), v.getLong(0), old.limit(), old.attributes());

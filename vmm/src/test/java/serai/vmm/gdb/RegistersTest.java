@@ -76,6 +76,24 @@ final class RegistersTest {
     }
 
     @Test
+    void upperHalvesAreZeroWhereAvxIsNotPresent_andMakeItPresentWhenTheyGetAnother() {
+        int ymm0h = 0;
+        while (!Registers.targetXml()
+                .contains("name=\"ymm0h\" bitsize=\"128\" type=\"uint128\" regnum=\"" + ymm0h + "\"")) {
+            ymm0h++;
+        }
+        CpuState a = state(5);
+        a.xsave()[512] = 3;
+        String zero = "0".repeat(32);
+        assertEquals(zero, Registers.read(a, ymm0h));
+        assertEquals(3, Registers.write(a, ymm0h, zero).xsave()[512]);
+        CpuState b = Registers.write(a, ymm0h, "1".repeat(32));
+        assertEquals(7, b.xsave()[512]);
+        assertEquals("1".repeat(32), Registers.read(b, ymm0h));
+        assertEquals(zero, Registers.read(b, ymm0h + 1), "what lay there is not the component");
+    }
+
+    @Test
     void nonsenseIsRefused() {
         CpuState a = state(4);
         assertThrows(IllegalArgumentException.class, () -> Registers.write(a, 500, "00"));
