@@ -2,6 +2,7 @@ package serai.cpu;
 
 import java.lang.invoke.MethodHandles;
 import java.util.Objects;
+import serai.cpu.PackedLanes.Lane;
 import serai.cpu.SseNodes.VectorOp;
 import serai.cpu.VexNodes.WideOp;
 import serai.machine.memory.GuestMemory;
@@ -14,13 +15,13 @@ final class VexNode extends MemNode {
     static final int ID = 0x5e;
 
     private static final int SPEC = Specializer.spec(MethodHandles.lookup());
-    private static final int SHAPE = SPEC & 7;
-    private static final int KIND = SPEC >> 3 & 3;
+    private static final int SHAPE = SPEC & 15;
+    private static final int KIND = SPEC >> 4 & 3;
     /** Binary logarithm of the source's bytes. */
-    private static final int SIZE = SPEC >> 5 & 7;
+    private static final int SIZE = SPEC >> 6 & 7;
     /** Whether exceptions of two halves have to be gathered. */
     private static final boolean COLLECT =
-            (SPEC & 1 << 8) != 0 && (SHAPE == VexPlan.HALVES || SHAPE == VexPlan.SPREAD || SHAPE == VexPlan.NARROW);
+            (SPEC & 1 << 9) != 0 && (SHAPE == VexPlan.HALVES || SHAPE == VexPlan.SPREAD || SHAPE == VexPlan.NARROW);
 
     private static final boolean WIDE_SOURCE = SIZE == 5;
     private static final int T = CpuRegisters.SCRATCH;
@@ -34,6 +35,7 @@ final class VexNode extends MemNode {
     private final VectorOp op;
     private final VectorOp upper;
     private final WideOp wide;
+    private final Lane lane;
 
     VexNode(Decoded d) {
         super(d, d.size[VexNodes.sourceOperand(d)], false);
@@ -47,6 +49,7 @@ final class VexNode extends MemNode {
         op = plan.op();
         upper = plan.upper();
         wide = plan.wide();
+        lane = plan.lane();
     }
 
     @Override
@@ -92,6 +95,16 @@ final class VexNode extends MemNode {
             w2 = immediate;
         }
 
+        if (SHAPE >= VexPlan.LANES) {
+            // nothing can fault any more, and each word of a source is read before that of the destination is written
+            boolean shift = SHAPE >= VexPlan.SHIFT;
+            v[destination] = lane.apply(v[first], w0);
+            v[destination + 1] = lane.apply(v[first + 1], shift ? w0 : w1);
+            boolean all = SHAPE == VexPlan.WIDE_LANES || SHAPE == VexPlan.WIDE_SHIFT;
+            v[destination + 2] = all ? lane.apply(v[first + 2], shift ? w0 : w2) : 0;
+            v[destination + 3] = all ? lane.apply(v[first + 3], shift ? w0 : w3) : 0;
+            return;
+        }
         if (SHAPE == VexPlan.READ) {
             op.apply(c, first, w0, w1);
             return;

@@ -3,6 +3,7 @@ package serai.cpu;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import serai.cpu.Decoded.Kind;
+import serai.cpu.PackedLanes.Lane;
 import serai.cpu.SseNodes.VectorOp;
 import serai.cpu.VexNodes.WideOp;
 
@@ -15,10 +16,12 @@ import serai.cpu.VexNodes.WideOp;
  * @param op what to do with the low half, or with all that there is
  * @param upper what to do with the upper half
  * @param wide what to do with all of the register instead
+ * @param lane what to do with each word instead
  */
-record VexPlan(int shape, int first, int source, VectorOp op, VectorOp upper, WideOp wide) {
+record VexPlan(int shape, int first, int source, VectorOp op, VectorOp upper, WideOp wide, Lane lane) {
     private static final VectorOp NO_OP = (c, x, low, high) -> {};
     private static final WideOp NO_WIDE_OP = (c, t, s) -> {};
+    private static final Lane NO_LANE = (a, b) -> 0;
 
     /** 128 bits: the low half, the upper one is cleared. */
     static final int LOW = 0;
@@ -36,6 +39,14 @@ record VexPlan(int shape, int first, int source, VectorOp op, VectorOp upper, Wi
     static final int READ = 6;
     /** The same with 256 bits. */
     static final int READ_WIDE = 7;
+    /** 128 bits, each word of 64 by itself. */
+    static final int LANES = 8;
+    /** 256 bits, each word by itself. */
+    static final int WIDE_LANES = 9;
+    /** Each word with the low word of the source, the count of a shift: 128 bits. */
+    static final int SHIFT = 10;
+    /** The same with 256 bits. */
+    static final int WIDE_SHIFT = 11;
 
     /** What kind of source there is. */
     static final int REGISTER = 0, MEMORY = 1, GENERAL = 2, IMMEDIATE = 3;
@@ -47,28 +58,42 @@ record VexPlan(int shape, int first, int source, VectorOp op, VectorOp upper, Wi
         int source = VexNodes.sourceOperand(d);
         VectorOp reader = VexReads.op(d);
         if (reader != null) {
-            return new VexPlan(READ, 0, source, reader, NO_OP, NO_WIDE_OP);
+            return new VexPlan(READ, 0, source, reader, NO_OP, NO_WIDE_OP, NO_LANE);
         }
         WideOp across = VexReads.wide(d);
         if (across != null) {
-            return new VexPlan(READ_WIDE, 0, source, NO_OP, NO_OP, across);
+            return new VexPlan(READ_WIDE, 0, source, NO_OP, NO_OP, across, NO_LANE);
         }
         int first = d.row.operands().size() > 2 && source == 2 ? 1 : -1;
         across = VexShuffle.wide(d);
         if (across != null) {
-            return new VexPlan(ACROSS, first, source, NO_OP, NO_OP, across);
+            return new VexPlan(ACROSS, first, source, NO_OP, NO_OP, across, NO_LANE);
         }
         if (FusedMultiply.is(d)) {
             int other = SseNodes.xmm(d, 1);
             return new VexPlan(
-                    wide ? HALVES : LOW, 0, 2, FusedMultiply.op(d, other), FusedMultiply.op(d, other + 2), NO_WIDE_OP);
+                    wide ? HALVES : LOW,
+                    0,
+                    2,
+                    FusedMultiply.op(d, other),
+                    FusedMultiply.op(d, other + 2),
+                    NO_WIDE_OP,
+                    NO_LANE);
+        }
+        Lane lane = VexShuffle.lane(operation);
+        if (lane != null) {
+            return new VexPlan(wide ? WIDE_LANES : LANES, first, source, NO_OP, NO_OP, NO_WIDE_OP, lane);
+        }
+        lane = PackedLanes.shift(operation);
+        if (lane != null) {
+            return new VexPlan(wide ? WIDE_SHIFT : SHIFT, first, source, NO_OP, NO_OP, NO_WIDE_OP, lane);
         }
         VectorOp op = op(d, 0);
         if (op == null) {
             return null;
         }
         if (!wide) {
-            return new VexPlan(LOW, first, source, op, NO_OP, NO_WIDE_OP);
+            return new VexPlan(LOW, first, source, op, NO_OP, NO_WIDE_OP, NO_LANE);
         }
         int shape = HALVES;
         if (d.size[0] == 16) {
@@ -79,7 +104,7 @@ record VexPlan(int shape, int first, int source, VectorOp op, VectorOp upper, Wi
             shape = SPREAD;
         }
         VectorOp upper = Objects.requireNonNull(op(d, 1));
-        return new VexPlan(shape, first, source, op, upper, NO_WIDE_OP);
+        return new VexPlan(shape, first, source, op, upper, NO_WIDE_OP, NO_LANE);
     }
 
     /** Whether the operation is one on 256 bits: scalar forms ignore VEX.L. */
@@ -121,6 +146,6 @@ record VexPlan(int shape, int first, int source, VectorOp op, VectorOp upper, Wi
                 };
         int size = 31 - Integer.numberOfLeadingZeros(Math.max(1, d.size[source]));
         int exceptions = VexNodes.floating(d.row.operation()) ? 1 : 0;
-        return d.row.number() << 9 | exceptions << 8 | size << 5 | k << 3 | shape;
+        return d.row.number() << 10 | exceptions << 9 | size << 6 | k << 4 | shape;
     }
 }

@@ -18,13 +18,6 @@ final class VexShuffle {
         int imm = (int) d.immediate & 0xff;
         boolean byImmediate = d.row.operands().getLast().equals("Ib");
         int mask = d.row.operands().size() == 4 ? d.operand[3] * 8 + half * 2 : 0;
-        Lane variable = variableShift(d.row.operation());
-        if (variable != null) {
-            return (c, x, low, high) -> {
-                c.vec[x] = variable.apply(c.vec[x], low);
-                c.vec[x + 1] = variable.apply(c.vec[x + 1], high);
-            };
-        }
         return switch (d.row.operation()) {
             case "BROADCASTSS", "PBROADCASTD" -> broadcast(0xffffffffL, 0x0000000100000001L);
             case "PBROADCASTW" -> broadcast(0xffff, 0x0001000100010001L);
@@ -83,15 +76,16 @@ final class VexShuffle {
         };
     }
 
-    /** Shifts of each element by the element of the source. */
-    private static @Nullable Lane variableShift(String operation) {
+    /** An operation on each 64-bit word by itself; null if it is not one of those. */
+    static @Nullable Lane lane(String operation) {
         return switch (operation) {
+            // shifts of each element by the element of the source
             case "PSLLVD" -> (a, b) -> PackedLanes.dwords(a, b, (x, n) -> n >>> 5 != 0 ? 0 : x << n);
             case "PSRLVD" -> (a, b) -> PackedLanes.dwords(a, b, (x, n) -> n >>> 5 != 0 ? 0 : x >>> n);
             case "PSRAVD" -> (a, b) -> PackedLanes.dwords(a, b, (x, n) -> x >> (n >>> 5 != 0 ? 31 : n));
             case "PSLLVQ" -> (a, n) -> n >>> 6 != 0 ? 0 : a << n;
             case "PSRLVQ" -> (a, n) -> n >>> 6 != 0 ? 0 : a >>> n;
-            default -> null;
+            default -> PackedLanes.of(operation);
         };
     }
 
