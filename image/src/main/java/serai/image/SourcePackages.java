@@ -17,6 +17,11 @@ import java.util.stream.Stream;
 public final class SourcePackages {
     private SourcePackages() {}
 
+    /** Where what is built from them may be kept: {@code $XDG_CACHE_HOME/serai/sources}, which may be deleted. */
+    public static Path cache() {
+        return Xdg.home("XDG_CACHE_HOME", ".cache").resolve("serai").resolve("sources");
+    }
+
     /**
      * Downloads what upstream has published for a package, before Debian's changes.
      *
