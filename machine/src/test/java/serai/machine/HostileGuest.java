@@ -19,6 +19,10 @@ public final class HostileGuest {
 
     private final byte[] bytes;
     private int at;
+    /** Where the driver of a packed ring stands: the slot, and the bits that make a descriptor available. */
+    private int packedSlot;
+
+    private int packedBits;
 
     private HostileGuest(byte[] bytes) {
         this.bytes = bytes;
@@ -270,13 +274,22 @@ public final class HostileGuest {
         VcpuHost h = pc.host();
         long bar = pc.bar4(slot);
         switch (next() & 15) {
-            case 0 -> initialize(h, bar);
-            case 1, 13, 14 -> request(pc, bar);
+            case 0 -> initialize(h, bar, slot);
+            case 1, 13 -> request(pc, bar);
+            case 14 -> packedRequest(pc, bar);
             case 2 -> memory(h, bar + (next() & 63));
             case 3 -> memory(h, bar - 4 + (next(2) & 0x7fff));
             case 4 -> memory(h, (pc.config(slot, 0x14) & 0xfffffff0L) + (next(2) & 0xfff));
             case 5 -> h.mmioWrite(Layout.ECAM_BASE + ((long) slot << 15) + 0x42, 2, next() << 8); // MSI-X
-            case 6 -> h.mmioWrite(bar + 20, 1, 0); // reset, requests under way or not
+            case 6 -> {
+                // reset, requests under way or not
+                if (next() < 128) {
+                    h.mmioWrite(bar + 20, 1, 0);
+                } else {
+                    h.mmioWrite(bar + 22, 2, 0);
+                    h.mmioWrite(bar + 58, 2, 1);
+                }
+            }
             case 7, 8, 9 -> h.mmioWrite(bar + 0x3000 + (next() & 1) * 4L, 2, 0);
             case 10 -> {
                 // more of it available
@@ -323,6 +336,34 @@ public final class HostileGuest {
         pc.host().mmioWrite(bar + 0x3000, 2, 0);
     }
 
+    /** The same in a packed ring of 32. */
+    private void packedRequest(TestPc pc, long bar) {
+        int n = next() & 7;
+        long data = RINGS + 0x4000 + n * 0x400L;
+        boolean write = (next() & 1) != 0;
+        pc.memory.writeInt(data, write ? 1 : next() % 15);
+        pc.memory.writeLong(data + 8, (next() & 15) == 0 ? value() : next() & 63);
+        long[][] chain = {{data, 16, 1}, {data + 32, 512, write ? 1 : 3}, {data + 16, 1, 2}};
+        int wrong = next();
+        for (int i = 0; i < 3; i++) {
+            long d = RINGS + packedSlot * 16L;
+            pc.memory.writeLong(d, chain[i][0]);
+            pc.memory.writeInt(d + 8, (int) chain[i][1]);
+            pc.memory.writeShort(d + 12, n);
+            if (wrong < 40 && wrong % 3 == i) {
+                descriptor(pc, d);
+            }
+            int flags =
+                    wrong >= 40 && wrong < 60 && wrong % 3 == i ? next(2) == 0 ? 0 : (int) value() : (int) chain[i][2];
+            pc.memory.writeShort(d + 14, flags & 0x7f7f | packedBits);
+            if (++packedSlot == 32) {
+                packedSlot = 0;
+                packedBits ^= 0x8080;
+            }
+        }
+        pc.host().mmioWrite(bar + 0x3000, 2, 0);
+    }
+
     private void descriptor(TestPc pc, long d) {
         int what = next();
         pc.memory.writeLong(d, (what & 1) != 0 ? RINGS + 0x4000 + (next() & 15) * 0x100L : value());
@@ -331,14 +372,18 @@ public final class HostileGuest {
         pc.memory.writeShort(d + 14, (what & 4) != 0 ? next() & 31 : (int) value() & 0xffff);
     }
 
-    private void initialize(VcpuHost h, long bar) {
+    private void initialize(VcpuHost h, long bar, int slot) {
+        h.mmioWrite(Layout.ECAM_BASE + ((long) slot << 15) + 4, 2, next() < 240 ? 6 : next() & 7);
         int how = next() < 128 ? next() & 0x13 : next();
         h.mmioWrite(bar + 20, 1, 0);
         h.mmioWrite(bar + 20, 1, 3);
         h.mmioWrite(bar + 8, 4, 0);
         h.mmioWrite(bar + 12, 4, (long) (how & 3) << 28);
         h.mmioWrite(bar + 8, 4, 1);
-        h.mmioWrite(bar + 12, 4, 1);
+        int kind = next();
+        packedSlot = 0;
+        packedBits = 0x80;
+        h.mmioWrite(bar + 12, 4, 1 | (kind < 100 ? 4 : 0) | 1 << 8);
         h.mmioWrite(bar + 20, 1, 11);
         for (int q = 0; q < 2; q++) {
             h.mmioWrite(bar + 22, 2, q);

@@ -7,9 +7,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.Collectors;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import serai.machine.engine.GeneralProtection;
 import serai.machine.engine.Msr;
 import serai.machine.engine.VcpuHost;
@@ -463,7 +463,7 @@ class SaveAnywhereTest {
     private static Operation virtio(Random random, int slot) {
         int queue = slot == Layout.CONSOLE_SLOT ? random.nextInt(2) : 0;
         return switch (random.nextInt(16)) {
-            case 0, 1 -> initialize(slot, random.nextInt(4) != 0, random.nextBoolean());
+            case 0, 1 -> initialize(slot, random.nextInt(4) != 0, random.nextBoolean(), random.nextBoolean());
             case 2 -> pc -> pc.host().mmioRead(pc.bar4(slot) + 0x1000, 1); // ISR
             case 3 -> {
                 int at = random.nextInt(64);
@@ -476,8 +476,13 @@ class SaveAnywhereTest {
                 }
                 int at = random.nextInt(64);
                 long v = value(random) & 0xffff;
+                boolean master = random.nextBoolean();
                 yield pc -> {
-                    pc.host().mmioWrite(pc.bar4(slot) + at, 2, v);
+                    if (master) {
+                        pc.host().mmioWrite(Layout.ECAM_BASE + ((long) slot << 15) + 4, 2, 2 | v & 4);
+                    } else {
+                        pc.host().mmioWrite(pc.bar4(slot) + at, 2, v);
+                    }
                     return 0;
                 };
             }
@@ -492,8 +497,9 @@ class SaveAnywhereTest {
         };
     }
 
-    private static Operation initialize(int slot, boolean complete, boolean events) {
+    private static Operation initialize(int slot, boolean complete, boolean events, boolean packed) {
         return pc -> {
+            pc.host().mmioWrite(Layout.ECAM_BASE + ((long) slot << 15) + 4, 2, 6);
             VcpuHost h = pc.host();
             long bar = pc.bar4(slot);
             for (int status : new int[] {0, 1, 3}) {
@@ -502,13 +508,14 @@ class SaveAnywhereTest {
             h.mmioWrite(bar + 8, 4, 0);
             h.mmioWrite(bar + 12, 4, events ? 1L << 29 : 0);
             h.mmioWrite(bar + 8, 4, 1);
-            h.mmioWrite(bar + 12, 4, 1);
+            h.mmioWrite(bar + 12, 4, 1 | (packed ? 4 : 0) | 1 << 8);
             h.mmioWrite(bar + 20, 1, 11);
             int queues = (int) h.mmioRead(bar + 18, 2);
             for (int q = 0; q < Math.min(2, queues); q++) {
                 h.mmioWrite(bar + 22, 2, q);
                 h.mmioWrite(bar + 24, 2, SIZE);
                 pc.memory.zero(ring(slot, q), 0x1000);
+                pc.memory.writeShort(ring(slot, q) + PACKED, packed ? 1 : 0);
                 h.mmioWrite(bar + 32, 8, ring(slot, q));
                 h.mmioWrite(bar + 40, 8, ring(slot, q) + 0x400);
                 h.mmioWrite(bar + 48, 8, ring(slot, q) + 0x800);
@@ -525,6 +532,9 @@ class SaveAnywhereTest {
     private static Operation submit(int slot, int queue, int type, int sector, boolean notify) {
         return pc -> {
             long ring = ring(slot, queue);
+            if (pc.memory.readShort(ring + PACKED) != 0) {
+                return submitPacked(pc, slot, queue, type, sector, notify);
+            }
             int available = pc.memory.readShort(ring + 0x402);
             int used = pc.memory.readShort(ring + 0x802);
             // the driver's own: which chains are under way, and how far it has seen the used ring
@@ -538,13 +548,7 @@ class SaveAnywhereTest {
                 busy |= 1 << n;
                 long data = ring + 0x1000 + n * 0x400L;
                 boolean write = type == 1;
-                pc.memory.writeInt(data, type == 5 ? 8 : type);
-                pc.memory.writeLong(data + 8, write ? 32 + sector : sector);
-                if (write) {
-                    for (int i = 0; i < 512; i += 8) {
-                        pc.memory.writeLong(data + 32 + i, available * 77L + i);
-                    }
-                }
+                request(pc, data, type, sector, available);
                 descriptor(pc, ring, n * 3, data, 16, 1);
                 descriptor(pc, ring, n * 3 + 1, data + 32, type == 5 ? 20 : 512, write ? 1 : 3);
                 descriptor(pc, ring, n * 3 + 2, data + 24, 1, 2);
@@ -560,6 +564,74 @@ class SaveAnywhereTest {
         };
     }
 
+    private static void request(TestPc pc, long data, int type, int sector, int seed) {
+        pc.memory.writeInt(data, type == 5 ? 8 : type);
+        pc.memory.writeLong(data + 8, type == 1 ? 32 + sector : sector);
+        if (type == 1) {
+            for (int i = 0; i < 512; i += 8) {
+                pc.memory.writeLong(data + 32 + i, seed * 77L + i);
+            }
+        }
+    }
+
+    /** Where the driver of a packed ring keeps: that it is one, its place, that of the device, which chains are under way. */
+    private static final int PACKED = 0xff4, PLACE = 0xff6, DEVICE_PLACE = 0xff8, BUSY = 0xffa;
+
+    private static final int WRAP = 0x8000;
+
+    private static int advance(int place, int slots) {
+        int at = (place & ~WRAP) + slots;
+        return at < SIZE ? place & WRAP | at : place & WRAP ^ WRAP | at - SIZE;
+    }
+
+    private static long submitPacked(TestPc pc, int slot, int queue, int type, int sector, boolean notify) {
+        long ring = ring(slot, queue);
+        int place = pc.memory.readShort(
+                ring + PLACE); // bit 15: the wrap counter's complement, so that zero is the beginning
+        int device = pc.memory.readShort(ring + DEVICE_PLACE);
+        int busy = pc.memory.readShort(ring + BUSY);
+        long used = 0;
+        for (int i = 0; i < SIZE; i++) {
+            long d = ring + (device & ~WRAP) * 16L;
+            int bits = pc.memory.readShort(d + 14) & 0x8080;
+            if (bits != ((device & WRAP) == 0 ? 0x8080 : 0) || busy == 0) {
+                break;
+            }
+            busy &= ~(1 << pc.memory.readShort(d + 12));
+            used = used * 31 + pc.memory.readLong(d + 8);
+            device = advance(device, 3);
+        }
+        int n = Integer.numberOfTrailingZeros(~busy);
+        if (n < CHAINS) {
+            busy |= 1 << n;
+            long data = ring + 0x1000 + n * 0x400L;
+            request(pc, data, type, sector, place);
+            boolean write = type == 1;
+            long[][] parts = {{data, 16, 1}, {data + 32, type == 5 ? 20 : 512, write ? 1 : 3}, {data + 24, 1, 2}};
+            int first = place;
+            for (int i = 0; i < 3; i++) {
+                long d = ring + (place & ~WRAP) * 16L;
+                pc.memory.writeLong(d, parts[i][0]);
+                pc.memory.writeInt(d + 8, (int) parts[i][1]);
+                pc.memory.writeShort(d + 12, n);
+                int bits = (place & WRAP) == 0 ? 0x80 : 0x8000;
+                if (i > 0) {
+                    pc.memory.writeShort(d + 14, (int) parts[i][2] | bits);
+                }
+                place = advance(place, 1);
+            }
+            pc.memory.writeShort(
+                    ring + (first & ~WRAP) * 16L + 14, (int) parts[0][2] | ((first & WRAP) == 0 ? 0x80 : 0x8000));
+        }
+        pc.memory.writeShort(ring + PLACE, place);
+        pc.memory.writeShort(ring + DEVICE_PLACE, device);
+        pc.memory.writeShort(ring + BUSY, busy);
+        if (notify) {
+            pc.host().mmioWrite(pc.bar4(slot) + 0x3000 + queue * 4L, 2, queue);
+        }
+        return used;
+    }
+
     private static void descriptor(TestPc pc, long ring, int n, long address, int length, int flags) {
         pc.memory.writeLong(ring + n * 16L, address);
         pc.memory.writeInt(ring + n * 16L + 8, length);
@@ -567,21 +639,23 @@ class SaveAnywhereTest {
         pc.memory.writeShort(ring + n * 16L + 14, n + 1);
     }
 
-    @Test
-    void theDriverInThisTestGetsItsRequestsDone() {
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void theDriverInThisTestGetsItsRequestsDone(boolean packed) {
         try (TestPc pc = new TestPc()) {
             pc.disks[0].bytes[5 * 512] = 42;
-            initialize(3, true, false).on(pc);
+            initialize(3, true, false, packed).on(pc);
             submit(3, 0, 0, 5, true).on(pc);
             pc.engine.cpu().count += 1_000_000;
             pc.runDue();
-            assertEquals(1, pc.memory.readShort(ring(3, 0) + 0x802));
             assertEquals(42, pc.memory.readByte(ring(3, 0) + 0x1000 + 32));
             submit(3, 0, 1, 1, true).on(pc);
             pc.engine.cpu().count += 1_000_000;
             pc.runDue();
-            assertEquals(2, pc.memory.readShort(ring(3, 0) + 0x802));
-            assertEquals(77, pc.disks[0].bytes[33 * 512]);
+            assertEquals(packed ? 3 * 77 : 77, pc.disks[0].bytes[33 * 512] & 0xff);
+            submit(3, 0, 4, 0, false).on(pc);
+            int busy = pc.memory.readShort(ring(3, 0) + (packed ? BUSY : 0xff2));
+            assertEquals(1, Integer.bitCount(busy), "the others have come back");
         }
     }
 }

@@ -86,7 +86,7 @@ public final class TestPc implements AutoCloseable {
         for (int i = 0; i < 2; i++) {
             plug(
                     Layout.FIRST_DISK_SLOT + i,
-                    VirtioBlk.create("virtio-blk" + i, disks[i], executor, memory, machine.msi()));
+                    VirtioBlk.create("virtio-blk" + i, disks[i], executor, 2 - i, memory, machine.msi()));
         }
         plug(NVME_SLOT, new Nvme("nvme0", disks[4], executor, memory, machine.msi()));
         machine.onEjected(slot -> {
@@ -107,7 +107,7 @@ public final class TestPc implements AutoCloseable {
         if (!hot[n]) {
             machine.hotPlug(
                     HOT_SLOTS[n],
-                    VirtioBlk.create("virtio-blk-hot" + n, disks[2 + n], executor, memory, machine.msi()));
+                    VirtioBlk.create("virtio-blk-hot" + n, disks[2 + n], executor, 1, memory, machine.msi()));
             hot[n] = true;
         }
     }

@@ -48,6 +48,7 @@ final class Devices {
         if (disks.size() > slots) {
             throw new VmmException(VmmException.USAGE, "a VM has at most " + slots + " disks");
         }
+        int queues = Math.min(config.cpus(), VirtioBlk.MAX_QUEUES);
         IoExecutor io;
         @Nullable ThreadIo threads = null;
         if (config.deterministic() != null) {
@@ -69,7 +70,7 @@ final class Devices {
                     Layout.FIRST_DISK_SLOT + i,
                     switch (disks.get(i).bus()) {
                         case VIRTIO ->
-                            VirtioBlk.create("virtio-blk" + i, attached, io, machine.memory(), machine.msi());
+                            VirtioBlk.create("virtio-blk" + i, attached, io, queues, machine.memory(), machine.msi());
                         case NVME -> new Nvme("nvme" + i, attached, io, machine.memory(), machine.msi());
                     });
         }

@@ -58,12 +58,13 @@ public final class MsiX {
         return (f.configByte(control + 1) & 0x40) != 0;
     }
 
-    /** Sends vector {@code n} of {@code f}, or notes it while it is masked. A number past the table is ignored. */
+    /** Sends vector {@code n} of {@code f}, or notes it while it is masked, or while {@code f} may not write to memory. A number past the table is ignored. */
     public void notify(PciFunction<?> f, int n) {
         if (n < 0 || n >= vectors || !enabled(f)) {
             return;
         }
-        if (functionMasked(f) || (table.getInt(n * 16 + 12) & MASKED) != 0) {
+        // a message is a write to memory, which a function may not do without its bus-master bit
+        if (!f.busMaster() || functionMasked(f) || (table.getInt(n * 16 + 12) & MASKED) != 0) {
             bytes[PENDING + n / 8] |= (byte) (1 << (n & 7));
         } else {
             sink.send(table.getLong(n * 16), table.getInt(n * 16 + 8));
@@ -79,6 +80,7 @@ public final class MsiX {
     private void sendPending(PciFunction<?> f, int n) {
         if ((bytes[PENDING + n / 8] & 1 << (n & 7)) != 0
                 && enabled(f)
+                && f.busMaster()
                 && !functionMasked(f)
                 && (table.getInt(n * 16 + 12) & MASKED) == 0) {
             bytes[PENDING + n / 8] &= (byte) ~(1 << (n & 7));

@@ -225,10 +225,11 @@ public abstract class PciFunction<S extends Record> implements Device<S> {
             int w = writable[at] & 0xff;
             config[at] = (byte) (config[at] & ~w | value >>> i * 8 & w);
         }
-        if (offset < COMMAND + 2 && offset + size > COMMAND || offset < BAR0 + 24 && offset + size > BAR0) {
+        boolean command = offset < COMMAND + 2 && offset + size > COMMAND;
+        if (command || offset < BAR0 + 24 && offset + size > BAR0) {
             remap.run();
         }
-        if (msix != null && offset <= msix.control + 1 && offset + size > msix.control) {
+        if (msix != null && (command || offset <= msix.control + 1 && offset + size > msix.control)) {
             msix.controlWritten(this);
         }
         setLine(line);

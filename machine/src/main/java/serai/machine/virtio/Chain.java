@@ -2,16 +2,20 @@ package serai.machine.virtio;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.NoSuchElementException;
+import java.util.PrimitiveIterator;
+import java.util.stream.LongStream;
 import serai.machine.memory.GuestMemory;
 
 /**
- * A descriptor chain taken from a virtqueue: buffers the device reads, then buffers it writes (virtio 1.2, 2.7.4.2).
+ * A descriptor chain taken from a virtqueue: buffers the device reads, then buffers it writes (virtio 1.2, 2.7.4.2 and 2.8.5).
  *
- * @param head index of its first descriptor, by which it goes back
+ * @param id by which it goes back: the index of its first descriptor, or its buffer id; unique among those under way
+ * @param slots descriptors that it takes in a packed ring
  * @param readable guest-physical buffers for the device to read
  * @param writable guest-physical buffers for the device to write
  */
-record Chain(int head, List<Buffer> readable, List<Buffer> writable) {
+record Chain(int id, int slots, List<Buffer> readable, List<Buffer> writable) {
     /**
      * A piece of guest memory.
      *
@@ -19,6 +23,46 @@ record Chain(int head, List<Buffer> readable, List<Buffer> writable) {
      * @param length bytes, at least 0
      */
     record Buffer(long address, int length) {}
+
+    /** Appends it to a device's saved work: a packed ring may have been overwritten where it stood. */
+    void save(LongStream.Builder to) {
+        to.add(id).add(slots).add(readable.size()).add(writable.size());
+        for (List<Buffer> buffers : List.of(readable, writable)) {
+            buffers.forEach(b -> to.add(b.address).add(b.length));
+        }
+    }
+
+    /**
+     * Reads what {@link #save} has written.
+     *
+     * @throws IllegalArgumentException if it is none
+     */
+    static Chain restore(PrimitiveIterator.OfLong from) {
+        try {
+            int id = bounded(from.nextLong(), 0xffff);
+            int slots = bounded(from.nextLong(), Virtqueue.MAX_SIZE);
+            int readable = bounded(from.nextLong(), Integer.MAX_VALUE);
+            int writable = bounded(from.nextLong(), Integer.MAX_VALUE);
+            return new Chain(id, slots, buffers(from, readable), buffers(from, writable));
+        } catch (NoSuchElementException e) {
+            throw new IllegalArgumentException("a chain that ends in the middle", e);
+        }
+    }
+
+    private static int bounded(long v, int max) {
+        if (v < 0 || v > max) {
+            throw new IllegalArgumentException("a chain with " + v);
+        }
+        return (int) v;
+    }
+
+    private static List<Buffer> buffers(PrimitiveIterator.OfLong from, int n) {
+        List<Buffer> l = new ArrayList<>();
+        for (int i = 0; i < n; i++) {
+            l.add(new Buffer(from.nextLong(), bounded(from.nextLong(), Integer.MAX_VALUE)));
+        }
+        return l;
+    }
 
     private static long total(List<Buffer> buffers) {
         long n = 0;

@@ -53,7 +53,7 @@ public final class VirtioConsole extends VirtioDevice {
                 break;
             }
             backend.accept(c.read(memory, MAX_BYTES));
-            q.push(c.head(), 0);
+            q.push(c, 0);
         }
         transport.usedBuffers(queue[TRANSMIT]);
     }
@@ -68,7 +68,7 @@ public final class VirtioConsole extends VirtioDevice {
             for (int i = 0; i < b.length; i++) {
                 b[i] = input.removeFirst();
             }
-            queue[RECEIVE].push(c.head(), c.write(memory, 0, b));
+            queue[RECEIVE].push(c, c.write(memory, 0, b));
         }
         transport.usedBuffers(queue[RECEIVE]);
     }

@@ -9,8 +9,23 @@ abstract class VirtioDevice {
         /** Chains of this queue have been used: interrupt the driver if it wants that. */
         void usedBuffers(Virtqueue q);
 
+        /** Whether the driver lets the device read and write memory: the bus-master bit. */
+        boolean mayAccessMemory();
+
+        /** What {@link #configByte} tells has changed. */
+        void configChanged();
+
         /** The driver has broken the rules: no more until it resets the device. */
         void broken(String why);
+    }
+
+    /** Chains taken at one notification: far more than any ring holds, so that only a guest that refills it all the while is cut off. */
+    private static final int MAX_CHAINS = 1 << 16;
+
+    /** Does something with a chain. */
+    @FunctionalInterface
+    interface ChainConsumer {
+        void accept(Chain c) throws Virtqueue.Malformed;
     }
 
     private final int id;
@@ -53,10 +68,25 @@ abstract class VirtioDevice {
     /** The driver has put something into {@code q}, or taken something out. */
     abstract void notified(Virtqueue q) throws Virtqueue.Malformed;
 
+    /** Takes what is available, and interrupts the driver for what was used meanwhile. */
+    final void drain(Virtqueue q, ChainConsumer consumer) throws Virtqueue.Malformed {
+        Chain c;
+        for (int i = 0; i < MAX_CHAINS && (c = q.pop()) != null; i++) {
+            consumer.accept(c);
+        }
+        transport.usedBuffers(q);
+    }
+
     /** Forgets all; work under way must not touch the guest any more. */
     abstract void reset();
 
-    /** Work under way and what else there is: heads of chains taken and not given back, with when they are due. */
+    /** The driver resets a queue alone: forgets what is under way there. */
+    void reset(Virtqueue q) {}
+
+    /** The device may write to memory again; each queue is notified after this. */
+    void resume() {}
+
+    /** Work under way and what else there is, in the device's own words. */
     long[] saveWork() {
         return new long[0];
     }

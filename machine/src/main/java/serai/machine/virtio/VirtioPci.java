@@ -20,9 +20,16 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
     private static final int COMMON = 0, ISR = 0x1000, CONFIG = 0x2000, NOTIFY = 0x3000, BAR_SIZE = 0x4000;
     private static final int MSIX_BAR = 1, BAR = 4;
     private static final int CAP_COMMON = 1, CAP_NOTIFY = 2, CAP_ISR = 3, CAP_DEVICE = 4, CAP_PCI = 5;
-    private static final long F_INDIRECT = 1L << 28, F_EVENT_IDX = 1L << 29, F_VERSION_1 = 1L << 32;
+    private static final long F_INDIRECT = 1L << 28,
+            F_EVENT_IDX = 1L << 29,
+            F_VERSION_1 = 1L << 32,
+            F_PACKED = 1L << 34,
+            F_RING_RESET = 1L << 40;
     private static final int ACKNOWLEDGE_ETC = 0x4f, FEATURES_OK = 8, DRIVER_OK = 4, NEEDS_RESET = 0x40;
-    private static final int NO_VECTOR = 0xffff;
+    /** No MSI-X vector. */
+    static final int NO_VECTOR = 0xffff;
+
+    private static final int COMMON_BYTES = 60;
 
     private final VirtioDevice device;
     private final Virtqueue[] queues;
@@ -35,7 +42,9 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
     private int queueSelect;
     private int status;
     private int configVector = NO_VECTOR;
+    private int generation;
     private int isr;
+    private boolean wasBusMaster;
     private boolean broken;
 
     VirtioPci(String name, VirtioDevice device, GuestMemory memory, MsiSink sink) {
@@ -52,7 +61,7 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
         memoryBar(MSIX_BAR, MsiX.BAR_SIZE, false);
         memoryBar(BAR, BAR_SIZE, true);
         useMsiX(msix, MSIX_BAR);
-        capability(CAP_COMMON, COMMON, 56);
+        capability(CAP_COMMON, COMMON, COMMON_BYTES);
         capability(CAP_NOTIFY, NOTIFY, queues.length * 4, 4, 0, 0, 0);
         capability(CAP_ISR, ISR, 1);
         capability(CAP_DEVICE, CONFIG, 0x1000);
@@ -121,6 +130,15 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
 
     @Override
     protected void configWritten(int offset, int size) {
+        boolean now = busMaster();
+        boolean resumes = now && !wasBusMaster;
+        wasBusMaster = now;
+        if (resumes) {
+            device.resume();
+            for (int q = 0; q < queues.length; q++) {
+                notified(q);
+            }
+        }
         if (inWindow(offset, size) && windowValid()) {
             writeBar(BAR, windowField(8), windowField(12), windowField(16) & 0xffffffffL);
         }
@@ -129,7 +147,7 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
     // ---- BAR ----
 
     private long offered() {
-        return device.features() | F_INDIRECT | F_EVENT_IDX | F_VERSION_1;
+        return device.features() | F_INDIRECT | F_EVENT_IDX | F_VERSION_1 | F_PACKED | F_RING_RESET;
     }
 
     @Override
@@ -164,7 +182,7 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
         if (at == 20 || at == 21) {
             return at;
         }
-        return at < 32 ? at & ~1 : at & ~7;
+        return at < 32 || at >= 56 ? at & ~1 : at & ~7;
     }
 
     private long common(int field) {
@@ -177,6 +195,7 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
             case 16 -> configVector;
             case 18 -> queues.length;
             case 20 -> status;
+            case 21 -> generation;
             case 22 -> queueSelect;
             case 24 -> q == null ? 0 : q.size;
             case 26 -> q == null ? NO_VECTOR : q.vector;
@@ -185,6 +204,7 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
             case 32 -> q == null ? 0 : q.descriptors;
             case 40 -> q == null ? 0 : q.available;
             case 48 -> q == null ? 0 : q.used;
+            case 56 -> q == null ? 0 : q.index;
             default -> 0;
         };
     }
@@ -199,7 +219,7 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
     }
 
     private void notified(int n) {
-        if (n >= queues.length || (status & DRIVER_OK) == 0 || broken) {
+        if (n >= queues.length || (status & DRIVER_OK) == 0 || broken || !busMaster()) {
             return;
         }
         try {
@@ -227,7 +247,7 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
             case 22 -> queueSelect = v & 0xffff;
             case 24 -> {
                 int n = v & 0xffff;
-                if (q != null && !q.enabled && n > 0 && n <= Virtqueue.MAX_SIZE && Integer.bitCount(n) == 1) {
+                if (q != null && !q.enabled && q.allowsSize(n)) {
                     q.size = n;
                 }
             }
@@ -241,6 +261,13 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
                     q.enabled = true;
                 }
             }
+            case 58 -> {
+                // 4.1.4.3.2: done at once, so it reads as 0 again
+                if (q != null && (v & 0xffff) == 1 && (driverFeatures & F_RING_RESET) != 0) {
+                    device.reset(q);
+                    q.reset();
+                }
+            }
             case 32, 36, 40, 44, 48, 52 -> {
                 if (q != null && !q.enabled) {
                     writeAddress(q, at, size, value);
@@ -252,7 +279,10 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
 
     private void queueFeatures() {
         for (Virtqueue q : queues) {
-            q.features((driverFeatures & F_EVENT_IDX) != 0, (driverFeatures & F_INDIRECT) != 0);
+            q.features(
+                    (driverFeatures & F_EVENT_IDX) != 0,
+                    (driverFeatures & F_INDIRECT) != 0,
+                    (driverFeatures & F_PACKED) != 0);
         }
     }
 
@@ -298,17 +328,24 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
             q.reset();
         }
         driverFeatures = 0;
+        queueFeatures();
         deviceSelect = 0;
         driverSelect = 0;
         queueSelect = 0;
         status = 0;
         configVector = NO_VECTOR;
+        generation = 0;
         isr = 0;
         broken = false;
         setLine(false);
     }
 
     // ---- Transport ----
+
+    @Override
+    public boolean mayAccessMemory() {
+        return busMaster();
+    }
 
     @Override
     public void usedBuffers(Virtqueue q) {
@@ -335,6 +372,15 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
         }
     }
 
+    /** What the device's configuration tells has changed, such as the size of its disk: the driver is told. With the machine lock held. */
+    @Override
+    public void configChanged() {
+        generation = generation + 1 & 0xff;
+        if ((status & DRIVER_OK) != 0) {
+            interrupt(configVector, 2);
+        }
+    }
+
     @Override
     public void broken(String why) {
         if (!broken) {
@@ -352,6 +398,7 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
     @Override
     public void reset() {
         resetPci();
+        wasBusMaster = false;
         resetDevice();
     }
 
@@ -362,7 +409,7 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
             saved.add(q.save());
         }
         return new VirtioState(
-                1,
+                2,
                 savePci(),
                 driverFeatures,
                 deviceSelect,
@@ -370,6 +417,7 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
                 queueSelect,
                 status,
                 configVector,
+                generation,
                 isr,
                 broken,
                 saved,
@@ -378,7 +426,7 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
 
     @Override
     public void restore(VirtioState s) {
-        if (s.version() != 1 || s.queues().size() != queues.length) {
+        if (s.version() != 2 || s.queues().size() != queues.length) {
             throw new IllegalArgumentException("virtio state of version " + s.version());
         }
         device.reset();
@@ -389,12 +437,14 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
         queueSelect = s.queueSelect() & 0xffff;
         status = s.status();
         configVector = vector(s.configVector());
+        generation = s.generation() & 0xff;
         isr = s.isr();
         broken = s.broken();
+        wasBusMaster = busMaster();
+        queueFeatures();
         for (int i = 0; i < queues.length; i++) {
             queues[i].restore(s.queues().get(i));
         }
-        queueFeatures();
         try {
             device.restoreWork(s.work());
         } catch (Virtqueue.Malformed | GuestAddressException e) {

@@ -3,12 +3,11 @@ package serai.machine.virtio;
 import java.util.function.LongSupplier;
 import serai.machine.bus.MsiSink;
 import serai.machine.memory.GuestMemory;
-import serai.machine.pci.PciFunction;
 
 /** The entropy device: virtio 1.2, 5.4. */
 public final class VirtioRng extends VirtioDevice {
-    /** Bytes given for one chain at most, and chains for one notification: all that fit in a queue. */
-    private static final int MAX_BYTES = 4096, MAX_CHAINS = Virtqueue.MAX_SIZE;
+    /** Bytes given for one chain at most. */
+    private static final int MAX_BYTES = 4096;
 
     private final LongSupplier random;
 
@@ -22,7 +21,7 @@ public final class VirtioRng extends VirtioDevice {
      *
      * @param random where the entropy comes from
      */
-    public static PciFunction<VirtioState> create(String name, LongSupplier random, GuestMemory memory, MsiSink sink) {
+    public static VirtioPci create(String name, LongSupplier random, GuestMemory memory, MsiSink sink) {
         return new VirtioPci(name, new VirtioRng(random), memory, sink);
     }
 
@@ -38,11 +37,7 @@ public final class VirtioRng extends VirtioDevice {
 
     @Override
     void notified(Virtqueue q) throws Virtqueue.Malformed {
-        for (int i = 0; i < MAX_CHAINS; i++) {
-            Chain c = q.pop();
-            if (c == null) {
-                break;
-            }
+        drain(q, c -> {
             byte[] b = new byte[(int) Math.min(MAX_BYTES, c.writableBytes())];
             long word = 0;
             for (int k = 0; k < b.length; k++) {
@@ -51,9 +46,8 @@ public final class VirtioRng extends VirtioDevice {
                 }
                 b[k] = (byte) (word >>> k % 8 * 8);
             }
-            q.push(c.head(), c.write(memory, 0, b));
-        }
-        transport.usedBuffers(q);
+            q.push(c, c.write(memory, 0, b));
+        });
     }
 
     @Override

@@ -6,7 +6,7 @@ import serai.machine.pci.PciState;
 /**
  * State of a virtio device on PCI.
  *
- * @param version 1
+ * @param version 2
  * @param pci the PCI function
  * @param driverFeatures what the driver accepted
  * @param deviceSelect feature word selected for reading
@@ -14,6 +14,7 @@ import serai.machine.pci.PciState;
  * @param queueSelect queue selected
  * @param status device status
  * @param configVector MSI-X vector of configuration changes, 0xffff for none
+ * @param generation how often the configuration has changed, 8 bits
  * @param isr interrupt status
  * @param broken the device waits for a reset
  * @param queues by index
@@ -28,6 +29,7 @@ public record VirtioState(
         int queueSelect,
         int status,
         int configVector,
+        int generation,
         int isr,
         boolean broken,
         List<QueueState> queues,

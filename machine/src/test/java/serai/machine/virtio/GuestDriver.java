@@ -11,9 +11,11 @@ import serai.machine.pci.PciFunction;
 /** The guest's side of a virtio device on PCI, as small as a driver can be: one device in slot 1, queues at fixed addresses. */
 final class GuestDriver {
     static final long F_VERSION_1 = 1L << 32;
+    static final long F_PACKED = 1L << 34;
+    static final long F_RING_RESET = 1L << 40;
     static final long F_EVENT_IDX = 1L << 29;
     static final long F_INDIRECT = 1L << 28;
-    private static final int SIZE = 8;
+    static final int SIZE = 8;
     private static final long QUEUES = 0x10000, QUEUE_BYTES = 0x1000;
 
     /** One buffer of a chain. */
@@ -27,7 +29,13 @@ final class GuestDriver {
     long bar;
     private final int[] available = new int[4];
     private final int[] seen = new int[4];
-    private int nextDescriptor;
+    int nextDescriptor;
+    private boolean packed;
+    /** Of packed rings: places without their wrap counters, and how many descriptors each buffer id has. */
+    private final int[] place = new int[4];
+
+    private final int[] usedPlace = new int[4];
+    private final int[] slots = new int[SIZE];
 
     GuestDriver(GuestMemory memory, PciFunction<VirtioState> function) {
         this.memory = memory;
@@ -39,6 +47,8 @@ final class GuestDriver {
         bus.add(1, function);
         function.reset();
         bus.assignBars();
+        ports.write(0xcf8, 4, 0x80000804);
+        ports.write(0xcfc, 2, 6); // memory and bus master
         bar = config(0x20) & ~15L | (long) config(0x24) << 32;
     }
 
@@ -57,6 +67,7 @@ final class GuestDriver {
 
     /** The steps of 3.1.1; returns whether FEATURES_OK stayed set. */
     boolean initialize(long features, int queues) {
+        packed = (features & F_PACKED) != 0;
         common(20, 1, 0);
         common(20, 1, 1);
         common(20, 1, 3);
@@ -78,6 +89,9 @@ final class GuestDriver {
             common(48, 4, at + 0x800);
             common(52, 4, 0);
             common(28, 2, 1);
+            if (packed) {
+                memory.zero(at, QUEUE_BYTES);
+            }
         }
         common(20, 1, 15);
         return true;
@@ -97,6 +111,11 @@ final class GuestDriver {
 
     /** Makes a chain available and notifies; its head. */
     int submit(int q, Part... parts) {
+        if (packed) {
+            int id = putPacked(q, parts);
+            notify(q);
+            return id;
+        }
         int head = nextDescriptor;
         for (int i = 0; i < parts.length; i++) {
             boolean last = i == parts.length - 1;
@@ -115,6 +134,41 @@ final class GuestDriver {
         return head;
     }
 
+    /** Makes a chain available in a packed ring; its buffer id. */
+    int putPacked(int q, Part... parts) {
+        int id = nextDescriptor++ % SIZE;
+        slots[id] = parts.length;
+        int first = place[q];
+        for (int i = parts.length - 1; i >= 0; i--) {
+            // the first descriptor last, as that one gives the chain to the device
+            int at = first + i;
+            long d = queue(q) + at % SIZE * 16L;
+            memory.writeLong(d, parts[i].address);
+            memory.writeInt(d + 8, parts[i].length);
+            memory.writeShort(d + 12, id);
+            memory.writeShort(
+                    d + 14,
+                    (i == parts.length - 1 ? 0 : 1) | (parts[i].write ? 2 : 0) | (at / SIZE % 2 == 0 ? 0x80 : 0x8000));
+        }
+        place[q] += parts.length;
+        return id;
+    }
+
+    private List<Integer> usedPacked(int q) {
+        List<Integer> out = new ArrayList<>();
+        while (true) {
+            long d = queue(q) + usedPlace[q] % SIZE * 16L;
+            int bits = memory.readShort(d + 14) & 0x8080;
+            if (bits != (usedPlace[q] / SIZE % 2 == 0 ? 0x8080 : 0) || usedPlace[q] == place[q]) {
+                return out;
+            }
+            int id = memory.readShort(d + 12);
+            out.add(id);
+            out.add(memory.readInt(d + 8));
+            usedPlace[q] += slots[id];
+        }
+    }
+
     void offer(int q, int head) {
         memory.writeShort(queue(q) + 0x400 + 4 + available[q] % SIZE * 2L, head);
         available[q]++;
@@ -127,6 +181,9 @@ final class GuestDriver {
 
     /** Chains used since the last call: id, length, id, length, … */
     List<Integer> used(int q) {
+        if (packed) {
+            return usedPacked(q);
+        }
         List<Integer> out = new ArrayList<>();
         int now = memory.readShort(queue(q) + 0x802);
         while ((seen[q] & 0xffff) != now) {

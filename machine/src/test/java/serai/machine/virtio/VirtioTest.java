@@ -30,7 +30,7 @@ class VirtioTest {
     private final HeldIo io = new HeldIo();
 
     private PciFunction<VirtioState> blk(IoExecutor executor) {
-        return VirtioBlk.create("virtio-blk0", disk, executor, memory, (address, data) -> {});
+        return VirtioBlk.create("virtio-blk0", disk, executor, 1, memory, (address, data) -> {});
     }
 
     private GuestDriver driver(PciFunction<VirtioState> f) {
@@ -58,7 +58,7 @@ class VirtioTest {
     void sec3_1_1_featuresWithoutVersion1AreRefused() {
         GuestDriver d = new GuestDriver(memory, blk(io));
         assertFalse(d.initialize(0, 1));
-        assertFalse(d.initialize(GuestDriver.F_VERSION_1 | 1L << 40, 1), "a feature that was not offered");
+        assertFalse(d.initialize(GuestDriver.F_VERSION_1 | 1L << 50, 1), "a feature that was not offered");
         assertTrue(d.initialize(GuestDriver.F_VERSION_1, 1));
     }
 
@@ -232,7 +232,7 @@ class VirtioTest {
         };
         ReentrantLock lock = new ReentrantLock();
         try (ThreadIo threads = new ThreadIo(lock, 1)) {
-            GuestDriver d = driver(VirtioBlk.create("virtio-blk0", slow, threads, memory, (a, v) -> {}));
+            GuestDriver d = driver(VirtioBlk.create("virtio-blk0", slow, threads, 1, memory, (a, v) -> {}));
             d.submit(0, header(0, 1), in(DATA + 0x1000, 512), in(DATA + 0x100, 1));
             begun.await();
             Thread opens = new Thread(go::countDown);

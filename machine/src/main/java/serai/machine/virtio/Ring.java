@@ -1,0 +1,29 @@
+package serai.machine.virtio;
+
+import org.jspecify.annotations.Nullable;
+
+/** One of the two kinds of virtqueue, {@link SplitRing} and {@link PackedRing}: where a queue's chains are and how they go back. */
+sealed interface Ring permits SplitRing, PackedRing {
+    /** Takes the next chain; null if there is none. */
+    @Nullable
+    Chain pop() throws Virtqueue.Malformed;
+
+    /** Gives a chain back; {@code written} bytes of its writable buffers have been written. */
+    void push(Chain c, int written);
+
+    /** Whether the driver wants an interrupt for what was pushed since this was last asked. */
+    boolean shouldInterrupt();
+
+    /** To the state of a queue just enabled. */
+    void reset();
+
+    /** Where the device stands: three numbers, as the kind of ring has them. */
+    int[] save();
+
+    /**
+     * Takes them over.
+     *
+     * @throws IllegalArgumentException if they can't be
+     */
+    void restore(int nextAvailable, int nextUsed, int signalled);
+}
