@@ -36,10 +36,19 @@ public final class HostileGuest {
             for (int i = 0; i < MAX_OPERATIONS && g.at < bytes.length; i++) {
                 g.operation(part, pc);
             }
+            // what is the host's is left by a reset
+            pc.console(c -> c.hostOpen(0, true));
+            pc.console(c -> c.hostOpen(1, true));
+            pc.console(c -> c.resize(0, 0));
             pc.machine.reset();
             fresh.plugAs(pc);
             fresh.engine.cpu().count = pc.engine.cpu().count;
             fresh.machine.reset();
+            for (int port = 0; port < 2; port++) {
+                byte[] typed = new byte[pc.consoleDevice.pending(port)];
+                int p = port;
+                fresh.console(c -> c.input(p, typed));
+            }
             assertEquals(devices(fresh), devices(pc), "a reset does not make it new");
         }
     }
@@ -187,7 +196,7 @@ public final class HostileGuest {
                         List.of(0xe9, TestPc.DEBUG_EXIT, 0x60, 0x64, 0xcf9, 0xcf8, 0xe8, 0xf2)
                                 .get(next() & 7));
             case PCI -> pci(h);
-            case VIRTIO_CONSOLE -> virtio(pc, Layout.CONSOLE_SLOT);
+            case VIRTIO_CONSOLE -> console(pc);
             case VIRTIO_RNG -> virtio(pc, Layout.RNG_SLOT);
             case VIRTIO_BLK -> virtio(pc, Layout.FIRST_DISK_SLOT);
             case PCI_HOTPLUG -> hotplug(pc);
@@ -214,6 +223,24 @@ public final class HostileGuest {
                 pc.host().mmioWrite(config + 4, 2, 7);
             }
             default -> virtio(pc, slot);
+        }
+    }
+
+    /** The rings of queues 0 and 1 serve all others, too. */
+    private void console(TestPc pc) {
+        switch (next() & 15) {
+            case 0 -> pc.console(c -> c.input(next() & 1, new byte[next() & 63]));
+            case 1 -> pc.console(c -> c.hostOpen(next() & 1, (next() & 1) != 0));
+            case 2 -> pc.console(c -> c.ready(next() & 1));
+            case 3 -> pc.console(c -> c.resize(next(), next()));
+            case 4, 5, 6 -> {
+                // a control message
+                pc.memory.writeInt(RINGS + 0x4000, (next() & 15) == 0 ? (int) value() : next() & 1);
+                pc.memory.writeShort(RINGS + 0x4004, (next() & 15) == 0 ? (int) value() & 0xffff : next() & 7);
+                pc.memory.writeShort(RINGS + 0x4006, next() & 1);
+                pc.host().mmioWrite(pc.bar4(Layout.CONSOLE_SLOT) + 0x3000 + (next() & 7) * 4, 2, 0);
+            }
+            default -> virtio(pc, Layout.CONSOLE_SLOT);
         }
     }
 
@@ -378,18 +405,18 @@ public final class HostileGuest {
         h.mmioWrite(bar + 20, 1, 0);
         h.mmioWrite(bar + 20, 1, 3);
         h.mmioWrite(bar + 8, 4, 0);
-        h.mmioWrite(bar + 12, 4, (long) (how & 3) << 28);
+        h.mmioWrite(bar + 12, 4, (long) (how & 3) << 28 | (slot == Layout.CONSOLE_SLOT ? how >>> 4 & 2 : 0));
         h.mmioWrite(bar + 8, 4, 1);
         int kind = next();
         packedSlot = 0;
         packedBits = 0x80;
         h.mmioWrite(bar + 12, 4, 1 | (kind < 100 ? 4 : 0) | 1 << 8);
         h.mmioWrite(bar + 20, 1, 11);
-        for (int q = 0; q < 2; q++) {
+        for (int q = 0; q < 6; q++) {
             h.mmioWrite(bar + 22, 2, q);
             int size = next();
             h.mmioWrite(bar + 24, 2, size < 200 ? 32 : 1L << (size & 15));
-            long ring = RINGS + q * 0x1000L;
+            long ring = RINGS + (q & 1) * 0x1000L;
             h.mmioWrite(bar + 32, 8, (how & 4) != 0 ? value() : ring);
             h.mmioWrite(bar + 40, 8, (how & 8) != 0 ? value() : ring + 0x400);
             h.mmioWrite(bar + 48, 8, (how & 0x10) != 0 ? value() : ring + 0x800);

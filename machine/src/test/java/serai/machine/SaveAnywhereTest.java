@@ -207,7 +207,7 @@ class SaveAnywhereTest {
             case DEBUG -> port(random, 0xe9, TestPc.DEBUG_EXIT, 0x60, 0x64, 0xcf9);
             case PCI -> pci(random);
             case MSIX -> msix(random);
-            case VIRTIO_CONSOLE -> virtio(random, Layout.CONSOLE_SLOT);
+            case VIRTIO_CONSOLE -> console(random);
             case VIRTIO_RNG -> virtio(random, Layout.RNG_SLOT);
             case VIRTIO_BLK -> virtio(random, Layout.FIRST_DISK_SLOT + random.nextInt(2));
             case PCI_HOTPLUG -> hotplug(random);
@@ -289,6 +289,46 @@ class SaveAnywhereTest {
                     return 0;
                 };
             }
+        };
+    }
+
+    private static Operation console(Random random) {
+        int port = random.nextInt(2);
+        byte[] typed = new byte[random.nextInt(20)];
+        boolean open = random.nextBoolean();
+        return switch (random.nextInt(10)) {
+            case 0 ->
+                pc -> {
+                    pc.console(c -> c.input(port, typed));
+                    return pc.consoleDevice.pending(port);
+                };
+            case 1 ->
+                pc -> {
+                    pc.console(c -> c.hostOpen(port, open));
+                    return pc.consoleDevice.pending(port);
+                };
+            case 2 ->
+                pc -> {
+                    pc.console(c -> c.ready(port));
+                    return 0;
+                };
+            case 3 ->
+                pc -> {
+                    pc.console(c -> c.resize(80 + typed.length, 25));
+                    return 0;
+                };
+            case 4 -> {
+                // the driver's message: event and value lie behind what is a disk's type and here the port
+                int event = List.of(0, 3, 6).get(random.nextInt(3));
+                int value = random.nextInt(4) == 0 ? 0 : 1;
+                yield pc -> {
+                    for (int n = 0; n < CHAINS; n++) {
+                        pc.memory.writeInt(ring(Layout.CONSOLE_SLOT, 3) + 0x1004 + n * 0x400L, event | value << 16);
+                    }
+                    return submit(Layout.CONSOLE_SLOT, 3, port, 0, true).on(pc);
+                };
+            }
+            default -> virtio(random, Layout.CONSOLE_SLOT);
         };
     }
 
@@ -455,13 +495,15 @@ class SaveAnywhereTest {
     // ---- virtio: the smallest driver ----
 
     private static final int SIZE = 32, CHAINS = 8;
+    /** Those of two ports and of control messages. */
+    private static final int CONSOLE_QUEUES = 6;
 
     private static long ring(int slot, int queue) {
-        return 0x10000L + slot * 0x8000L + queue * 0x4000L;
+        return queue < 2 ? 0x10000L + slot * 0x8000L + queue * 0x4000L : 0xb0000L + queue * 0x4000L;
     }
 
     private static Operation virtio(Random random, int slot) {
-        int queue = slot == Layout.CONSOLE_SLOT ? random.nextInt(2) : 0;
+        int queue = slot == Layout.CONSOLE_SLOT ? random.nextInt(CONSOLE_QUEUES) : 0;
         return switch (random.nextInt(16)) {
             case 0, 1 -> initialize(slot, random.nextInt(4) != 0, random.nextBoolean(), random.nextBoolean());
             case 2 -> pc -> pc.host().mmioRead(pc.bar4(slot) + 0x1000, 1); // ISR
@@ -506,12 +548,15 @@ class SaveAnywhereTest {
                 h.mmioWrite(bar + 20, 1, status);
             }
             h.mmioWrite(bar + 8, 4, 0);
-            h.mmioWrite(bar + 12, 4, events ? 1L << 29 : 0);
+            h.mmioWrite(
+                    bar + 12,
+                    4,
+                    (events ? 1L << 29 : 0) | (slot == Layout.CONSOLE_SLOT && !(events && packed) ? 2 : 0));
             h.mmioWrite(bar + 8, 4, 1);
             h.mmioWrite(bar + 12, 4, 1 | (packed ? 4 : 0) | 1 << 8);
             h.mmioWrite(bar + 20, 1, 11);
             int queues = (int) h.mmioRead(bar + 18, 2);
-            for (int q = 0; q < Math.min(2, queues); q++) {
+            for (int q = 0; q < Math.min(slot == Layout.CONSOLE_SLOT ? CONSOLE_QUEUES : 1, queues); q++) {
                 h.mmioWrite(bar + 22, 2, q);
                 h.mmioWrite(bar + 24, 2, SIZE);
                 pc.memory.zero(ring(slot, q), 0x1000);

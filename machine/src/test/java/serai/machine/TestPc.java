@@ -19,6 +19,7 @@ import serai.machine.nvme.NvmeDriver;
 import serai.machine.pci.PciFunction;
 import serai.machine.time.Clock;
 import serai.machine.time.VirtualClock;
+import serai.machine.virtio.ConsolePort;
 import serai.machine.virtio.VirtioBlk;
 import serai.machine.virtio.VirtioConsole;
 import serai.machine.virtio.VirtioRng;
@@ -63,6 +64,10 @@ public final class TestPc implements AutoCloseable {
     private final boolean[] hot = new boolean[HOT_SLOTS.length];
     private final IoExecutor executor;
     public final ByteArrayOutputStream serial = new ByteArrayOutputStream();
+    /** Port 0 is a terminal; port 1 has a name, and takes 7 bytes at a time. */
+    public final VirtioConsole consoleDevice =
+            new VirtioConsole(List.of(ConsolePort.console(this::consoleOutput), new SlowPort(this::consoleOutput)));
+
     public final ByteArrayOutputStream console = new ByteArrayOutputStream();
     private final Arena arena = Arena.ofShared();
     private final long[] random = {42};
@@ -80,7 +85,7 @@ public final class TestPc implements AutoCloseable {
         MachineConfig config = new MachineConfig(
                 1, X86Model.v1(1), clock, this::nextRandom, serial::write, console::write, DEBUG_EXIT);
         machine = new Machine(config, memory, engine);
-        plug(Layout.CONSOLE_SLOT, VirtioConsole.create("virtio-console0", console::writeBytes, memory, machine.msi()));
+        plug(Layout.CONSOLE_SLOT, consoleDevice.onPci("virtio-console0", memory, machine.msi()));
         plug(Layout.RNG_SLOT, VirtioRng.create("virtio-rng0", this::nextRandom, memory, machine.msi()));
         executor = io != null ? io : new DeterministicIo(machine.timers(), DISK_LATENCY);
         for (int i = 0; i < 2; i++) {
@@ -95,6 +100,39 @@ public final class TestPc implements AutoCloseable {
             }
         });
         machine.reset();
+    }
+
+    /** Does something with the console as the host does: with the lock. */
+    public void console(java.util.function.Consumer<VirtioConsole> action) {
+        machine.lock().lock();
+        try {
+            action.accept(consoleDevice);
+        } finally {
+            machine.lock().unlock();
+        }
+    }
+
+    private void consoleOutput(byte[] bytes) {
+        console.writeBytes(bytes);
+    }
+
+    private record SlowPort(java.util.function.Consumer<byte[]> output) implements ConsolePort {
+        @Override
+        public String name() {
+            return "slow.port";
+        }
+
+        @Override
+        public boolean isConsole() {
+            return false;
+        }
+
+        @Override
+        public int write(byte[] bytes, int offset) {
+            int n = Math.min(7, bytes.length - offset);
+            output.accept(java.util.Arrays.copyOfRange(bytes, offset, offset + n));
+            return n;
+        }
     }
 
     private void plug(int slot, PciFunction<?> f) {

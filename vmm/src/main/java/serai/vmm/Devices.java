@@ -11,6 +11,7 @@ import serai.machine.disk.Disk;
 import serai.machine.disk.IoExecutor;
 import serai.machine.disk.ThreadIo;
 import serai.machine.nvme.Nvme;
+import serai.machine.virtio.ConsolePort;
 import serai.machine.virtio.VirtioBlk;
 import serai.machine.virtio.VirtioConsole;
 import serai.machine.virtio.VirtioRng;
@@ -38,7 +39,8 @@ final class Devices {
             throws VmmException {
         machine.plug(
                 Layout.CONSOLE_SLOT,
-                VirtioConsole.create("virtio-console0", bytes -> {}, machine.memory(), machine.msi()));
+                new VirtioConsole(List.of(ConsolePort.console(bytes -> {})))
+                        .onPci("virtio-console0", machine.memory(), machine.msi()));
         machine.plug(Layout.RNG_SLOT, VirtioRng.create("virtio-rng0", random, machine.memory(), machine.msi()));
         List<VmConfig.Disk> disks = config.disks();
         if (disks.isEmpty()) {

@@ -12,6 +12,9 @@ abstract class VirtioDevice {
         /** Whether the driver lets the device read and write memory: the bus-master bit. */
         boolean mayAccessMemory();
 
+        /** Whether the device may take chains and give them back: the driver is ready, and the above. */
+        boolean runs();
+
         /** What {@link #configByte} tells has changed. */
         void configChanged();
 
@@ -61,6 +64,9 @@ abstract class VirtioDevice {
 
     /** Feature bits of the device type itself. */
     abstract long features();
+
+    /** What the driver has accepted so far, also in a restored device; it may still change. */
+    void negotiated(long features) {}
 
     /** A byte of the device's configuration; 0 past its end. */
     abstract int configByte(int offset);

@@ -219,7 +219,7 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
     }
 
     private void notified(int n) {
-        if (n >= queues.length || (status & DRIVER_OK) == 0 || broken || !busMaster()) {
+        if (n >= queues.length || !runs()) {
             return;
         }
         try {
@@ -278,6 +278,7 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
     }
 
     private void queueFeatures() {
+        device.negotiated(driverFeatures);
         for (Virtqueue q : queues) {
             q.features(
                     (driverFeatures & F_EVENT_IDX) != 0,
@@ -341,6 +342,11 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
     }
 
     // ---- Transport ----
+
+    @Override
+    public boolean runs() {
+        return (status & DRIVER_OK) != 0 && !broken && busMaster();
+    }
 
     @Override
     public boolean mayAccessMemory() {

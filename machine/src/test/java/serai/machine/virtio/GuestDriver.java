@@ -27,17 +27,25 @@ final class GuestDriver {
     final PciBus bus;
     final List<Integer> lines = new ArrayList<>();
     long bar;
-    private final int[] available = new int[4];
-    private final int[] seen = new int[4];
+    private final int[] available;
+    private final int[] seen;
     int nextDescriptor;
     private boolean packed;
     /** Of packed rings: places without their wrap counters, and how many descriptors each buffer id has. */
-    private final int[] place = new int[4];
+    private final int[] place;
 
-    private final int[] usedPlace = new int[4];
+    private final int[] usedPlace;
     private final int[] slots = new int[SIZE];
 
     GuestDriver(GuestMemory memory, PciFunction<VirtioState> function) {
+        this(memory, function, 4);
+    }
+
+    GuestDriver(GuestMemory memory, PciFunction<VirtioState> function, int queues) {
+        available = new int[queues];
+        seen = new int[queues];
+        place = new int[queues];
+        usedPlace = new int[queues];
         this.memory = memory;
         bus = new PciBus(ports, mmio, gsi -> high -> {
             if (high) {

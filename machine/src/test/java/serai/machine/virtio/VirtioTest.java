@@ -303,8 +303,10 @@ class VirtioTest {
     @Test
     void sec5_3_consoleTransmits() {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
-        GuestDriver d =
-                new GuestDriver(memory, VirtioConsole.create("virtio-console0", out::writeBytes, memory, (a, v) -> {}));
+        GuestDriver d = new GuestDriver(
+                memory,
+                new VirtioConsole(List.of(ConsolePort.console(out::writeBytes)))
+                        .onPci("virtio-console0", memory, (a, v) -> {}));
         assertTrue(d.initialize(GuestDriver.F_VERSION_1, 2));
         memory.write(DATA, new byte[] {'h', 'i'});
         int head = d.submit(1, out(DATA, 1), out(DATA + 1, 1));
@@ -338,7 +340,8 @@ class VirtioTest {
                     switch (round % 3) {
                         case 0 -> blk(now);
                         case 1 -> VirtioRng.create("r", random::nextLong, memory, (a, v) -> {});
-                        default -> VirtioConsole.create("c", b -> {}, memory, (a, v) -> {});
+                        default ->
+                            new VirtioConsole(List.of(ConsolePort.console(b -> {}))).onPci("c", memory, (a, v) -> {});
                     };
             GuestDriver d = new GuestDriver(memory, f);
             d.initialize(GuestDriver.F_VERSION_1 | GuestDriver.F_INDIRECT | (random.nextBoolean() ? 1L << 29 : 0), 2);
