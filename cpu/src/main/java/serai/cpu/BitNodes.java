@@ -164,7 +164,6 @@ final class BitNodes {
         private final int from;
         private final int imm;
         private final int shift;
-        private final boolean wraps;
 
         BitMem(Decoded d, int op) {
             super(d, d.size[0], op != BT);
@@ -173,16 +172,12 @@ final class BitNodes {
             from = d.isReg(1) ? d.operand[1] : -1;
             imm = (int) d.immediate;
             shift = size == 8 ? 6 : size == 4 ? 5 : 4;
-            wraps = d.addrSize != 8;
         }
 
         @Override
         void execute(Cpu c) {
             long bit = from < 0 ? imm & size * 8 - 1 : Alu.sign(size, c.r[from]);
-            long a = address(c) + (bit >> shift) * size;
-            if (wraps && c.codeSize != 8) {
-                a &= 0xffffffffL;
-            }
+            long a = address(c, (bit >> shift) * size);
             long mask = 1L << (bit & size * 8 - 1);
             if (op == BT) {
                 c.cf((c.load(a, size) & mask) != 0);

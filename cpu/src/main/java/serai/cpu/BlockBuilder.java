@@ -16,6 +16,8 @@ final class BlockBuilder {
     private long physical;
     private long host;
     private long tailPage;
+    /** CS's limit. */
+    private long limit;
 
     BlockBuilder(Cpu cpu) {
         this.cpu = cpu;
@@ -32,6 +34,7 @@ final class BlockBuilder {
         int codeSize = cpu.codeSize;
         long linearStart = codeSize == 8 ? start : cpu.base[CpuRegisters.CS] + start & 0xffffffffL;
         int toPageEnd = GuestMemory.PAGE_SIZE - (int) (linearStart & 0xfff);
+        limit = cpu.limit[CpuRegisters.CS] & 0xffffffffL;
         nodes.clear();
         tailPage = -1;
         int offset = 0;
@@ -48,7 +51,7 @@ final class BlockBuilder {
                 try {
                     result = decoder.decode(decoded, this::at, codeSize, cpu.stackSize);
                 } catch (CpuException e) {
-                    // the next page is not there: reported when the instruction is reached
+                    // past the segment, or the next page is not there: reported when the instruction is reached
                     break;
                 }
             }
@@ -69,6 +72,7 @@ final class BlockBuilder {
             }
             node.blockOffset = offset;
             node.length = decoded.length;
+            node.stackOperand = decoded.segment == CpuRegisters.SS;
             nodes.add(node);
             offset += decoded.length;
             if (ends || tailPage >= 0) {
@@ -80,6 +84,9 @@ final class BlockBuilder {
 
     private int at(int i) {
         long a = linear + i;
+        if (cpu.codeSize != 8 && (a - cpu.base[CpuRegisters.CS] & 0xffffffffL) > limit) {
+            throw cpu.fault(CpuSegments.GP, 0);
+        }
         if ((a ^ linear) >>> 12 == 0) {
             return host == 0 ? (int) cpu.host.mmioRead(physical + i, 1) & 0xff : GuestMemory.getByte(host + i) & 0xff;
         }

@@ -379,6 +379,9 @@ final class Cpu extends CpuTransfers implements Vcpu {
     private Block single() {
         if (codeSize != 8) {
             rip &= 0xffffffffL;
+            if (pastLimit(rip)) {
+                throw fault(GP, 0);
+            }
         }
         Block b = builder.build(rip, fetchPhysical(linearRip(rip)), 1);
         return pastLimit(rip + b.bytes - 1) ? cutAtLimit(b, rip) : b;
@@ -588,7 +591,8 @@ final class Cpu extends CpuTransfers implements Vcpu {
                 movSsShadow = false;
             }
         }
-        if (trap && !stepSettled && control.stepTraps(rip != next && !repeats)) {
+        // a load of SS has no trap of its own, as on the processor
+        if (trap && !stepSettled && !movSsShadow && control.stepTraps(rip != next && !repeats)) {
             debug.trap(CpuDebug.BS);
         }
     }

@@ -22,6 +22,9 @@ abstract class CpuEvents extends CpuTasks {
     /** Interrupts and debug traps are blocked for the next instruction (MOV SS, POP SS). */
     boolean movSsShadow;
 
+    /** The instruction that is stepped will be followed by a debug trap; a software interrupt takes that back. */
+    boolean stepTrap;
+
     long exceptions;
     long interrupts;
 
@@ -54,7 +57,7 @@ abstract class CpuEvents extends CpuTasks {
         throw CpuException.FAULT;
     }
 
-    private static boolean pushesError(int vector) {
+    static boolean pushesError(int vector) {
         return switch (vector) {
             case DF_VECTOR, TS, NP, SS_VECTOR, GP, PF_VECTOR, AC_VECTOR -> true;
             default -> false;
@@ -464,7 +467,9 @@ abstract class CpuEvents extends CpuTasks {
             mask |= IOPL | (size == 2 ? 0 : VIF | VIP);
         }
         boolean newLong64 = longMode() && (a & Segment.L) != 0;
-        if (newLong64 ? newIp << 16 >> 16 != newIp : (newIp & 0xffffffffL) > (descriptorLimit(d) & 0xffffffffL)) {
+        if (newLong64
+                ? newIp << 16 >> 16 != newIp
+                : Long.compareUnsigned(newIp, descriptorLimit(d) & 0xffffffffL) > 0) {
             throw fault(GP, 0);
         }
         if (outer) {

@@ -21,9 +21,15 @@ abstract class CpuTransfers extends CpuEvents {
 
     private void checkIp(long ip, long d, int a) {
         boolean long64 = longMode() && (a & Segment.L) != 0;
-        if (long64 ? ip << 16 >> 16 != ip : (ip & 0xffffffffL) > (descriptorLimit(d) & 0xffffffffL)) {
+        if (long64 ? ip << 16 >> 16 != ip : Long.compareUnsigned(ip, descriptorLimit(d) & 0xffffffffL) > 0) {
             throw fault(GP, 0);
         }
+    }
+
+    /** The faults of the two pushes of a far CALL, in their order, before the first changes anything. */
+    private void checkFrame(int size) {
+        checkWrite(stackAddress(r[RSP] - size, size, true), size);
+        checkWrite(stackAddress(r[RSP] - 2 * size, size, true), size);
     }
 
     /** JMP far. */
@@ -155,7 +161,7 @@ abstract class CpuTransfers extends CpuEvents {
         ip &= size == 2 ? 0xffff : size == 4 ? 0xffffffffL : -1L;
         if (paragraphs()) {
             checkParagraphIp(ip);
-            checkWrite(stackAddress(r[RSP] - 2 * size, size, true), size);
+            checkFrame(size);
             push(selector[CS], size);
             push(rip, size);
             setParagraph(CS, sel);
@@ -177,7 +183,7 @@ abstract class CpuTransfers extends CpuEvents {
         checkDirect(sel, a);
         checkIp(ip, d, a);
         setAccessed(sel, d, GP);
-        checkWrite(stackAddress(r[RSP] - 2 * size, size, true), size);
+        checkFrame(size);
         push(selector[CS], size);
         push(rip, size);
         setCs(sel, d, cpl);
@@ -200,7 +206,7 @@ abstract class CpuTransfers extends CpuEvents {
         checkIp(target, d, a);
         if ((a & 4) != 0 || dpl == cpl) {
             setAccessed(newCs, d, GP);
-            checkWrite(stackAddress(r[RSP] - 2 * size, size, true), size);
+            checkFrame(size);
             push(selector[CS], size);
             push(rip, size);
             setCs(newCs, d, cpl);
@@ -307,6 +313,7 @@ abstract class CpuTransfers extends CpuEvents {
         rip = lstar;
         int sel = (int) (star >>> 32) & 0xffff;
         writeFlags(flags() & ~fmask, 0x3f7fd5 & ~VM);
+        stepTrap &= (flagsRest & TF) != 0;
         flatCs(sel, 0, Segment.L);
         flatSs(sel + 8, 0);
         settleStep();

@@ -51,6 +51,8 @@ final class Decoder {
 
     private int vexLength;
     private int vexW;
+    /** VEX.vvvv with its top bit, which counts outside 64-bit mode only where there is no operand. */
+    private int vexVvvv;
 
     /** A decoder for a CPU with these features. */
     Decoder(Set<CpuFeature> features) {
@@ -74,6 +76,7 @@ final class Decoder {
         d.rep = Decoded.NO_REP;
         d.rex = 0;
         d.vvvv = 0;
+        vexVvvv = 0;
         d.vectorSize = 16;
         d.segment = -1;
         d.modrm = 0;
@@ -175,7 +178,7 @@ final class Decoder {
             }
         }
         d.length = at;
-        if (d.vvvv != 0 && operands.stream().noneMatch(o -> o.charAt(0) == 'B' || o.charAt(0) == 'H')) {
+        if (vexVvvv != 0 && operands.stream().noneMatch(o -> o.charAt(0) == 'B' || o.charAt(0) == 'H')) {
             return Result.UNDEFINED;
         }
         if (d.lock && !(row.has("lock") && d.kind[0] == Kind.MEM)) {
@@ -206,7 +209,8 @@ final class Decoder {
         vexW = three ? last >>> 7 : 0;
         d.vectorSize = vexLength != 0 ? 32 : 16;
         vexPrefix = VEX_PREFIXES[last & 3];
-        d.vvvv = ~last >>> 3 & 15;
+        vexVvvv = ~last >>> 3 & 15;
+        d.vvvv = vexVvvv;
         if (d.codeSize == 8) {
             d.rex = 0x40 | (last & 0x80) >>> 4 | (three ? ~b >>> 5 & 7 : (~b >>> 7 & 1) << 2);
         } else {
@@ -511,7 +515,8 @@ final class Decoder {
                 // control and debug registers: always 32 bits, 64 in 64-bit mode; mod is ignored
                 return general(d, i, rm, d.codeSize == 8 ? 8 : 4);
             case 'S':
-                return reg < 6 && register(d, i, Kind.SEG, d.reg(), 2) && d.reg() < 6;
+                // REX.R is ignored here (SDM vol. 2, 2.2.1.2)
+                return register(d, i, Kind.SEG, d.reg(), 2) && d.reg() < 6;
             case 'C':
                 return register(d, i, Kind.CR, reg, 8) && (reg == 0 || reg >= 2 && reg <= 4 || reg == 8);
             case 'D':

@@ -67,9 +67,19 @@ final class ExtensionNodes {
                 });
             }
             case "CLFLUSH", "CLFLUSHOPT", "CLWB" -> {
-                // faults as a load of a byte does; there are no caches
+                // faults as a load of a byte does, but an execute-only segment will do; there are no caches
                 Source.Address a = new Source.Address(d, 1, false);
-                yield new Simple(c -> c.hostForRead(a.address(c)));
+                int segment = d.segment;
+                yield new Simple(c -> {
+                    int code = c.attributes[segment];
+                    boolean executeOnly = c.codeSize != 8 && !c.paragraphs() && (code & 0x1a) == 0x18;
+                    c.attributes[segment] |= executeOnly ? 2 : 0;
+                    try {
+                        c.hostForRead(a.address(c));
+                    } finally {
+                        c.attributes[segment] = code;
+                    }
+                });
             }
             case "PREFETCHW" -> new MoveNodes.Nop();
             default -> bmi(d);

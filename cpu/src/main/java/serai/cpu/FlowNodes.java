@@ -9,9 +9,9 @@ final class FlowNodes {
         return d.opSize == 8 ? -1L : d.opSize == 4 ? 0xffffffffL : 0xffff;
     }
 
-    /** A 64-bit target has to be canonical, or the transfer itself raises #GP(0). */
+    /** A 64-bit target has to be canonical and any other within CS, or the transfer itself raises #GP(0). */
     static long checked(Cpu c, long target, long mask) {
-        if (mask == -1L && target << 16 >> 16 != target) {
+        if (mask == -1L ? target << 16 >> 16 != target : target > (c.limit[CpuRegisters.CS] & 0xffffffffL)) {
             throw c.fault(CpuSegments.GP, 0);
         }
         return target;
@@ -188,7 +188,12 @@ final class FlowNodes {
 
         @Override
         void execute(Cpu c) {
-            call(c, c.load(address(c), size), size);
+            long target = c.load(address(c), size);
+            long sp = c.r[CpuRegisters.RSP] - size;
+            if (size == 8 && sp << 16 >> 16 != sp) {
+                throw c.fault(CpuSegments.SS_VECTOR, 0); // the push's, whatever segment the operand is in
+            }
+            call(c, target, size);
         }
     }
 

@@ -73,6 +73,7 @@ final class HalfPrecision {
         void execute(Cpu c) {
             VexNodes.check(c);
             long a = address(c);
+            c.checkWrite(a, wide ? 16 : 8); // before MXCSR changes
             long[] v = c.vec;
             SoftFloat f = c.fpu.soft;
             f.collect();
@@ -80,7 +81,6 @@ final class HalfPrecision {
             long high = wide ? narrow(c, v[source + 2], v[source + 3], imm) : 0;
             SseFloat.endCollected(c, f);
             if (wide) {
-                c.checkWrite(a, 16);
                 c.store64(a + 8, high);
             }
             c.store64(a, low);

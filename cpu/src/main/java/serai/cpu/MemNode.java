@@ -33,11 +33,6 @@ abstract class MemNode extends Node {
         this.write = write;
     }
 
-    @Override
-    boolean stack() {
-        return segment == Cpu.SS;
-    }
-
     /** The effective address, cut to the address size, without the segment. */
     final long offset(Cpu c) {
         long a = c.r[base] + (c.r[index] << scale) + disp;

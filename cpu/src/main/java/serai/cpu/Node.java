@@ -13,11 +13,13 @@ abstract class Node {
     int blockOffset;
     /** Length in bytes. */
     int length;
+    /** The memory operand is in the stack segment. */
+    boolean stackOperand;
 
     abstract void execute(Cpu c);
 
     /** Whether it addresses the stack, so that a bad address is #SS and not #GP. */
     boolean stack() {
-        return false;
+        return stackOperand;
     }
 }

@@ -36,7 +36,7 @@ final class StringNodes {
             }
             long n;
             while ((n = c.get(CpuRegisters.RCX, addrSize)) != 0) {
-                int done = bulk(c, n);
+                int done = (c.flagsRest & CpuRegisters.TF) == 0 ? bulk(c, n) : 0;
                 if (done > 0) {
                     c.set(CpuRegisters.RCX, addrSize, n - done);
                 } else {

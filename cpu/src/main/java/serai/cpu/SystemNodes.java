@@ -536,11 +536,15 @@ final class SystemNodes {
 
     private static final class Arpl extends Node {
         private final Source.@Nullable Address memory;
+        /** The same; written, and checked for it, only if the RPL changes. */
+        private final Source.@Nullable Address writable;
+
         private final int to;
         private final int from;
 
         Arpl(Decoded d) {
-            memory = d.isMem(0) ? new Source.Address(d, 2, true) : null;
+            memory = d.isMem(0) ? new Source.Address(d, 2, false) : null;
+            writable = d.isMem(0) ? new Source.Address(d, 2, true) : null;
             to = d.operand[0];
             from = d.operand[1];
         }
@@ -550,16 +554,15 @@ final class SystemNodes {
             if (c.paragraphs()) {
                 throw c.fault(CpuSegments.UD, 0);
             }
-            long address = memory == null ? 0 : memory.address(c);
-            int v = memory == null ? (int) c.get(to, 2) : c.load16(address);
+            int v = memory == null ? (int) c.get(to, 2) : c.load16(memory.address(c));
             int rpl = (int) c.r[from] & 3;
             boolean less = (v & 3) < rpl;
             if (less) {
                 v = v & ~3 | rpl;
-                if (memory == null) {
+                if (writable == null) {
                     c.set(to, 2, v);
                 } else {
-                    c.store16(address, v);
+                    c.store16(writable.address(c), v);
                 }
             }
             c.arithmeticFlags(less ? CpuRegisters.ZF : 0, CpuRegisters.ZF);
