@@ -7,10 +7,12 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
@@ -19,50 +21,34 @@ import java.util.concurrent.TimeUnit;
  * first asks for it, runs instructions one at a time in ring 3.
  */
 final class Oracle implements AutoCloseable {
-    /** The memory that instructions may use: a window across the boundary of two pages. */
-    static final long DATA = 0x10000000L;
-
-    static final int WINDOW = 1024;
-    static final long WINDOW_START = DATA + 4096 - WINDOW / 2;
-    /** Where the instruction stands. */
-    static final long CODE_START = 0x20000800L;
-
-    static final long GS_BASE = 0x40;
-
-    /** Bytes of the XSAVE image, and where its upper halves of YMM0 to YMM15 begin. */
-    static final int XSAVE = 832;
-
-    static final int YMM_HIGH = 576;
-
-    /**
-     * The state before or after an instruction.
-     *
-     * @param vector -1 if it completed, else the exception it raised
-     * @param fx an XSAVE image in standard format: the FXSAVE area in its 64-bit form, the header (not looked at) and
-     *     the upper halves of YMM0 to YMM15
-     * @param data the window
-     */
-    record State(int vector, long rip, long rflags, long[] gpr, byte[] fx, byte[] data) {}
-
     /** What /proc/cpuinfo says of this host's first processor. */
     private static final String HOST = cpuinfo();
 
     /** Whether the host's processor follows Intel where vendors differ. */
     static final boolean INTEL = HOST.contains("GenuineIntel");
 
-    private static final int REQUEST = 16 + 8 + 128 + 8 + XSAVE + WINDOW;
-    private static final int RESPONSE = 16 + 8 + 8 + 128 + XSAVE + WINDOW;
-    private static final int SIGTRAP = 5;
+    /** As a vector: the instruction did not come to an end. */
+    static final int NO_END = 998;
+
+    /** Bytes of the child's struct request and struct response. */
+    private static final int REQUEST = 16 + 3 * 8 + 128 + 3 * 8 + 16 + OracleState.XSAVE + OracleMemory.WINDOW;
+
+    private static final int RESPONSE = 8 + 4 * 8 + 128 + 3 * 8 + 16 + OracleState.XSAVE + OracleMemory.WINDOW;
+
+    private static final int SIGTRAP = 5, SIGPROF = 27;
     private static final int DEBUG_VECTOR = 1;
+    /** Where the child is linked to: no address that a test makes by chance. */
+    static final long TEXT = 0x6b6c0000L;
 
     private final Process process;
     private final OutputStream out;
     private final InputStream in;
 
-    private Oracle(Process process) {
+    private Oracle(Process process) throws IOException {
         this.process = process;
         out = new BufferedOutputStream(process.getOutputStream(), 1 << 16);
         in = new BufferedInputStream(process.getInputStream(), 1 << 16);
+        out.write(OracleSegments.userDescriptors());
     }
 
     private static String cpuinfo() {
@@ -75,6 +61,15 @@ final class Oracle implements AutoCloseable {
         }
     }
 
+    /** The processor's name. */
+    static String hostName() {
+        return HOST.lines()
+                .filter(l -> l.startsWith("model name"))
+                .map(l -> l.substring(l.indexOf(':') + 1).strip())
+                .findFirst()
+                .orElse("an unknown processor");
+    }
+
     /** Whether the host's processor has what /proc/cpuinfo calls {@code flag}. */
     static boolean hostHas(String flag) {
         return HOST.matches("(?s).*\\sflags\\s*:[^\n]*\\s" + flag + "\\b.*");
@@ -83,7 +78,8 @@ final class Oracle implements AutoCloseable {
     /** The capability that is missing to have an oracle here, or the empty string. */
     static String missing() {
         if (!System.getProperty("os.arch").equals("amd64")
-                || !System.getProperty("os.name").equals("Linux")) {
+                || !System.getProperty("os.name").equals("Linux")
+                || !hostHas("fsgsbase")) {
             return "native x86-64 Linux";
         }
         try {
@@ -106,20 +102,37 @@ final class Oracle implements AutoCloseable {
         if (!Files.exists(source)) {
             source = Path.of("cpu").resolve(source);
         }
-        Path target = Path.of("target");
+        Path target = source.resolve("../../../../target").normalize();
         Files.createDirectories(target);
         Path program = target.resolve("oracle");
         if (!Files.exists(program)
                 || Files.getLastModifiedTime(program).compareTo(Files.getLastModifiedTime(source)) < 0) {
             Path fresh = Files.createTempFile(target, "oracle", "");
-            Process gcc = new ProcessBuilder("gcc", "-O1", "-o", fresh.toString(), source.toString())
+            // no library, no TLS, no stack protector: the segment registers are not the program's
+            Process gcc = new ProcessBuilder(
+                            "gcc",
+                            "-O2",
+                            "-mfsgsbase",
+                            "-mno-avx",
+                            "-ffreestanding",
+                            "-fno-stack-protector",
+                            "-fcf-protection=none",
+                            "-fno-pie",
+                            "-no-pie",
+                            "-static",
+                            "-nostdlib",
+                            "-DTEXT_START=%#xUL".formatted(TEXT),
+                            "-Wl,-Ttext-segment=%#x".formatted(TEXT),
+                            "-o",
+                            fresh.toString(),
+                            source.toString())
                     .redirectErrorStream(true)
                     .start();
-            String said = new String(gcc.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
+            String said = new String(gcc.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
             if (gcc.waitFor() != 0) {
                 throw new IOException("gcc failed on " + source + ": " + said);
             }
-            Files.move(fresh, program, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+            Files.move(fresh, program, StandardCopyOption.REPLACE_EXISTING);
         }
         return new Oracle(new ProcessBuilder(program.toAbsolutePath().toString())
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
@@ -127,50 +140,74 @@ final class Oracle implements AutoCloseable {
     }
 
     /** Executes cases; the answers are in their order. */
-    List<State> execute(List<OracleCase> cases) {
+    List<OracleState> execute(List<OracleCase> cases) {
         try {
-            ByteBuffer b = ByteBuffer.allocate(4 + cases.size() * REQUEST).order(ByteOrder.LITTLE_ENDIAN);
+            ByteBuffer b = OracleState.view(new byte[4 + cases.size() * REQUEST]);
             b.putInt(cases.size());
             for (OracleCase c : cases) {
-                byte[] code = java.util.Arrays.copyOf(c.code(), 16);
-                java.util.Arrays.fill(code, c.code().length, 16, (byte) 0xcc);
-                b.put(code).putInt(c.code().length).putInt(0);
-                for (long g : c.before().gpr()) {
-                    b.putLong(g);
-                }
-                b.putLong(c.before().rflags());
-                b.put(c.before().fx());
-                b.put(c.before().data());
+                put(b, c);
             }
             out.write(b.array());
             out.flush();
-            List<State> answers = new ArrayList<>();
-            for (int i = 0; i < cases.size(); i++) {
-                byte[] r = in.readNBytes(RESPONSE);
-                if (r.length != RESPONSE) {
-                    throw new IOException("the oracle died");
-                }
-                ByteBuffer a = ByteBuffer.wrap(r).order(ByteOrder.LITTLE_ENDIAN);
-                int signal = a.getInt();
-                int trap = a.getInt();
-                a.getLong();
-                long rip = a.getLong();
-                long rflags = a.getLong();
-                long[] gpr = new long[16];
-                for (int j = 0; j < 16; j++) {
-                    gpr[j] = a.getLong();
-                }
-                byte[] fx = new byte[XSAVE];
-                a.get(fx);
-                byte[] data = new byte[WINDOW];
-                a.get(data);
-                int vector = signal == SIGTRAP && trap == DEBUG_VECTOR ? -1 : trap;
-                answers.add(new State(vector, rip, rflags, gpr, fx, data));
+            byte[] answers = in.readNBytes(cases.size() * RESPONSE);
+            if (answers.length != cases.size() * RESPONSE) {
+                throw new IOException("the oracle died; the last of its cases was "
+                        + cases.get(Math.min(cases.size() - 1, answers.length / RESPONSE)));
             }
-            return answers;
+            ByteBuffer a = OracleState.view(answers);
+            List<OracleState> states = new ArrayList<>();
+            for (int i = 0; i < cases.size(); i++) {
+                states.add(get(a));
+            }
+            return states;
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    private static void put(ByteBuffer b, OracleCase c) {
+        byte[] code = Arrays.copyOf(c.code(), 16);
+        Arrays.fill(code, c.code().length, 16, OracleMemory.FILLER);
+        OracleState s = c.before();
+        b.put(code).putLong(c.codeAt()).putLong(s.rip()).putLong(s.rflags());
+        for (long g : s.gpr()) {
+            b.putLong(g);
+        }
+        b.putLong(s.fsBase()).putLong(s.gsBase()).putLong(c.dataAt());
+        for (int sel : s.selector()) {
+            b.putShort((short) sel);
+        }
+        b.putShort((short) (c.repeats() ? 1 : 0)).putShort((short) 0);
+        b.put(s.xs()).put(s.data());
+    }
+
+    private static OracleState get(ByteBuffer a) {
+        int signal = a.getInt();
+        int trap = a.getInt();
+        int error = (int) a.getLong();
+        long cr2 = a.getLong();
+        long rip = a.getLong();
+        long rflags = a.getLong();
+        long[] gpr = new long[16];
+        for (int j = 0; j < 16; j++) {
+            gpr[j] = a.getLong();
+        }
+        long fsBase = a.getLong();
+        long gsBase = a.getLong();
+        long outside = a.getLong();
+        int[] selector = new int[6];
+        for (int j = 0; j < 6; j++) {
+            selector[j] = a.getShort() & 0xffff;
+        }
+        int steps = a.getShort() & 0xffff;
+        a.getShort();
+        byte[] xs = new byte[OracleState.XSAVE];
+        a.get(xs);
+        byte[] data = new byte[OracleMemory.WINDOW];
+        a.get(data);
+        int vector = signal == SIGPROF ? NO_END : signal == SIGTRAP && trap == DEBUG_VECTOR ? -1 : trap;
+        return new OracleState(
+                vector, error, cr2, rip, rflags, gpr, selector, fsBase, gsBase, xs, data, outside, steps);
     }
 
     @Override

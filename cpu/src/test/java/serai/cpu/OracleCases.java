@@ -2,627 +2,115 @@ package serai.cpu;
 
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.util.Set;
+import java.util.Arrays;
 import java.util.SplittableRandom;
 import serai.machine.engine.CpuFeature;
 
 /**
- * Makes random cases from rows of the instruction table: any encoding of the row (registers, REX, operand and address
- * sizes, addressing forms), values with a liking for corners.
+ * Makes random cases from rows of the instruction table: any encoding of the row (registers, prefixes, operand and
+ * address sizes, addressing forms), any segment that the mode allows, values with a liking for corners, now and then
+ * an operand or the instruction itself across a page's end or where it may not be.
  */
 final class OracleCases {
-    /** Not to be run in ring 3 of a Linux process, or with an answer that depends on the machine. */
-    private static final Set<String> EXCLUDED = Set.of(
-            "SYSCALL",
-            "SYSENTER",
-            "SYSEXIT",
-            "SYSRET",
-            "INT",
-            "INT3",
-            "INT1",
-            "IRET",
-            "CALLFM",
-            "JMPFM",
-            "RETF",
-            "MOVRS",
-            "MOVSR",
-            "POPSR",
-            "LFS",
-            "LGS",
-            "LSS",
-            "CPUID",
-            "RDTSC",
-            "RDTSCP",
-            "RDPMC",
-            "IN",
-            "OUT",
-            "INS",
-            "OUTS",
-            "SGDT",
-            "SIDT",
-            "SLDT",
-            "STR",
-            "SMSW",
-            "LAR",
-            "LSL",
-            "VERR",
-            "VERW",
-            "CLI",
-            "STI",
-            "HLT",
-            "MONITOR",
-            "MWAIT",
-            "RSM",
-            "RDRAND",
-            "RDSEED",
-            "RDPID",
-            "XGETBV",
-            "RDFSBASE",
-            "RDGSBASE",
-            "WRFSBASE",
-            "WRGSBASE");
-
-    private static final long[] INTEGERS = {
-        0,
-        1,
-        2,
-        -1,
-        -2,
-        0x7f,
-        0x80,
-        0xff,
-        0x7fff,
-        0x8000,
-        0xffff,
-        0x7fffffff,
-        0x80000000L,
-        0xffffffffL,
-        Long.MAX_VALUE,
-        Long.MIN_VALUE,
-        0x5555555555555555L,
-        0xaaaaaaaaaaaaaaaaL,
-        0x0123456789abcdefL,
-        10,
-        63,
-        64,
-        31,
-        32
-    };
-    private static final int[] CHARACTERS = {0, 1, 'a', 'a', 'b', 'b', 'c', 'z', 0x80, 0xff};
-    private static final double[] DOUBLES = {
-        0.0,
-        -0.0,
-        1.0,
-        -1.0,
-        1.5,
-        2.0,
-        0.5,
-        3.0,
-        10.0,
-        1.0 / 3,
-        -2.0 / 3,
-        Math.PI,
-        1e10,
-        1e-10,
-        1e300,
-        -1e300,
-        1e-300,
-        Double.MIN_VALUE,
-        -Double.MIN_VALUE,
-        Double.MIN_NORMAL,
-        Double.MAX_VALUE,
-        -Double.MAX_VALUE,
-        Double.POSITIVE_INFINITY,
-        Double.NEGATIVE_INFINITY,
-        Double.NaN,
-        2147483647.0,
-        2147483647.5,
-        2147483648.0,
-        -2147483648.5,
-        -2147483649.0,
-        0x1p63,
-        -0x1p63,
-        32767.5,
-        -32768.5,
-        0.499999,
-        2.5,
-        -2.5,
-        0x1.8p52,
-        Float.MIN_VALUE,
-        Float.MIN_NORMAL,
-        Float.MAX_VALUE,
-        1.0000000001,
-        16777217.0,
-        3.5e38
-    };
+    private static final int[] OVERRIDES = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65};
+    private static final int MAX_LENGTH = 15;
 
     private final SplittableRandom random;
+    private final OracleValues values;
+    private final OracleMode mode;
+    private final InstructionRow row;
+    private final long seed;
 
-    OracleCases(long seed) {
-        random = new SplittableRandom(seed);
+    // ---- what is being made ----
+
+    private final long[] gpr = new long[16];
+    private final int[] selector = new int[6];
+    private final long[] base = new long[6];
+    private final ByteArrayOutputStream tail = new ByteArrayOutputStream();
+    private final int addrSize;
+    private final int opSize;
+    /** The overriding segment, or -1. */
+    private final int override;
+
+    private final boolean has66;
+    private final boolean memory;
+    private int rex;
+    private int modrm;
+    private long target = -1;
+    private int ripDisplacementAt = -1;
+    private final long dataAt;
+
+    /** A case of a row; the same arguments give the same case. */
+    static OracleCase make(InstructionRow row, OracleMode mode, long seed) {
+        SplittableRandom random = new SplittableRandom(seed ^ hash(row) * 0x9e3779b97f4a7c15L);
+        while (true) {
+            OracleCases cases = new OracleCases(row, mode, seed, random);
+            OracleCase c = cases.make();
+            if (c.code().length <= MAX_LENGTH && !cases.strangeComponents()) {
+                return c;
+            }
+        }
     }
 
-    /** Whether the host's processor has a feature of the table; "" is always there. */
-    private static boolean hostHas(String feature) {
-        return feature.isEmpty()
-                || Oracle.hostHas(
-                        switch (feature) {
-                            case "SSE3" -> "pni";
-                            case "CLFSH" -> "clflush";
-                            case "LAHF" -> "lahf_lm";
-                            case "LZCNT" -> "abm";
-                            case "PREFETCHW" -> "3dnowprefetch";
-                            case "SHA" -> "sha_ni";
-                            default -> feature.toLowerCase(java.util.Locale.ROOT);
-                        });
+    /** The same for a row wherever in its file it stands. */
+    private static long hash(InstructionRow row) {
+        return (row.mnemonic() + row.map() + '.' + row.opcode() + '.' + row.reg() + row.operands() + row.vex())
+                .hashCode();
     }
 
-    /** Whether cases can be made from a row. */
-    static boolean usable(InstructionRow row) {
-        return hostHas(row.value("cpuid"))
-                && !row.has("i64")
-                && !row.has("cpl0")
-                && !EXCLUDED.contains(row.mnemonic())
-                && row.operands().stream()
-                        .noneMatch(o -> o.startsWith("S") && !o.startsWith("ST") || o.equals("FS") || o.equals("GS"));
+    private OracleCases(InstructionRow row, OracleMode mode, long seed, SplittableRandom random) {
+        this.row = row;
+        this.mode = mode;
+        this.seed = seed;
+        this.random = random;
+        values = new OracleValues(random);
+        boolean vex = !row.vex().isEmpty();
+        boolean address67 = chance(mode == OracleMode.LONG ? 12 : 4);
+        addrSize = mode == OracleMode.LONG ? address67 ? 4 : 8 : (mode == OracleMode.CODE32) != address67 ? 4 : 2;
+        // AMD's processors cut near branches to 16 bits with it in 64-bit mode, Intel's (and ours) ignore it
+        boolean may66 = row.prefix() < 0 && !(row.has("f64") && mode == OracleMode.LONG && !Oracle.INTEL);
+        has66 = may66 && chance(4) || row.prefix() == 0x66 && !vex;
+        rex = mode == OracleMode.LONG && (vex || chance(2)) ? 0x40 | random.nextInt(16) : 0;
+        if (row.rexW() != InstructionRow.ANY_W && !vex) {
+            rex = row.rexW() == 1 ? 0x48 | random.nextInt(8) : rex & ~8;
+        }
+        if (row.mnemonic().equals("PAUSE") && !Oracle.INTEL) {
+            rex &= ~1; // with REX.B it is an XCHG on AMD's processors
+        }
+        opSize = operandSize();
+        memory = row.modrm() && memory();
+        dataAt = chance(8)
+                ? OracleMemory.DATA + (chance(2) ? 0 : OracleMemory.WRITABLE - OracleMemory.WINDOW)
+                : OracleMemory.WINDOW_START;
+        segments();
+        override = chance(mode == OracleMode.LONG ? 12 : 6) ? random.nextInt(6) : -1;
+    }
+
+    /** Whether an XSAVE would save state that only the native side has, because its mask serves as an address. */
+    private boolean strangeComponents() {
+        return OracleOperands.savesState(row)
+                && ((gpr[CpuRegisters.RAX] & 0xfffffff8L) != 0 || (int) gpr[CpuRegisters.RDX] != 0);
     }
 
     private boolean chance(int oneIn) {
         return random.nextInt(oneIn) == 0;
     }
 
-    // ---- values ----
-
-    private long integer() {
-        return switch (random.nextInt(4)) {
-            case 0 -> INTEGERS[random.nextInt(INTEGERS.length)];
-            case 1 -> random.nextLong() >> random.nextInt(64);
-            case 2 -> INTEGERS[random.nextInt(INTEGERS.length)] + random.nextInt(-2, 3);
-            default -> random.nextLong();
-        };
+    private int pick(int... of) {
+        return of[random.nextInt(of.length)];
     }
 
-    private long doubleBits() {
-        return switch (random.nextInt(8)) {
-            case 0, 1, 2 -> Double.doubleToRawLongBits(DOUBLES[random.nextInt(DOUBLES.length)]);
-            case 3 -> random.nextLong();
-            case 4 -> Double.doubleToRawLongBits(random.nextInt(-100, 100));
-            case 5 -> Double.doubleToRawLongBits(random.nextDouble(-4, 4));
-            // near the ends of the range of exponents, and special: NaN payloads, denormals
-            case 6 -> random.nextLong() & 0x800fffffffffffffL | (long) special(11) << 52;
-            default ->
-                random.nextLong() & 0x8000000000000000L
-                        | (long) (1023 + random.nextInt(-70, 70)) << 52
-                        | random.nextLong() & 0xfffffffffffffL & -1L << random.nextInt(52);
-        };
-    }
-
-    private int floatBits() {
-        return switch (random.nextInt(8)) {
-            case 0, 1, 2 -> Float.floatToRawIntBits((float) DOUBLES[random.nextInt(DOUBLES.length)]);
-            case 3 -> random.nextInt();
-            case 4 -> Float.floatToRawIntBits(random.nextInt(-100, 100));
-            case 5 -> Float.floatToRawIntBits((float) random.nextDouble(-4, 4));
-            case 6 -> random.nextInt() & 0x807fffff | special(8) << 23;
-            default ->
-                random.nextInt() & 0x80000000
-                        | 127 + random.nextInt(-35, 35) << 23
-                        | random.nextInt() & 0x7fffff & -1 << random.nextInt(23);
-        };
-    }
-
-    /** A biased exponent near the bottom, the top or half-way to either (so that products come near the ends). */
-    private int special(int bits) {
-        int max = (1 << bits) - 1;
-        int near = random.nextInt(0, 4);
-        return switch (random.nextInt(6)) {
-            case 0 -> 0;
-            case 1 -> max;
-            case 2 -> near;
-            case 3 -> max - near;
-            case 4 -> max / 4 + near;
-            default -> max * 3 / 4 - near;
-        };
-    }
-
-    private void extended(ByteBuffer b, int at) {
-        long significand;
-        int exponent;
-        switch (random.nextInt(8)) {
-            case 0, 1 -> {
-                double d = DOUBLES[random.nextInt(DOUBLES.length)];
-                long bits = Double.doubleToRawLongBits(d);
-                int e = (int) (bits >>> 52) & 0x7ff;
-                boolean zero = e == 0;
-                significand = zero ? 0 : bits << 11 | Long.MIN_VALUE;
-                exponent = zero ? 0 : e == 0x7ff ? 0x7fff : e - 1023 + 16383;
-                exponent |= (int) (bits >>> 48) & 0x8000;
-            }
-            case 2 -> {
-                significand = random.nextLong() | Long.MIN_VALUE;
-                exponent = special(15) | (random.nextBoolean() ? 0x8000 : 0);
-            }
-            case 3 -> {
-                // unnormal, pseudo-denormal, pseudo-NaN and their like
-                significand = random.nextLong() & (random.nextBoolean() ? Long.MAX_VALUE : -1);
-                exponent = special(15) | (random.nextBoolean() ? 0x8000 : 0);
-            }
-            case 4 -> {
-                long n = random.nextLong(1, 1000);
-                int shift = Long.numberOfLeadingZeros(n);
-                significand = n << shift;
-                exponent = 16383 + 63 - shift | (random.nextBoolean() ? 0x8000 : 0);
-            }
-            case 5 -> {
-                significand = Long.MIN_VALUE >> random.nextInt(64);
-                exponent = 16383 + random.nextInt(-70, 70) | (random.nextBoolean() ? 0x8000 : 0);
-            }
-            case 6 -> {
-                significand = random.nextBoolean() ? 0 : Long.MIN_VALUE;
-                exponent = (significand == 0 ? 0 : special(15)) | (random.nextBoolean() ? 0x8000 : 0);
-            }
-            default -> {
-                significand = random.nextLong() | Long.MIN_VALUE;
-                exponent = 16383 + random.nextInt(-70, 70) | (random.nextBoolean() ? 0x8000 : 0);
-            }
+    private int operandSize() {
+        boolean opSize66 = has66 && row.prefix() != 0x66;
+        if (mode != OracleMode.LONG) {
+            return (mode == OracleMode.CODE32) != opSize66 ? 4 : 2;
         }
-        b.putLong(at, significand).putShort(at + 8, (short) exponent);
-    }
-
-    /** Eight bytes for a vector register or memory, of the kind that the row computes with. */
-    private long word(char kind) {
-        return switch (chance(8) ? 'i' : kind) {
-            case 's' -> floatBits() & 0xffffffffL | (long) floatBits() << 32;
-            case 'd' -> doubleBits();
-            case 'h' -> {
-                // half precision: every kind of value is frequent among random ones but infinities and NaNs
-                long a = random.nextLong();
-                yield chance(3) ? a | 0x7c00L << 16 * random.nextInt(4) : a;
-            }
-            case 'b' -> {
-                // bytes near zero and near the ends of their range
-                long a = random.nextLong();
-                long b = random.nextLong();
-                long signs = random.nextLong() & 0x8080808080808080L;
-                yield a & b & 0x7f7f7f7f7f7f7f7fL | signs;
-            }
-            case 't' -> {
-                // strings: few different characters, zeros among them
-                long v = 0;
-                for (int i = 0; i < 64; i += 8) {
-                    v |= (long) (chance(10) ? random.nextInt(256) : CHARACTERS[random.nextInt(CHARACTERS.length)]) << i;
-                }
-                yield chance(2) ? v : v & 0x00ff00ff00ff00ffL;
-            }
-            default -> integer();
-        };
-    }
-
-    private static char kind(InstructionRow row) {
-        String m = row.operation();
-        if (m.equals("CVTPH2PS")) {
-            return 'h';
-        }
-        if (m.matches("FN?M(ADD|SUB).*|GATHER.*|PERMIL.*|MASKMOVP.*|BROADCASTS.*|TESTP.")) {
-            return m.endsWith("D") ? 'd' : 's';
-        }
-        if (m.startsWith("PCMPE") && m.contains("STR") || m.startsWith("PCMPISTR")) {
-            return 't';
-        }
-        if (m.matches("ROUND.*|DPP.|BLENDV?P.")) {
-            return m.endsWith("D") ? 'd' : 's';
-        }
-        if (m.startsWith("CVT")) {
-            String from = m.substring(m.startsWith("CVTT") ? 4 : 3).replaceAll("2.*", "");
-            return from.endsWith("I") || from.equals("DQ") ? 'i' : from.endsWith("D") ? 'd' : 's';
-        }
-        if (row.map() == 1 && (m.endsWith("PD") || m.endsWith("SD"))) {
-            return 'd';
-        }
-        if (row.map() == 1 && (m.endsWith("PS") || m.endsWith("SS"))) {
-            return 's';
-        }
-        return row.map() == 2 || row.map() == 3 || m.startsWith("P") ? 'b' : 'i';
-    }
-
-    // ---- encoding ----
-
-    /** A random case of a row. */
-    OracleCase make(InstructionRow row) {
-        ByteArrayOutputStream code = new ByteArrayOutputStream();
-        boolean address32 = chance(12);
-        boolean gs = chance(24);
-        // AMD's processors cut near branches to 16 bits with it in 64-bit mode, Intel's (and ours) ignore it
-        boolean vex = !row.vex().isEmpty();
-        boolean may66 = row.prefix() < 0 && !(row.has("f64") && !Oracle.INTEL);
-        boolean has66 = may66 && chance(4) || row.prefix() == 0x66 && !vex;
-        boolean lock = row.has("lock") && chance(4);
-        int rex = chance(2) ? 0x40 | random.nextInt(16) : 0;
-        if (row.rexW() != InstructionRow.ANY_W) {
-            rex = row.rexW() == 1 ? 0x48 | random.nextInt(8) : rex & ~8;
-        }
-        if (row.mnemonic().equals("PAUSE") && !Oracle.INTEL) {
-            rex &= ~1; // with REX.B it is an XCHG on AMD's processors
-        }
-        boolean repeat = string(row) && chance(2);
-        boolean plain = !row.modrm();
-        boolean memory = row.modrm() && memory(row);
-
-        if (lock) {
-            code.write(0xf0);
-        }
-        if (address32) {
-            code.write(0x67);
-        }
-        if (gs) {
-            code.write(0x65);
-        }
-        if (has66) {
-            code.write(0x66);
-        }
-        if (row.prefix() > 0 && row.prefix() != 0x66 && !vex) {
-            code.write(row.prefix());
-        } else if (repeat) {
-            code.write(chance(2) ? 0xf3 : 0xf2);
-        }
-        int opSize = (rex & 8) != 0 ? 8 : has66 && row.prefix() != 0x66 ? 2 : 4;
-        if (row.has("f64") || row.has("d64") && opSize == 4) {
-            opSize = 8;
-        }
-
-        long[] gpr = new long[16];
-        for (int i = 0; i < 16; i++) {
-            gpr[i] = integer();
-        }
-        gpr[CpuRegisters.RSP] = Oracle.WINDOW_START + 8 * random.nextInt(8, 100);
-        int implied = implied(row);
-        if (implied != 0) {
-            gpr[CpuRegisters.RSI] = near(implied == 2);
-            gpr[CpuRegisters.RDI] = near(implied == 2);
-            gpr[CpuRegisters.RCX] = chance(8) ? random.nextInt(40) : random.nextInt(6);
-            if (implied == 3) {
-                gpr[CpuRegisters.RBX] = Oracle.WINDOW_START + random.nextInt(256);
-            }
-            if (row.mnemonic().equals("LEAVE") || row.mnemonic().equals("ENTER")) {
-                gpr[CpuRegisters.RBP] = Oracle.WINDOW_START + 8 * random.nextInt(20, 100);
-            }
-        }
-        if (xsave(row)) {
-            gpr[CpuRegisters.RAX] = random.nextInt(8); // the components that the interpreter has
-            gpr[CpuRegisters.RDX] = 0;
-        }
-        if (row.mnemonic().startsWith("PCMPESTR") && !chance(8)) {
-            gpr[CpuRegisters.RAX] = random.nextInt(-20, 20);
-            gpr[CpuRegisters.RDX] = random.nextInt(-20, 20);
-        }
-        if (row.operands().contains("CL") && chance(2)) {
-            gpr[CpuRegisters.RCX] = gpr[CpuRegisters.RCX] & ~0xffL | random.nextInt(70);
-        }
-        if (row.mnemonic().contains("DIV") && chance(2)) {
-            gpr[CpuRegisters.RDX] = chance(2) ? 0 : gpr[CpuRegisters.RAX] >> 63;
-        }
-
-        int vexLength = vexLength(row);
-        int alignment = vexLength == 0 ? 16 : 32;
-        long target = row.has("align") && !chance(6)
-                ? Oracle.WINDOW_START + alignment * random.nextInt(2, Oracle.WINDOW / alignment - 2)
-                : row.mnemonic().startsWith("FX") && row.operands().contains("M") && !chance(6)
-                        ? Oracle.WINDOW_START + 16 * random.nextInt(2, 20)
-                        : xsave(row) && !chance(16) ? Oracle.WINDOW_START + 64 * random.nextInt(0, 4) : near(false);
-        int displacementAt = -1;
-        ByteArrayOutputStream tail = new ByteArrayOutputStream();
-        int modrm = 0;
-        if (row.modrm()) {
-            int reg = row.reg() >= 0 ? row.reg() : random.nextInt(8);
-            if (!memory) {
-                modrm = 0xc0 | reg << 3 | (row.rm() >= 0 ? row.rm() : random.nextInt(8));
-            } else {
-                if (row.rm() >= 0) {
-                    rex &= ~1;
-                }
-                long base = gs ? Oracle.GS_BASE : 0;
-                int form = row.has("vsib") ? 3 : random.nextInt(5);
-                int b = random.nextInt(8) | (rex & 1) << 3;
-                if ((b & 7) == 4) {
-                    form = Math.max(form, 3);
-                }
-                if (bitString(row)) {
-                    // the offset in the register reaches past the operand: not too far here
-                    int r = reg | (rex & 4) << 1;
-                    gpr[r] = random.nextInt(-1000, 1000);
-                }
-                if (b == CpuRegisters.RSP && form != 0) {
-                    b = b ^ 1;
-                    // RSP as a base would lose its stack address
-                }
-                if ((b & 7) == 4) {
-                    form = 3;
-                }
-                switch (form) {
-                    case 0 -> { // RIP-relative
-                        modrm = reg << 3 | 5;
-                        displacementAt = 0;
-                        tail.writeBytes(new byte[4]);
-                    }
-                    case 1 -> { // [base], or with disp8 0 for RBP and R13
-                        boolean needs = (b & 7) == 5;
-                        modrm = (needs ? 0x40 : 0) | reg << 3 | b & 7;
-                        if (needs) {
-                            tail.write(0);
-                        }
-                        gpr[b] = target - base;
-                    }
-                    case 2 -> { // [base + disp8]
-                        int disp = random.nextInt(-128, 128);
-                        modrm = 0x40 | reg << 3 | b & 7;
-                        tail.write(disp);
-                        gpr[b] = target - base - disp;
-                    }
-                    default -> { // [base + index * scale + disp32]
-                        int disp = random.nextInt(-0x8000, 0x8000);
-                        int scale = random.nextInt(4);
-                        int index = random.nextInt(8) | (rex & 2) << 2;
-                        modrm = 0x80 | reg << 3 | 4;
-                        tail.write(scale << 6 | (index & 7) << 3 | b & 7);
-                        for (int i = 0; i < 4; i++) {
-                            tail.write(disp >> i * 8);
-                        }
-                        if (index == 4 || row.has("vsib")) {
-                            gpr[b] = target - base - disp;
-                        } else if (index == b) {
-                            long factor = 1 + (1L << scale);
-                            // the target moves to where the sum can be divided
-                            long v = (target - base - disp) / factor;
-                            gpr[b] = v;
-                            target = v * factor + disp + base;
-                        } else {
-                            gpr[index] = address32 ? random.nextInt(0x10000) : random.nextInt(-0x8000, 0x8000);
-                            gpr[b] = target - base - disp - (gpr[index] << scale);
-                        }
-                    }
-                }
-                if (address32 && form != 0) {
-                    for (int i = 0; i < 16; i++) {
-                        // upper halves have no meaning then
-                        if (i == b) {
-                            gpr[i] = gpr[i] & 0xffffffffL | (long) random.nextInt() << 32;
-                        }
-                    }
-                    if (gs) {
-                        gpr[b] &= 0xffffffffL;
-                    }
-                }
-            }
-        }
-        if (plain) {
-            target = -1;
-        }
-
-        if (vex) {
-            vex(code, row, rex, vexLength);
-        } else if (rex != 0) {
-            code.write(rex);
-        }
-        if (row.map() > 0 && !vex) {
-            code.write(0x0f);
-            if (row.map() > 1) {
-                code.write(row.map() == 2 ? 0x38 : 0x3a);
-            }
-        }
-        code.write(row.opcode() + (row.plusReg() ? random.nextInt(8) : 0));
-        if (row.modrm()) {
-            code.write(modrm);
-        }
-        int tailAt = code.size();
-        code.writeBytes(tail.toByteArray());
-        for (String operand : row.operands()) {
-            int size =
-                    switch (operand) {
-                        case "Ib", "Ibs", "Ib2", "Jb" -> 1;
-                        case "Iw" -> 2;
-                        case "Iz", "Jz" -> Math.min(opSize, 4);
-                        case "Iv" -> opSize;
-                        default -> operand.startsWith("L") ? 1 : 0; // a register in an immediate's upper half
-                    };
-            long v = operand.equals("Ib") && chance(2) ? random.nextInt(70) : integer();
-            if (operand.equals("Iw") && row.mnemonic().equals("ENTER")) {
-                v = random.nextInt(64);
-            } else if (operand.equals("Ib2")) {
-                v = random.nextInt(4);
-            } else if (operand.startsWith("J")) {
-                v = (int) v & 0x7fffff7f | 1; // never back to itself
-            } else if (operand.startsWith("O")) {
-                target = near(false);
-                v = target - (gs ? Oracle.GS_BASE : 0);
-                size = address32 ? 4 : 8;
-            }
-            for (int i = 0; i < size; i++) {
-                code.write((int) (v >> i * 8));
-            }
-        }
-        byte[] bytes = code.toByteArray();
-        if (displacementAt >= 0) {
-            long d = target - (gs ? Oracle.GS_BASE : 0) - (Oracle.CODE_START + bytes.length);
-            ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putInt(tailAt + displacementAt, (int) d);
-        }
-        boolean addresses = xsave(row) && (gpr[CpuRegisters.RAX] >>> 3 != 0 || gpr[CpuRegisters.RDX] != 0);
-        if (bytes.length > 15 || addresses) {
-            return make(row);
-        }
-        byte[] fx = image(row);
-        if (xsave(row)) {
-            // components with their initial values
-            if (chance(2)) {
-                java.util.Arrays.fill(fx, Oracle.YMM_HIGH, Oracle.XSAVE, (byte) 0);
-            }
-            if (chance(3)) {
-                java.util.Arrays.fill(fx, 160, 416, (byte) 0);
-            }
-            if (chance(3)) {
-                XsaveImage.initialMxcsr(fx);
-            }
-            if (chance(3)) {
-                XsaveImage.initialX87(fx);
-            }
-        }
-        if (row.has("vsib")) {
-            // indices that stay in the window
-            ByteBuffer b = ByteBuffer.wrap(fx).order(ByteOrder.LITTLE_ENDIAN);
-            boolean quad = (row.opcode() & 1) != 0;
-            for (int i = 0; i < 32; i++) {
-                if (chance(2)) {
-                    for (int at : new int[] {160 + i * 8, Oracle.YMM_HIGH + i * 8}) {
-                        b.putInt(at, random.nextInt(-18, 18)).putInt(at + 4, random.nextInt(-18, 18));
-                        if (quad) {
-                            b.putLong(at, random.nextInt(-18, 18));
-                        }
-                    }
-                }
-            }
-        }
-        byte[] data = window(row, target);
-        long rflags = 0x302 | random.nextInt(0x1000) & 0x8d5 | (chance(3) ? CpuRegisters.DF : 0);
-        return new OracleCase(row, bytes, new Oracle.State(-1, Oracle.CODE_START, rflags, gpr, fx, data), target);
-    }
-
-    /** VEX.L of a case of this row: as the row asks, seldom the other. */
-    private int vexLength(InstructionRow row) {
-        int length = row.vexLength() == InstructionRow.ANY_LENGTH ? random.nextInt(2) : row.vexLength();
-        // with 256 bits these are a feature of their own (VAES, VPCLMULQDQ)
-        boolean only128 = row.needs() == CpuFeature.AES || row.needs() == CpuFeature.PCLMULQDQ;
-        return !only128 && chance(40) ? length ^ 1 : length;
-    }
-
-    /** A VEX prefix for the REX it stands for, in two bytes where they can say it. */
-    private void vex(ByteArrayOutputStream code, InstructionRow row, int rex, int length) {
-        int pp = row.prefix() == 0 ? 0 : row.prefix() == 0x66 ? 1 : row.prefix() == 0xf3 ? 2 : 3;
-        boolean uses = row.operands().stream().anyMatch(o -> o.startsWith("B") || o.startsWith("H"));
-        int vvvv = uses || chance(40) ? random.nextInt(16) : 0;
-        int w = row.rexW() == InstructionRow.ANY_W ? rex & 8 : row.rexW() << 3;
-        // AMD's processors ignore it in these two
-        boolean ignored = row.mnemonic().matches("VPERM(Q|PD)") && !Oracle.INTEL;
-        w = !ignored && chance(40) ? w ^ 8 : w;
-        if (row.map() == 1 && w == 0 && (rex & 3) == 0 && chance(2)) {
-            code.write(0xc5);
-            code.write((~rex & 4) << 5 | (~vvvv & 15) << 3 | length << 2 | pp);
-        } else {
-            code.write(0xc4);
-            code.write((~rex & 7) << 5 | row.map());
-            code.write(w << 4 | (~vvvv & 15) << 3 | length << 2 | pp);
-        }
-    }
-
-    private static boolean xsave(InstructionRow row) {
-        return row.mnemonic().startsWith("XSAVE") || row.mnemonic().equals("XRSTOR");
-    }
-
-    private static boolean string(InstructionRow row) {
-        return row.operands().stream().anyMatch(o -> o.startsWith("X") || o.startsWith("Y"));
+        int size = (rex & 8) != 0 ? 8 : opSize66 ? 2 : 4;
+        return row.has("f64") || row.has("d64") && size == 4 ? 8 : size;
     }
 
     /** Whether a case gets a memory operand; where the operands allow but one of the forms, the other is rare. */
-    private boolean memory(InstructionRow row) {
+    private boolean memory() {
         if (row.mod() != InstructionRow.ANY_MOD) {
             return row.mod() == InstructionRow.MEMORY;
         }
@@ -631,126 +119,510 @@ final class OracleCases {
         return register || only ? only != chance(32) : chance(2);
     }
 
-    private static boolean bitString(InstructionRow row) {
-        return row.mnemonic().startsWith("BT") && row.operands().contains("Gv");
+    // ---- segments ----
+
+    private void segments() {
+        if (mode == OracleMode.LONG) {
+            selector[CpuRegisters.CS] = OracleSegments.USER_CS;
+            selector[CpuRegisters.SS] = OracleSegments.USER_DS;
+            selector[CpuRegisters.DS] = pick(0, OracleSegments.USER_DS);
+            selector[CpuRegisters.ES] = pick(0, OracleSegments.WINDOW_ONLY);
+            selector[CpuRegisters.FS] = chance(3) ? OracleSegments.DATA_LIMITED : 0;
+            selector[CpuRegisters.GS] = chance(3) ? OracleSegments.FLAT_DATA : 0;
+            for (int s = CpuRegisters.FS; s <= CpuRegisters.GS; s++) {
+                base[s] = selector[s] != 0
+                        ? OracleSegments.base(selector[s])
+                        : chance(2) ? random.nextInt(0x100) : random.nextLong() << 16 >> 16;
+            }
+            return;
+        }
+        selector[CpuRegisters.CS] = mode == OracleMode.CODE16
+                ? OracleSegments.CODE16
+                : pick(
+                        OracleSegments.USER_CS32,
+                        OracleSegments.USER_CS32,
+                        OracleSegments.FLAT_CODE32,
+                        OracleSegments.TIGHT_CODE32,
+                        OracleSegments.EXECUTE_ONLY);
+        selector[CpuRegisters.SS] = mode == OracleMode.CODE16 || chance(8)
+                ? pick(
+                        OracleSegments.STACK16,
+                        OracleSegments.STACK16,
+                        OracleSegments.STACK16_DOWN,
+                        OracleSegments.DOWN32)
+                : pick(
+                        OracleSegments.USER_DS,
+                        OracleSegments.USER_DS,
+                        OracleSegments.FLAT_DATA,
+                        OracleSegments.DATA_LIMITED);
+        for (int s : new int[] {CpuRegisters.DS, CpuRegisters.ES, CpuRegisters.FS, CpuRegisters.GS}) {
+            selector[s] = data();
+        }
+        for (int s = 0; s < 6; s++) {
+            base[s] = OracleSegments.base(selector[s]);
+        }
     }
 
-    /** 0: no implied memory, 1: RSI and RDI, 2: MASKMOV, 3: XLAT, 4: frames. */
-    private static int implied(InstructionRow row) {
-        return string(row)
-                ? 1
-                : row.operation().equals("MASKMOVQ") || row.operation().equals("MASKMOVDQU")
-                        ? 2
-                        : row.mnemonic().equals("XLAT")
-                                ? 3
-                                : row.mnemonic().equals("LEAVE")
-                                                || row.mnemonic().equals("ENTER")
-                                        ? 4
-                                        : 0;
+    /** A selector for data that a 32- or 16-bit address reaches the window through, mostly. */
+    private int data() {
+        if (chance(40)) {
+            return pick(0, OracleSegments.FLAT_CODE32, OracleSegments.READ_ONLY, OracleSegments.WINDOW_ONLY);
+        }
+        if (addrSize == 2) {
+            return pick(
+                    OracleSegments.STACK16,
+                    OracleSegments.DATA_LIMITED,
+                    OracleSegments.DOWN16,
+                    OracleSegments.WINDOW_ONLY);
+        }
+        return chance(2)
+                ? OracleSegments.USER_DS
+                : pick(
+                        OracleSegments.FLAT_DATA,
+                        OracleSegments.DATA_LIMITED,
+                        OracleSegments.WINDOW_ONLY,
+                        OracleSegments.DOWN32,
+                        OracleSegments.READ_ONLY);
+    }
+
+    /** The segment that an address in {@code otherwise} has with the case's override. */
+    private int effective(int otherwise) {
+        return override < 0 || mode == OracleMode.LONG && override < CpuRegisters.FS ? otherwise : override;
+    }
+
+    /** The offset of a linear address in a segment. */
+    private long offset(long linear, int segment) {
+        long o = linear - (mode == OracleMode.LONG && segment < CpuRegisters.FS ? 0 : base[segment]);
+        return addrSize == 8 ? o : o & (addrSize == 4 ? 0xffffffffL : 0xffff);
+    }
+
+    // ---- the case ----
+
+    private OracleCase make() {
+        for (int i = 0; i < 16; i++) {
+            gpr[i] = values.integer();
+        }
+        long stack = dataAt + 8 * random.nextInt(8, 100) + (chance(8) ? random.nextInt(8) : 0);
+        stackPointer(stack);
+        target = target();
+        implied();
+        if (row.modrm()) {
+            modrm();
+        }
+        byte[] code = encode();
+        long codeAt = chance(16)
+                ? OracleMemory.CODE + (chance(2) ? 1 : 2) * OracleMemory.PAGE - random.nextInt(code.length + 2)
+                : OracleMemory.CODE_START;
+        long rip = codeAt - (mode == OracleMode.LONG ? 0 : base[CpuRegisters.CS]);
+        if (ripDisplacementAt >= 0) {
+            long d = offset(target, effective(CpuRegisters.DS)) - (rip + code.length);
+            OracleState.view(code).putInt(ripDisplacementAt, (int) d);
+        }
+        byte[] xs = values.image(row);
+        if (OracleOperands.savesState(row)) {
+            initialState(xs);
+        }
+        if (row.has("vsib")) {
+            indices(OracleState.view(xs));
+        }
+        byte[] data = new OracleOperands(row, values, random, opSize, mode, flatStack())
+                .window(target - dataAt, stack - dataAt);
+        long rflags = 0x302
+                | random.nextInt(0x1000) & 0x8d5
+                | (chance(3) ? CpuRegisters.DF : 0)
+                | (chance(32) ? CpuRegisters.NT : 0)
+                | (chance(4) ? CpuRegisters.ID : 0);
+        OracleState before =
+                new OracleState(rip, rflags, gpr, selector, base[CpuRegisters.FS], base[CpuRegisters.GS], xs, data);
+        return new OracleCase(row, mode, seed, code, codeAt, before, dataAt, usesMemory() ? target : -1);
+    }
+
+    /** Gives some components of the state their initial values. */
+    private void initialState(byte[] xs) {
+        if (chance(2)) {
+            Arrays.fill(xs, OracleState.YMM_HIGH, OracleState.XSAVE, (byte) 0);
+        }
+        if (chance(3)) {
+            Arrays.fill(xs, 160, 416, (byte) 0);
+        }
+        if (chance(3)) {
+            XsaveImage.initialMxcsr(xs);
+        }
+        if (chance(3)) {
+            XsaveImage.initialX87(xs);
+        }
+    }
+
+    /** Vector indices that stay in the window, mostly. */
+    private void indices(ByteBuffer xs) {
+        boolean quad = (row.opcode() & 1) != 0;
+        for (int i = 0; i < 32; i++) {
+            for (int at : new int[] {160 + i * 8, OracleState.YMM_HIGH + i * 8}) {
+                if (!chance(4)) {
+                    xs.putInt(at, random.nextInt(-18, 18)).putInt(at + 4, random.nextInt(-18, 18));
+                    if (quad) {
+                        xs.putLong(at, random.nextInt(-18, 18));
+                    }
+                }
+            }
+        }
+    }
+
+    private boolean usesMemory() {
+        return memory || row.operands().stream().anyMatch(o -> o.startsWith("O"));
+    }
+
+    private void stackPointer(long linear) {
+        if (mode == OracleMode.LONG) {
+            gpr[CpuRegisters.RSP] = linear;
+            return;
+        }
+        long offset = linear - base[CpuRegisters.SS];
+        gpr[CpuRegisters.RSP] = stack16() ? offset & 0xffff | random.nextInt() & 0xffff0000L : offset & 0xffffffffL;
+    }
+
+    private boolean flatStack() {
+        return mode == OracleMode.LONG || base[CpuRegisters.SS] == 0;
+    }
+
+    private boolean stack16() {
+        return mode != OracleMode.LONG && !OracleSegments.big(selector[CpuRegisters.SS]);
+    }
+
+    /** A linear address for the memory operand. */
+    private long target() {
+        if (chance(24)) {
+            // at an end of what is mapped or may be written
+            long edge = OracleMemory.DATA + pick(0, OracleMemory.WRITABLE, OracleMemory.READABLE);
+            return edge - random.nextInt(40) + 8;
+        }
+        int alignment = OracleOperands.alignment(row, vexLength());
+        if (alignment > 1 && !chance(6)) {
+            int room = OracleOperands.room(row);
+            return dataAt + (long) alignment * random.nextInt((OracleMemory.WINDOW - room) / alignment);
+        }
+        return near(false);
     }
 
     /** An address in the window, often at the boundary of the two pages. */
     private long near(boolean anywhere) {
-        return !anywhere && chance(3)
-                ? Oracle.DATA + 4096 - random.nextInt(36)
-                : Oracle.WINDOW_START + random.nextInt(160, Oracle.WINDOW - 160);
+        return !anywhere && chance(3) && dataAt == OracleMemory.WINDOW_START
+                ? OracleMemory.DATA + OracleMemory.PAGE - random.nextInt(36)
+                : dataAt + random.nextInt(160, OracleMemory.WINDOW - 160);
     }
 
-    // ---- x87, SSE and memory ----
-
-    private byte[] image(InstructionRow row) {
-        char kind = kind(row);
-        ByteBuffer b = ByteBuffer.allocate(Oracle.XSAVE).order(ByteOrder.LITTLE_ENDIAN);
-        boolean x87 = row.source().startsWith("instructions-x87");
-        int control = chance(2)
-                ? 0x37f
-                : chance(4) ? random.nextInt(0x10000) & 0x1f7f | 0x40 : random.nextInt(0x10000) & 0xf00 | 0x7f;
-        b.putShort(0, (short) control);
-        int top = random.nextInt(8);
-        int flags = chance(2) ? 0 : random.nextInt(64) & (chance(16) ? 0x3f : control);
-        b.putShort(2, (short) (top << 11 | flags | random.nextInt(0x10000) & 0x4700));
-        b.putShort(4, (short) (x87 && !chance(4) ? 0xff : random.nextInt(256)));
-        b.putInt(
-                24,
-                chance(2)
-                        ? 0x1f80 | random.nextInt(64)
-                        : chance(3) ? random.nextInt(0x10000) : 0x1f80 | random.nextInt(0x10000) & 0xe07f);
-        b.putInt(28, 0xffff);
-        for (int i = 0; i < 8; i++) {
-            if (x87 || chance(2)) {
-                extended(b, 32 + i * 16);
-            } else {
-                b.putLong(32 + i * 16, word(kind)).putShort(32 + i * 16 + 8, (short) -1);
-            }
-        }
-        for (int i = 0; i < 32; i++) {
-            b.putLong(160 + i * 8, word(kind));
-            b.putLong(Oracle.YMM_HIGH + i * 8, word(kind));
-        }
-        if (chance(4)) {
-            // equal operands
-            int from = random.nextInt(16);
-            for (int i = 0; i < 16; i += chance(2) ? 1 : 2) {
-                b.putLong(160 + i * 16, b.getLong(160 + from * 16));
-                b.putLong(168 + i * 16, b.getLong(168 + from * 16));
-                b.putLong(Oracle.YMM_HIGH + i * 16, b.getLong(Oracle.YMM_HIGH + from * 16));
-            }
-        }
-        return b.array();
-    }
-
-    private byte[] window(InstructionRow row, long target) {
-        char kind = kind(row);
-        ByteBuffer b = ByteBuffer.allocate(Oracle.WINDOW).order(ByteOrder.LITTLE_ENDIAN);
-        for (int i = 0; i < Oracle.WINDOW; i += 8) {
-            b.putLong(i, word(kind));
-        }
-        int at = (int) (target - Oracle.WINDOW_START);
-        if (target < 0 || at < 0 || at > Oracle.WINDOW - 16) {
-            return b.array();
-        }
+    /** Registers that the row uses without naming them. */
+    private void implied() {
         String m = row.mnemonic();
-        if (row.source().startsWith("instructions-x87")) {
-            String size = row.operands().isEmpty() ? "" : row.operands().getFirst();
-            if (m.equals("FBLD") && !chance(8)) {
-                for (int i = 0; i < 9; i++) {
-                    b.put(at + i, (byte) (chance(4) ? 0 : random.nextInt(10) << 4 | random.nextInt(10)));
-                }
-                b.put(at + 9, (byte) (random.nextInt(256) & 0x80));
-            } else if (size.equals("Mt")) {
-                extended(b, at);
-            } else if (m.startsWith("FI") || m.equals("FLDCW")) {
-                b.putLong(at, integer());
-            } else if (size.equals("Md")) {
-                b.putInt(at, floatBits());
-            } else if (size.equals("Mq")) {
-                b.putLong(at, doubleBits());
-            }
-        } else if (m.equals("LDMXCSR")) {
-            b.putInt(at, random.nextInt(chance(4) ? 0x20000 : 0x10000));
-        } else if (m.equals("FXRSTOR") && at + 512 <= Oracle.WINDOW) {
-            b.put(at, image(row), 0, 512);
-            b.putLong(at + 8, 0).putLong(at + 16, 0);
-        } else if (xsave(row) && at + Oracle.XSAVE <= Oracle.WINDOW) {
-            b.put(at, image(row));
-            b.putLong(at + 8, 0).putLong(at + 16, 0);
-            if (chance(8)) {
-                b.putInt(at + 24, random.nextInt(0x20000));
-            }
-            for (int i = 512; i < 576; i += 8) {
-                b.putLong(at + i, i > 520 && chance(64) ? 1L << random.nextInt(64) : 0);
-            }
-            long format = chance(2) ? 0 : Long.MIN_VALUE | random.nextInt(8);
-            b.putLong(at + 520, chance(16) ? 1 : format);
-            b.putLong(at + 512, random.nextInt(8) & (format == 0 || chance(8) ? 7 : format));
-        } else if (m.startsWith("CMPXCHG") && chance(2)) {
-            b.putLong(at, integer());
+        int mask = addrSize == 2 ? 16 : addrSize * 8;
+        if (string() || row.operation().equals("MASKMOVQ") || row.operation().equals("MASKMOVDQU")) {
+            boolean strings = string();
+            setLow(CpuRegisters.RSI, mask, offset(near(!strings), effective(CpuRegisters.DS)));
+            setLow(
+                    CpuRegisters.RDI,
+                    mask,
+                    offset(near(!strings), strings ? CpuRegisters.ES : effective(CpuRegisters.DS)));
+            setLow(CpuRegisters.RCX, mask, chance(8) ? random.nextInt(40) : random.nextInt(6));
+        }
+        if (m.equals("XLAT")) {
+            setLow(CpuRegisters.RBX, mask, offset(dataAt + random.nextInt(256), effective(CpuRegisters.DS)));
+        }
+        if (m.equals("LEAVE") || m.equals("ENTER")) {
+            long sp = gpr[CpuRegisters.RSP];
+            stackPointer(dataAt + 8 * random.nextInt(20, 100));
+            gpr[CpuRegisters.RBP] = gpr[CpuRegisters.RSP];
+            gpr[CpuRegisters.RSP] = sp;
+        }
+        if (m.contains("PCMPESTR") && !chance(8)) {
+            gpr[CpuRegisters.RAX] = random.nextInt(-20, 20);
+            gpr[CpuRegisters.RDX] = random.nextInt(-20, 20);
+        }
+        if (row.operands().contains("CL") && chance(2)) {
+            gpr[CpuRegisters.RCX] = gpr[CpuRegisters.RCX] & ~0xffL | random.nextInt(70);
+        }
+        if (m.contains("DIV") && chance(2)) {
+            gpr[CpuRegisters.RDX] = chance(2) ? 0 : gpr[CpuRegisters.RAX] >> 63;
+        }
+        if (OracleOperands.savesState(row)) {
+            // state components that both sides have: x87, SSE, AVX
+            gpr[CpuRegisters.RAX] = gpr[CpuRegisters.RAX] & ~0xffffffffL | (chance(3) ? 7 : random.nextInt(8));
+            gpr[CpuRegisters.RDX] = 0;
+        }
+        if (m.equals("XGETBV")) {
+            gpr[CpuRegisters.RCX] = chance(2) ? 0 : values.integer();
+        }
+        if (m.equals("CPUID") && chance(2)) {
+            gpr[CpuRegisters.RAX] = random.nextInt(32) | (chance(2) ? 0x80000000L : 0);
+            gpr[CpuRegisters.RCX] = random.nextInt(4);
+        }
+    }
+
+    private void setLow(int register, int bits, long v) {
+        long mask = bits == 64 ? -1 : (1L << bits) - 1;
+        gpr[register] = gpr[register] & ~mask | v & mask;
+    }
+
+    private boolean string() {
+        return row.operands().stream().anyMatch(o -> o.startsWith("X") || o.startsWith("Y"));
+    }
+
+    private boolean bitString() {
+        return row.mnemonic().startsWith("BT") && row.operands().contains("Gv");
+    }
+
+    // ---- ModR/M ----
+
+    private void modrm() {
+        int reg = row.reg() >= 0 ? row.reg() : random.nextInt(8);
+        if (!memory) {
+            modrm = 0xc0 | reg << 3 | (row.rm() >= 0 ? row.rm() : random.nextInt(8));
+            selectorOperand(modrm & 7 | (rex & 1) << 3);
+            return;
+        }
+        if (bitString()) {
+            // the offset in the register reaches past the operand: not too far here
+            gpr[reg | (rex & 4) << 1] = random.nextInt(-1000, 1000);
+        }
+        if (addrSize == 2) {
+            address16(reg);
         } else {
-            b.putLong(at, word(kind));
-            if (at <= Oracle.WINDOW - 16) {
-                b.putLong(at + 8, word(kind));
+            address32(reg);
+        }
+    }
+
+    /** A register that holds a selector, if that is what the row reads. */
+    private void selectorOperand(int register) {
+        if (OracleOperands.readsSelector(row)) {
+            setLow(register, 16, OracleOperands.selector(random));
+        }
+    }
+
+    private void address16(int reg) {
+        int rm = random.nextInt(8);
+        int mod = random.nextInt(3);
+        boolean bp = rm == 2 || rm == 3 || rm == 6 && mod != 0;
+        long offset = offset(target, effective(bp ? CpuRegisters.SS : CpuRegisters.DS));
+        modrm = mod << 6 | reg << 3 | rm;
+        if (rm == 6 && mod == 0) {
+            put(offset, 2);
+            return;
+        }
+        long disp = mod == 0 ? 0 : mod == 1 ? random.nextInt(-128, 128) : random.nextInt(0x10000);
+        put(disp, mod);
+        int index = (rm & 1) == 0 ? CpuRegisters.RSI : CpuRegisters.RDI;
+        int b = bp ? CpuRegisters.RBP : CpuRegisters.RBX;
+        if (rm < 4) {
+            setLow(b, 16, offset - disp - gpr[index]);
+        } else {
+            setLow(rm == 4 ? CpuRegisters.RSI : rm == 5 ? CpuRegisters.RDI : b, 16, offset - disp);
+        }
+    }
+
+    private void address32(int reg) {
+        boolean vsib = row.has("vsib");
+        int form = vsib ? 4 : random.nextInt(6);
+        int b = random.nextInt(8);
+        if (form == 0) { // [disp32], or relative to RIP
+            modrm = reg << 3 | 5;
+            if (mode == OracleMode.LONG) {
+                ripDisplacementAt = tail.size();
+                put(0, 4);
+            } else {
+                put(offset(target, effective(CpuRegisters.DS)), 4);
+            }
+            return;
+        }
+        int mod = random.nextInt(3);
+        if (form < 4 && b != 4) { // [base + disp]
+            mod = b == 5 && mod == 0 ? 1 : mod;
+            int register = b | (rex & 1) << 3;
+            long disp = displacement(mod);
+            modrm = mod << 6 | reg << 3 | b;
+            put(disp, mod == 2 ? 4 : mod);
+            setBase(register, offset(target, segmentOf(b, true)) - disp);
+            return;
+        }
+        // [base + index * scale + disp]
+        int scale = random.nextInt(4);
+        int index = random.nextInt(8);
+        boolean noBase = b == 5 && mod == 0;
+        long disp = displacement(noBase ? 2 : mod);
+        modrm = mod << 6 | reg << 3 | 4;
+        tail.write(scale << 6 | index << 3 | b);
+        int indexRegister = index | (rex & 2) << 2;
+        int register = b | (rex & 1) << 3;
+        long offset = offset(target, segmentOf(b, !noBase));
+        if (vsib) {
+            setBase(register, offset - disp);
+            put(noBase ? offset : disp, noBase ? 4 : mod == 2 ? 4 : mod);
+        } else if (noBase) {
+            // no base: the index has a random value, the displacement does the rest (as far as 32 bits reach)
+            setBase(indexRegister, random.nextInt(-0x8000, 0x8000));
+            disp = offset - (indexRegister == 4 ? 0 : gpr[indexRegister] << scale);
+            put(disp, 4);
+        } else {
+            put(disp, mod == 2 ? 4 : mod);
+            if (indexRegister == 4) {
+                setBase(register, offset - disp);
+            } else if (indexRegister == register) {
+                long factor = 1 + (1L << scale);
+                // the target moves to where the sum can be divided
+                long v = (offset - disp) / factor;
+                target += v * factor - (offset - disp);
+                setBase(register, v);
+            } else {
+                setBase(indexRegister, random.nextInt(-0x8000, 0x8000));
+                setBase(register, offset - disp - (gpr[indexRegister] << scale));
             }
         }
-        return b.array();
+    }
+
+    private long displacement(int mod) {
+        return mod == 0 ? 0 : mod == 1 ? random.nextInt(-128, 128) : random.nextInt(-0x8000, 0x8000);
+    }
+
+    private int segmentOf(int baseBits, boolean has) {
+        boolean stack = has && (baseBits == 4 || baseBits == 5) && (rex & 1) == 0;
+        return effective(stack ? CpuRegisters.SS : CpuRegisters.DS);
+    }
+
+    /** A base or index register; where only its lower half counts the upper one is random. */
+    private void setBase(int register, long v) {
+        gpr[register] = chance(256) ? values.integer() : v;
+        if (addrSize == 4 && mode == OracleMode.LONG && register != CpuRegisters.RSP) {
+            gpr[register] = v & 0xffffffffL | (long) random.nextInt() << 32;
+        }
+    }
+
+    private void put(long v, int bytes) {
+        for (int i = 0; i < bytes; i++) {
+            tail.write((int) (v >> i * 8));
+        }
+    }
+
+    // ---- bytes ----
+
+    private int length = -1;
+
+    /** VEX.L of a case of this row: as the row asks, seldom the other. */
+    private int vexLength() {
+        if (length < 0) {
+            length = row.vexLength() == InstructionRow.ANY_LENGTH ? random.nextInt(2) : row.vexLength();
+            // with 256 bits these are a feature of their own (VAES, VPCLMULQDQ)
+            boolean only128 = row.needs() == CpuFeature.AES || row.needs() == CpuFeature.PCLMULQDQ;
+            length = !only128 && chance(40) ? length ^ 1 : length;
+        }
+        return length;
+    }
+
+    private byte[] encode() {
+        ByteArrayOutputStream code = new ByteArrayOutputStream();
+        boolean vex = !row.vex().isEmpty();
+        prefixes(code, vex);
+        if (vex) {
+            vex(code);
+        } else {
+            if (rex != 0) {
+                code.write(rex);
+            }
+            if (row.map() > 0) {
+                code.write(0x0f);
+                if (row.map() > 1) {
+                    code.write(row.map() == 2 ? 0x38 : 0x3a);
+                }
+            }
+        }
+        int plus = row.plusReg() ? random.nextInt(8) : 0;
+        code.write(row.opcode() + plus);
+        if (row.modrm()) {
+            code.write(modrm);
+        }
+        if (ripDisplacementAt >= 0) {
+            ripDisplacementAt += code.size();
+        }
+        code.writeBytes(tail.toByteArray());
+        for (String operand : row.operands()) {
+            immediate(code, operand);
+        }
+        return code.toByteArray();
+    }
+
+    /** The legacy prefixes, in any order as far as it has no meaning, some of them twice or without one. */
+    private void prefixes(ByteArrayOutputStream code, boolean vex) {
+        if (row.has("lock") && chance(4) && (memory || chance(8)) || chance(400)) {
+            code.write(0xf0);
+        }
+        if (mode == OracleMode.LONG && chance(40)) {
+            code.write(0x40 | random.nextInt(16)); // a REX that is not the last prefix counts for nothing
+            if (!has66 && addrSize == 8 && override < 0 && (row.prefix() <= 0 || vex)) {
+                code.write(0x2e);
+            }
+        }
+        boolean defaultAddress = addrSize == mode.size;
+        if (!defaultAddress) {
+            code.write(0x67);
+        }
+        if (override >= 0) {
+            if (chance(16)) {
+                code.write(OVERRIDES[mode == OracleMode.LONG ? random.nextInt(4) : random.nextInt(6)]);
+            }
+            code.write(OVERRIDES[override]);
+        }
+        if (has66) {
+            code.write(0x66);
+            if (chance(16)) {
+                code.write(0x66);
+            }
+        }
+        if (row.prefix() > 0 && row.prefix() != 0x66 && !vex) {
+            code.write(row.prefix());
+        } else if (string() && chance(2)) {
+            code.write(chance(2) ? 0xf3 : 0xf2);
+        }
+    }
+
+    /** A VEX prefix for the REX it stands for, in two bytes where they can say it. */
+    private void vex(ByteArrayOutputStream code) {
+        int pp = row.prefix() == 0 ? 0 : row.prefix() == 0x66 ? 1 : row.prefix() == 0xf3 ? 2 : 3;
+        boolean uses = row.operands().stream().anyMatch(o -> o.startsWith("B") || o.startsWith("H"));
+        int vvvv = uses || chance(40) ? random.nextInt(16) : 0;
+        int w = (row.rexW() == InstructionRow.ANY_W ? random.nextInt(2) : row.rexW()) << 3;
+        // AMD's processors ignore it in these two
+        boolean ignored = row.mnemonic().matches("VPERM(Q|PD)") && !Oracle.INTEL;
+        w = !ignored && chance(40) ? w ^ 8 : w;
+        int r = mode == OracleMode.LONG ? rex : 0;
+        if (row.map() == 1 && w == 0 && (r & 3) == 0 && chance(2)) {
+            code.write(0xc5);
+            code.write((~r & 4) << 5 | (~vvvv & 15) << 3 | vexLength() << 2 | pp);
+        } else {
+            code.write(0xc4);
+            code.write((~r & 7) << 5 | row.map());
+            code.write(w << 4 | (~vvvv & 15) << 3 | vexLength() << 2 | pp);
+        }
+    }
+
+    private void immediate(ByteArrayOutputStream code, String operand) {
+        int size =
+                switch (operand) {
+                    case "Ib", "Ibs", "Ib2", "Jb" -> 1;
+                    case "Iw" -> 2;
+                    case "Iz", "Jz" -> Math.min(opSize, 4);
+                    case "Iv" -> opSize;
+                    case "Ap" -> opSize + 2;
+                    default -> operand.startsWith("L") ? 1 : operand.startsWith("O") ? addrSize : 0;
+                };
+        long v = operand.equals("Ib") && chance(2) ? random.nextInt(70) : values.integer();
+        if (operand.equals("Iw") && row.mnemonic().equals("ENTER")) {
+            v = random.nextInt(64);
+        } else if (operand.equals("Ib2")) {
+            v = random.nextInt(chance(8) ? 32 : 4);
+        } else if (operand.equals("Ap")) {
+            v = v & (1L << opSize * 8) - 1 | (long) OracleOperands.codeSelector(random, flatStack()) << opSize * 8;
+        } else if (operand.startsWith("O")) {
+            v = offset(target, effective(CpuRegisters.DS));
+        }
+        for (int i = 0; i < size; i++) {
+            code.write((int) (v >> i * 8));
+        }
     }
 }

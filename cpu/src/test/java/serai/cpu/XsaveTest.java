@@ -20,7 +20,7 @@ final class XsaveTest {
     private static final byte[] XSETBV = {0x0f, 0x01, (byte) 0xd1};
     private static final byte[] VPXOR = {(byte) 0xc5, (byte) 0xf5, (byte) 0xef, (byte) 0xc2};
     private static final byte[] VZEROUPPER = {(byte) 0xc5, (byte) 0xf8, 0x77};
-    private static final long AREA = Oracle.DATA + 0x400;
+    private static final long AREA = OracleMemory.DATA + 0x400;
     private static final int XSTATE_BV = 512, XCOMP_BV = 520, AVX = 576;
     private static final long MARK = 0x5555555555555555L;
 
