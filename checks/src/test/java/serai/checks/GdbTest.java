@@ -77,6 +77,62 @@ final class GdbTest {
     }
 
     @Test
+    void stopsBehindAccessesToWhatIsWatched() throws Exception {
+        assumeTrue(Files.isExecutable(Path.of("/usr/bin/gdb")), "capability: gdb");
+        Guest guest = Guests.named("watched");
+        Path binary = Guests.binary(guest);
+        try (Vmm v = Vmm.start(List.of(
+                "kernel=" + binary,
+                "engine=java",
+                "memory=64M",
+                "serial=null",
+                "debugcon=stdio",
+                "debug-exit=0xf4",
+                "gdb=0",
+                "timeout=60"))) {
+            Matcher m = PORT.matcher(v.awaitError(e -> PORT.matcher(e).find(), 20));
+            assertTrue(m.find());
+            String out = gdb(
+                    binary,
+                    m.group(1),
+                    "hbreak main",
+                    "continue",
+                    "delete",
+                    "watch *(long*)&watched",
+                    "continue", // the byte that a word is written over
+                    "x/i $pc",
+                    "continue", // one of the REP STOSB
+                    "print $rcx",
+                    "delete",
+                    "rwatch *(char*)((char*)&watched + 3)",
+                    "continue", // a read that reaches it
+                    "x/i $pc",
+                    "delete",
+                    "awatch *(int*)&also_watched",
+                    "continue",
+                    "continue",
+                    "x/i $pc",
+                    "delete",
+                    "continue");
+            assertTrue(out.contains("Hardware assisted breakpoint 1 at"), out);
+            assertTrue(out.contains("Hardware watchpoint 2: *(long*)&watched"), out);
+            assertTrue(out.contains("New value = 18"), out); // 0x12
+            assertTrue(out.contains("<after_write>"), out);
+            assertTrue(out.contains("$1 = 15"), out);
+            assertTrue(out.contains("Hardware read watchpoint 3"), out);
+            assertTrue(out.contains("<after_read>"), out);
+            assertTrue(out.contains("Hardware access (read/write) watchpoint 4"), out);
+            assertTrue(out.contains("Old value = 0"), out);
+            assertTrue(out.contains("New value = 1"), out);
+            assertTrue(out.contains("<after_update>"), out);
+            assertTrue(out.contains("exited with code 041"), out);
+            Vmm.Result r = v.await(20);
+            assertEquals(guest.transcript(), r.out());
+            assertEquals(33, r.status());
+        }
+    }
+
+    @Test
     void aDebuggerThatDetachesLetsTheGuestGoOn() throws Exception {
         assumeTrue(Files.isExecutable(Path.of("/usr/bin/gdb")), "capability: gdb");
         Guest guest = Guests.named("work");

@@ -6,10 +6,14 @@ import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 import serai.machine.engine.CpuState;
 import serai.machine.engine.Vcpu;
+import serai.machine.engine.Watchpoint;
 import serai.machine.memory.GuestAddressException;
 import serai.machine.memory.GuestMemory;
 
@@ -21,6 +25,9 @@ public final class GdbStub implements AutoCloseable {
     public static final int SIGINT = 2;
     /** Stop signal: the guest has shut down (triple fault). */
     public static final int SIGSEGV = 11;
+
+    /** Each is looked at for every access to its page. */
+    private static final int MAX_WATCHPOINTS = 64;
 
     /** What the debugger wants the vCPU to do. */
     public enum Action {
@@ -40,6 +47,9 @@ public final class GdbStub implements AutoCloseable {
     private @Nullable Socket socket;
     private volatile Runnable onInterrupt = () -> {};
     private boolean owesStop;
+    private final Set<Watchpoint> watchpoints = new LinkedHashSet<>();
+    /** The watchpoint that the vCPU stands still for. */
+    private @Nullable Watchpoint hit;
 
     private GdbStub(ServerSocket server) {
         this.server = server;
@@ -104,8 +114,9 @@ public final class GdbStub implements AutoCloseable {
         if (p == null) {
             return Action.DETACHED;
         }
+        hit = vcpu.watchpointHit();
         if (owesStop) {
-            p.send("T%02xthread:01;".formatted(signal));
+            p.send(stopReply(signal));
             owesStop = false;
         }
         while (true) {
@@ -133,6 +144,8 @@ public final class GdbStub implements AutoCloseable {
     private Action leave(Vcpu vcpu, Action action) {
         breakpoints.clear();
         vcpu.breakpoints(new long[0]);
+        watchpoints.clear();
+        vcpu.watchpoints(List.of());
         packets = null;
         return action;
     }
@@ -146,7 +159,7 @@ public final class GdbStub implements AutoCloseable {
         String rest = packet.substring(1);
         try {
             switch (packet.charAt(0)) {
-                case '?' -> p.send("T%02xthread:01;".formatted(signal));
+                case '?' -> p.send(stopReply(signal));
                 case 'g' -> p.send(Registers.read(vcpu.save()));
                 case 'G' -> {
                     vcpu.restore(Registers.write(vcpu.save(), rest));
@@ -221,13 +234,59 @@ public final class GdbStub implements AutoCloseable {
         return Registers.write(s, 16, HexFormat.of().toHexDigits(Long.reverseBytes(rip)));
     }
 
+    private String stopReply(int signal) {
+        Watchpoint w = hit;
+        String why = w == null
+                ? ""
+                : "%s:%x;"
+                        .formatted(
+                                switch (w.kind()) {
+                                    case WRITE -> "watch";
+                                    case READ -> "rwatch";
+                                    case ACCESS -> "awatch";
+                                },
+                                w.address());
+        return "T%02x%sthread:01;".formatted(signal, why);
+    }
+
+    /** Z and z: 0 and 1 are breakpoints, 2 to 4 watchpoints. */
     private String breakpoint(Vcpu vcpu, String packet) {
         String[] parts = packet.substring(1).split("[,;]", -1);
-        if (!parts[0].equals("0") && !parts[0].equals("1")) {
-            return ""; // watchpoints: not offered
-        }
+        boolean insert = packet.charAt(0) == 'Z';
         long address = Long.parseUnsignedLong(parts[1], 16);
-        if (packet.charAt(0) == 'Z') {
+        Watchpoint.Kind kind;
+        switch (parts[0]) {
+            case "0", "1" -> {
+                return breakpoint(vcpu, insert, address);
+            }
+            case "2" -> kind = Watchpoint.Kind.WRITE;
+            case "3" -> kind = Watchpoint.Kind.READ;
+            case "4" -> kind = Watchpoint.Kind.ACCESS;
+            default -> {
+                return "";
+            }
+        }
+        Watchpoint w = new Watchpoint(address, Long.parseUnsignedLong(parts[2], 16), kind);
+        Set<Watchpoint> wanted = new LinkedHashSet<>(watchpoints);
+        if (!insert) {
+            wanted.remove(w);
+        } else if (wanted.size() < MAX_WATCHPOINTS) {
+            wanted.add(w);
+        } else {
+            return "E12";
+        }
+        try {
+            vcpu.watchpoints(List.copyOf(wanted));
+        } catch (UnsupportedOperationException e) {
+            return ""; // the debugger says that there are none, or steps
+        }
+        watchpoints.clear();
+        watchpoints.addAll(wanted);
+        return "OK";
+    }
+
+    private String breakpoint(Vcpu vcpu, boolean insert, long address) {
+        if (insert) {
             if (breakpoints.size() >= 1024 && !breakpoints.contains(address)) {
                 return "E12";
             }
