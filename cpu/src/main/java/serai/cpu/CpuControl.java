@@ -331,7 +331,12 @@ final class CpuControl {
             }
             case Msr.FS_BASE -> c.base[FS] = c.canonical(v);
             case Msr.GS_BASE -> c.base[GS] = c.canonical(v);
-            case Msr.TSC_AUX -> tscAux = v & 0xffffffffL;
+            case Msr.TSC_AUX -> {
+                if (v >>> 32 != 0) {
+                    throw c.fault(CpuSegments.GP, 0);
+                }
+                tscAux = v;
+            }
             default -> throw c.fault(CpuSegments.GP, 0);
         }
     }
