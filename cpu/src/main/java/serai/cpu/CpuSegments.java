@@ -70,7 +70,13 @@ abstract class CpuSegments extends CpuMemory {
 
     /** Linear address of {@code size} bytes on the stack at offset {@code sp}. */
     final long stackAddress(long sp, int size, boolean write) {
-        return codeSize == 8 ? sp : linear(SS, sp & stackMask(), size, write);
+        if (codeSize == 8) {
+            if (sp << 16 >> 16 != sp) {
+                throw fault(SS_VECTOR, 0); // whatever segment another operand is in
+            }
+            return sp;
+        }
+        return linear(SS, sp & stackMask(), size, write);
     }
 
     /** Sets the stack pointer, as wide as the stack segment says. */
@@ -87,7 +93,7 @@ abstract class CpuSegments extends CpuMemory {
     final void push(long v, int size) {
         if (codeSize == 8) {
             long sp = r[RSP] - size;
-            store(sp, size, v);
+            store(stackAddress(sp, size, true), size, v);
             r[RSP] = sp;
         } else {
             long sp = r[RSP] - size & stackMask();

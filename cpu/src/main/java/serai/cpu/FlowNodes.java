@@ -188,12 +188,7 @@ final class FlowNodes {
 
         @Override
         void execute(Cpu c) {
-            long target = c.load(address(c), size);
-            long sp = c.r[CpuRegisters.RSP] - size;
-            if (size == 8 && sp << 16 >> 16 != sp) {
-                throw c.fault(CpuSegments.SS_VECTOR, 0); // the push's, whatever segment the operand is in
-            }
-            call(c, target, size);
+            call(c, c.load(address(c), size), size);
         }
     }
 

@@ -321,12 +321,7 @@ final class MoveNodes {
 
         @Override
         void execute(Cpu c) {
-            long v = c.load(address(c), size);
-            long sp = c.r[CpuRegisters.RSP] - size;
-            if (c.codeSize == 8 && sp << 16 >> 16 != sp) {
-                throw c.fault(CpuSegments.SS_VECTOR, 0); // the push's, whatever segment the operand is in
-            }
-            c.push(v, size);
+            c.push(c.load(address(c), size), size);
         }
     }
 
@@ -362,9 +357,6 @@ final class MoveNodes {
         void execute(Cpu c) {
             // an address with RSP in it is computed after the pop (SDM vol. 2, POP)
             long sp = c.r[CpuRegisters.RSP];
-            if (c.codeSize == 8 && sp << 16 >> 16 != sp) {
-                throw c.fault(CpuSegments.SS_VECTOR, 0); // the pop's, whatever segment the operand is in
-            }
             long v = c.peek(0, size);
             c.setStackPointer(sp + size);
             try {

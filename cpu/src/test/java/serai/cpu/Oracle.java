@@ -80,7 +80,7 @@ final class Oracle implements AutoCloseable {
         if (!System.getProperty("os.arch").equals("amd64")
                 || !System.getProperty("os.name").equals("Linux")
                 || !hostHas("fsgsbase")) {
-            return "native x86-64 Linux";
+            return "x86-64";
         }
         try {
             Process p = new ProcessBuilder("gcc", "--version")

@@ -37,9 +37,10 @@ record OracleCase(
         return false;
     }
 
-    /** What {@code bench/oracle} takes to make and run it again. */
-    String command() {
-        return "bench/oracle case %s %s %d".formatted(row.source().replaceAll("^instructions-|\\.tab", ""), mode, seed);
+    /** What {@code bench/oracle} takes, {@code kind} telling whether its bytes are changed, to make and run it again. */
+    String command(String kind) {
+        return "bench/oracle %s %s %s %d"
+                .formatted(kind, row.source().replaceAll("^instructions-|\\.tab", ""), mode, seed);
     }
 
     @Override

@@ -65,7 +65,7 @@ final class OracleRules {
                             if (o.d().isReg(0)) {
                                 m.register(o.d().operand[0], 2);
                             } else {
-                                m.memory(o.made().target() - o.made().dataAt(), 2);
+                                m.memory(0, OracleMemory.WINDOW);
                             }
                         }
                     }),
@@ -81,8 +81,8 @@ final class OracleRules {
                     "SDM vol. 2, RCPPS, RSQRTPS: Description",
                     (m, o) -> m.approximate = true),
             new Rule(
-                    "FXSAVE|FXRSTOR|XSAVE.*|XRSTOR.*|FRSTOR|FNSAVE|FLDENV|FNSTENV|MASKMOV.*",
-                    "which page faults first of an operand on two",
+                    "FXSAVE|FXRSTOR|XSAVE.*|XRSTOR.*|FRSTOR|FNSAVE|FLDENV|FNSTENV|V?MASKMOV.*|L[DEFGS]S|JMPFM|CALLFM|BOUND",
+                    "which part faults first of an operand that is read or written in several",
                     "SDM vol. 3, 7.9, table 7-2: the order among the accesses of one instruction is not told",
                     (m, o) -> m.which = true),
             new Rule(
@@ -131,24 +131,38 @@ final class OracleRules {
                     "RIP: some hypervisors report the instruction's own address",
                     "SDM vol. 2, INT n/INTO/INT3/INT1",
                     (m, o) -> m.rip = true),
-            new Rule(
-                    "FXSAVE|FXSAVE64|XSAVE.*",
-                    "MXCSR_MASK",
-                    "SDM vol. 1, 11.6.6",
-                    (m, o) -> m.memory(o.made().target() - o.made().dataAt() + 28, 4)));
+            new Rule("FXSAVE|FXSAVE64|XSAVE.*", "MXCSR_MASK", "SDM vol. 1, 11.6.6", (m, o) -> {
+                long at = o.made().target();
+                if (at < 0) {
+                    m.memory(0, OracleMemory.WINDOW); // changed bytes: somewhere
+                } else {
+                    m.memory(at - o.made().dataAt() + 28, 4);
+                }
+            }));
 
     /** AMD64 manual against SDM; the interpreter does as the SDM says. */
     static final List<Rule> AMD = List.of(
             new Rule(
+                    "LOOPE|LOOPNE",
+                    "all with F2 or F3: AMD's processors take the condition from the prefix",
+                    "SDM vol. 2, LOOP/LOOPcc: the prefixes have no meaning",
+                    (m, o) -> m.everything |= o.d().rep != Decoded.NO_REP),
+            new Rule(
+                    ".*",
+                    "all of a near branch with 66 in 64-bit mode: AMD's processors cut its target to 16 bits",
+                    "SDM vol. 2, Jcc, JMP, CALL, RET: 66 is ignored; APM vol. 3, 1.2.4",
+                    (m, o) -> m.everything |=
+                            o.made().mode() == OracleMode.LONG && o.d().row.has("f64") && o.d().opSizePrefix),
+            new Rule(
                     "LFS|LGS|LSS|JMPFM|CALLFM",
                     "all with an operand size of 64: AMD's processors take the pointer for one of 32 bits",
                     "APM vol. 3, JMP (Far), LxS; SDM vol. 2, JMP, LDS/LES/LFS/LGS/LSS",
-                    (m, o) -> m.everything = o.d().opSize == 8),
+                    (m, o) -> m.everything |= o.d().opSize == 8),
             new Rule(
                     "INS|OUTS",
                     "all of a repetition with a count of zero: AMD's processors check the port all the same",
                     "SDM vol. 2, REP: Operation",
-                    (m, o) -> m.everything = o.d().rep != Decoded.NO_REP
+                    (m, o) -> m.everything |= o.d().rep != Decoded.NO_REP
                             && (o.made().before().gpr()[CpuRegisters.RCX]
                                             & (o.d().addrSize == 8 ? -1L : (1L << o.d().addrSize * 8) - 1))
                                     == 0),
@@ -161,7 +175,7 @@ final class OracleRules {
                     "SHA.*",
                     "all, for a memory operand that is not aligned: AMD's processors take any address",
                     "SDM vol. 2, SHA1MSG1: type 4 exceptions; APM vol. 4, SHA1MSG1: misaligned accesses",
-                    (m, o) -> m.everything =
+                    (m, o) -> m.everything |=
                             o.d().isMem(1) && (!o.completed() || (o.made().target() & 15) != 0)),
             new Rule(
                     "MOVRS|POPSR|LFS|LGS",
@@ -189,13 +203,13 @@ final class OracleRules {
                     "VPEXTRD|VPINSRD",
                     "all with VEX.W set outside 64-bit mode: AMD's processors raise #UD",
                     "SDM vol. 2, PEXTRB/PEXTRD/PEXTRQ, PINSRB/PINSRD/PINSRQ: W is ignored there",
-                    (m, o) -> m.everything =
+                    (m, o) -> m.everything |=
                             o.made().mode() != OracleMode.LONG && o.want().vector() == CpuSegments.UD),
             new Rule(
                     "MASKMOVQ",
                     "the x87 registers after a fault: AMD's processors have gone over to MMX by then",
                     "SDM vol. 2, MASKMOVQ: Description",
-                    (m, o) -> m.x87 = !o.completed()),
+                    (m, o) -> m.x87 |= !o.completed()),
             new Rule(
                     "RETF",
                     "bits 16 and up of RSP with a 16-bit stack: AMD's processors carry into them",
@@ -227,6 +241,10 @@ final class OracleRules {
             m.flags |= CpuRegisters.RF;
         }
         if (d == null) {
+            return m;
+        }
+        if (!OracleCoverage.reason(d.row).isEmpty()) {
+            m.everything = true;
             return m;
         }
         if (want.vector() < 0) {

@@ -1,22 +1,26 @@
 package serai.cpu;
 
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.function.BiFunction;
 
 /**
  * Runs cases on both sides. As a program, {@code bench/oracle}:
  *
  * <pre>
- * case SOURCE MODE SEED       one case again, as a failure names it
+ * case SOURCE MODE SEED          one case again, as a failure names it
+ * bytes SOURCE MODE SEED         one case of changed bytes again
  * rows SOURCE CASES [SEED [MNEMONIC]]   so many cases of each row and mode; SOURCE is a prefix, MNEMONIC a regular expression
- * bytes CASES [SEED]          mutated and random bytes
+ * mutate SOURCE CASES [SEED]     the same with changed bytes
+ * table [CASES [SEED]]           all rows, and the table of README.md from what came of it; CASES 0: from the last run
  * </pre>
  */
 final class OracleRun implements AutoCloseable {
-    private static final int BATCH = Integer.getInteger("oracle.batch", 256);
+    private static final int BATCH = 256;
     private static final int EXAMPLES = 3;
+    private static final int TABLE_CASES = 2500;
 
     /** What came of the cases of a row in a mode. */
     record Result(InstructionRow row, OracleMode mode, int cases, int completed, int wrong, List<String> examples) {
@@ -31,27 +35,27 @@ final class OracleRun implements AutoCloseable {
     private final OracleCpu cpu = new OracleCpu();
     private final OracleComparison comparison = new OracleComparison();
 
-    OracleRun() throws Exception {
+    OracleRun() throws IOException, InterruptedException {
         oracle = Oracle.start();
     }
 
-    /** Runs {@code cases} cases of a row. */
-    Result rows(InstructionRow row, OracleMode mode, int cases, long seed) {
-        return run(row, mode, cases, seed, (m, s) -> OracleCases.make(row, m, s));
-    }
-
-    private Result run(
-            InstructionRow row, OracleMode mode, int cases, long seed, BiFunction<OracleMode, Long, OracleCase> maker) {
+    /**
+     * Runs {@code cases} cases of a row.
+     *
+     * @param mutated whether the bytes are changed at random
+     */
+    Result run(InstructionRow row, OracleMode mode, int cases, long seed, boolean mutated) {
         int wrong = 0;
         int completed = 0;
         List<String> examples = new ArrayList<>();
         for (int done = 0; done < cases; done += BATCH) {
             List<OracleCase> batch = new ArrayList<>();
             for (int i = done; i < Math.min(done + BATCH, cases); i++) {
-                batch.add(maker.apply(mode, seed + i));
-            }
-            if (BATCH == 1) {
-                System.err.println(batch.getFirst() + " " + batch.getFirst().command());
+                OracleCase c = OracleCases.make(row, mode, seed + i);
+                if (mutated) {
+                    c = OracleBytes.change(c);
+                }
+                batch.add(c);
             }
             List<OracleState> expected = oracle.execute(batch);
             for (int i = 0; i < batch.size(); i++) {
@@ -61,12 +65,29 @@ final class OracleRun implements AutoCloseable {
                 if (!difference.isEmpty()) {
                     wrong++;
                     if (examples.size() < EXAMPLES) {
-                        examples.add(c + difference + "\n    " + c.command());
+                        examples.add(c + difference + "\n    " + c.command(mutated ? "bytes" : "case"));
                     }
                 }
             }
         }
         return new Result(row, mode, cases, completed, wrong, examples);
+    }
+
+    /** Runs {@code cases} cases of each row whose source starts with {@code source}, in each mode that it is valid in. */
+    List<Result> all(String source, String mnemonic, int cases, long seed, boolean mutated) {
+        List<Result> results = new ArrayList<>();
+        for (InstructionRow row : rows(source)) {
+            for (OracleMode mode : OracleMode.values()) {
+                if (mode.has(row) && row.mnemonic().toUpperCase(Locale.ROOT).matches(mnemonic)) {
+                    Result r = run(row, mode, cases, seed, mutated);
+                    results.add(r);
+                    if (r.wrong > 0) {
+                        System.out.println(r);
+                    }
+                }
+            }
+        }
+        return results;
     }
 
     private String difference(OracleCase c, OracleState want) {
@@ -91,46 +112,58 @@ final class OracleRun implements AutoCloseable {
                 .toList();
     }
 
+    private static InstructionRow row(String source) {
+        String full = "instructions-" + source.replace(":", ".tab:");
+        return InstructionTable.INSTANCE.rows().stream()
+                .filter(r -> r.source().equals(full))
+                .findFirst()
+                .orElseThrow(() -> new IllegalArgumentException("there is no row " + source));
+    }
+
+    private static long argument(String[] args, int i, long otherwise) {
+        return args.length > i ? Long.parseLong(args[i]) : otherwise;
+    }
+
     public static void main(String[] args) throws Exception {
+        long start = System.nanoTime();
+        List<Result> results = new ArrayList<>();
         try (OracleRun run = new OracleRun()) {
-            switch (args[0]) {
-                case "case" -> {
-                    String source = "instructions-" + args[1].replace(":", ".tab:");
-                    InstructionRow row = InstructionTable.INSTANCE.rows().stream()
-                            .filter(r -> r.source().equals(source))
-                            .findFirst()
-                            .orElseThrow();
-                    Result r = run.rows(row, OracleMode.valueOf(args[2]), 1, Long.parseLong(args[3]));
-                    System.out.println(r.wrong > 0 ? r : row.mnemonic() + ": equal");
-                    System.exit(r.wrong);
+            switch (args.length == 0 ? "" : args[0]) {
+                case "case", "bytes" -> {
+                    Result r = run.run(
+                            row(args[1]),
+                            OracleMode.valueOf(args[2]),
+                            1,
+                            Long.parseLong(args[3]),
+                            args[0].equals("bytes"));
+                    System.out.println(r.wrong > 0 ? r : r.row.mnemonic() + ": equal");
+                    results.add(r);
                 }
-                case "rows" -> {
-                    int cases = Integer.parseInt(args[2]);
-                    long seed = args.length > 3 ? Long.parseLong(args[3]) : System.nanoTime();
+                case "rows", "mutate" -> {
                     String mnemonic = args.length > 4 ? args[4].toUpperCase(Locale.ROOT) : ".*";
-                    int wrong = 0;
-                    long total = 0;
-                    for (InstructionRow row : rows(args[1])) {
-                        for (OracleMode mode : OracleMode.values()) {
-                            if (mode.has(row)
-                                    && row.mnemonic().toUpperCase(Locale.ROOT).matches(mnemonic)) {
-                                Result r = run.rows(row, mode, cases, seed);
-                                total += cases;
-                                if (r.wrong > 0) {
-                                    wrong++;
-                                    System.out.println(r);
-                                } else if (r.completed == 0 && OracleCoverage.kind(row) == OracleCoverage.Kind.FULL) {
-                                    System.out.println(
-                                            "never completed: " + row.mnemonic() + " " + row.source() + " " + mode);
-                                }
-                            }
-                        }
-                    }
-                    System.out.printf("%d rows disagree, %d cases, seed %d%n", wrong, total, seed);
-                    System.exit(wrong > 0 ? 1 : 0);
+                    long seed = argument(args, 3, System.nanoTime());
+                    results = run.all(args[1], mnemonic, Integer.parseInt(args[2]), seed, args[0].equals("mutate"));
+                    System.out.println("seed " + seed);
                 }
-                default -> throw new IllegalArgumentException(args[0]);
+                case "table" -> {
+                    int cases = (int) argument(args, 1, TABLE_CASES);
+                    if (cases > 0) {
+                        results = run.all("", ".*", cases, argument(args, 2, System.nanoTime()), false);
+                        OracleTable.save(results);
+                    }
+                    OracleTable.write(Path.of("README.md"));
+                }
+                default -> throw new IllegalArgumentException("case, bytes, rows, mutate or table");
             }
         }
+        long cases = results.stream().mapToLong(Result::cases).sum();
+        long wrong = results.stream().mapToLong(Result::wrong).sum();
+        System.out.printf(
+                "%d cases, %d completed, %d different, %d s%n",
+                cases,
+                results.stream().mapToLong(Result::completed).sum(),
+                wrong,
+                (System.nanoTime() - start) / 1_000_000_000L);
+        System.exit(wrong > 0 ? 1 : 0);
     }
 }
