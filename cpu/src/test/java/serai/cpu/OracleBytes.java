@@ -31,7 +31,7 @@ final class OracleBytes {
             case 0x0f ->
                 switch (second) {
                     case 0x01, 0x2b, 0x78, 0x79, 0xc7 -> true;
-                    case 0x20, 0x22 -> lock; // MOV to and from CR8
+                    case 0x00, 0x20, 0x22 -> lock; // VERW, which takes it; MOV to and from CR8
                     case 0x38, 0x3a -> (code[at + 2] & 0xfe) == 0xce;
                     default -> false;
                 };
