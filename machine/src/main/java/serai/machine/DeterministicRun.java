@@ -169,8 +169,9 @@ final class DeterministicRun {
         lock.lock();
         try {
             while (!anyCanRun() && !requests.waiting() && !inputs.live()) {
-                if (cpus.stream().allMatch(MachineCpu::dead)) {
-                    return new Outcome.HaltedForEver(turn);
+                Outcome dead = Outcomes.allDead(cpus);
+                if (dead != null) {
+                    return dead;
                 }
                 long next = Math.min(timers.next(), inputs.nextNanos(RealTimeRun.instructions(cpus)));
                 if (next != Timers.NEVER) {

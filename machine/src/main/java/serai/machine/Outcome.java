@@ -25,7 +25,7 @@ public sealed interface Outcome {
     /**
      * All vCPUs are halted with interrupts off, or were never started.
      *
-     * @param cpu index of the last to halt
+     * @param cpu index of the first that has halted
      */
     record HaltedForEver(int cpu) implements Outcome {}
 

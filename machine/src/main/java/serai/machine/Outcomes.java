@@ -1,5 +1,7 @@
 package serai.machine;
 
+import java.util.List;
+import org.jspecify.annotations.Nullable;
 import serai.machine.engine.Exit;
 
 /** What an exit of a vCPU means for the machine. */
@@ -13,6 +15,22 @@ final class Outcomes {
             case FAILED -> new Outcome.Failed(cpu.vcpu().failure(), cpu.index());
             case BUDGET, KICKED, HALTED -> new Outcome.Stopped();
         };
+    }
+
+    /**
+     * The end of a run in which no vCPU can go on, of which the first that has ever run is named; null while one can. With the machine lock
+     * held.
+     */
+    static @Nullable Outcome allDead(List<MachineCpu> cpus) {
+        if (!cpus.stream().allMatch(MachineCpu::dead)) {
+            return null;
+        }
+        for (MachineCpu c : cpus) {
+            if (c.haltedForEver) {
+                return new Outcome.HaltedForEver(c.index());
+            }
+        }
+        return new Outcome.HaltedForEver(0);
     }
 
     private Outcomes() {}

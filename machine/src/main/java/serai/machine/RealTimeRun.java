@@ -216,8 +216,9 @@ final class RealTimeRun implements AutoCloseable {
         try {
             cpu.haltedForEver = forEver;
             while (outcome == null && !requests.waiting() && !cpu.canRun()) {
-                if (cpus.stream().allMatch(MachineCpu::dead)) {
-                    end(new Outcome.HaltedForEver(cpu.index()));
+                Outcome dead = Outcomes.allDead(cpus);
+                if (dead != null) {
+                    end(dead);
                     return;
                 }
                 cpu.await();

@@ -15,7 +15,8 @@ import serai.machine.engine.VcpuStats;
 import serai.machine.engine.Watchpoint;
 
 /**
- * An engine whose one CPU runs a program of Java lambdas: RIP counts them, each is an instruction, RAX holds what the last load gave.
+ * An engine whose CPUs run a program of Java lambdas: RIP counts them, each is an instruction, RAX holds what the last load gave. A start-up
+ * IPI starts an application processor at the instruction of its vector.
  *
  * <pre>{@code
  * FakeEngine e = new FakeEngine(out(0x80, 1, 42), in(0x61, 1), hlt());
@@ -31,7 +32,7 @@ public final class FakeEngine implements Engine {
     }
 
     private final List<Instruction> program;
-    private @Nullable Cpu cpu;
+    private final List<Cpu> cpus = new ArrayList<>();
 
     /** With the program of its CPU; after the last instruction it halts for ever. */
     public FakeEngine(Instruction... program) {
@@ -108,12 +109,14 @@ public final class FakeEngine implements Engine {
         return c -> exit;
     }
 
-    /** The CPU. */
+    /** The boot CPU. */
     public Cpu cpu() {
-        if (cpu == null) {
-            throw new IllegalStateException("no CPU yet");
-        }
-        return cpu;
+        return cpu(0);
+    }
+
+    /** A CPU by its index. */
+    public Cpu cpu(int index) {
+        return cpus.get(index);
     }
 
     @Override
@@ -123,7 +126,8 @@ public final class FakeEngine implements Engine {
 
     @Override
     public Vcpu createVcpu(VcpuHost host) {
-        cpu = new Cpu(host, program);
+        Cpu cpu = new Cpu(host, program);
+        cpus.add(cpu);
         return cpu;
     }
 
@@ -143,6 +147,7 @@ public final class FakeEngine implements Engine {
         private long rip;
         private long rax;
         private volatile boolean halted;
+        private boolean waitForSipi;
         private boolean interruptsOn;
         private int shadow;
         private volatile boolean kicked;
@@ -150,6 +155,7 @@ public final class FakeEngine implements Engine {
         Cpu(VcpuHost host, List<Instruction> program) {
             this.host = host;
             this.program = program;
+            waitForSipi = host.index() != 0;
             host.interrupts().onPending(() -> {});
         }
 
@@ -170,6 +176,17 @@ public final class FakeEngine implements Engine {
                 if (kicked) {
                     kicked = false;
                     return Exit.KICKED;
+                }
+                if (host.interrupts().takeInit()) {
+                    waitForSipi = host.index() != 0;
+                }
+                if (waitForSipi) {
+                    int v = host.interrupts().takeStartup();
+                    if (v < 0) {
+                        return Exit.HALTED;
+                    }
+                    waitForSipi = false;
+                    rip = v;
                 }
                 shadow = Math.max(0, shadow - 1);
                 if (interruptsOn && shadow == 0 && host.interrupts().externalPending()) {
@@ -231,7 +248,9 @@ public final class FakeEngine implements Engine {
                     0,
                     new byte[0],
                     new CpuState.Events(
-                            halted ? CpuState.Activity.HALTED : CpuState.Activity.RUNNING,
+                            waitForSipi
+                                    ? CpuState.Activity.WAIT_FOR_SIPI
+                                    : halted ? CpuState.Activity.HALTED : CpuState.Activity.RUNNING,
                             false,
                             0,
                             false,
@@ -256,6 +275,7 @@ public final class FakeEngine implements Engine {
             shadow = s.events().stiShadow() ? 2 : 0;
             interruptsOn = (s.rflags() & 0x200) != 0;
             halted = s.events().activity() == CpuState.Activity.HALTED;
+            waitForSipi = s.events().activity() == CpuState.Activity.WAIT_FOR_SIPI;
             count = s.instructions();
         }
 
