@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.TimeUnit;
@@ -31,19 +32,33 @@ public final class Figures {
     private final Path root;
     private final int rounds;
 
-    private Figures(Path root, int rounds) {
+    private final String image;
+
+    private Figures(Path root, int rounds, String image) {
         this.root = root;
         this.rounds = rounds;
+        this.image = image;
     }
 
-    /** {@code ROOT [ROUNDS]}. */
+    /** {@code ROOT [ROUNDS [IMAGE]]}. */
     public static void main(String[] args) throws Exception {
-        new Figures(Path.of(args[0]), args.length > 1 ? Integer.parseInt(args[1]) : 5).print();
+        int rounds = args.length > 1 ? Integer.parseInt(args[1]) : 5;
+        new Figures(Path.of(args[0]), rounds, args.length > 2 ? args[2] : "tiny").print();
+    }
+
+    /** The image's directory in the cache: that of the highest revision. */
+    private static Path cached(String image) throws IOException {
+        try (Stream<Path> revisions = Files.list(CACHE.resolve(image.replace(':', '-')))) {
+            return revisions
+                    .filter(p -> String.valueOf(p.getFileName()).matches("\\d{1,9}"))
+                    .max(Comparator.comparingInt(p -> Integer.parseInt(String.valueOf(p.getFileName()))))
+                    .orElseThrow(() -> new IOException("image " + image + " is not built"));
+        }
     }
 
     private void print() throws Exception {
-        Path tiny = CACHE.resolve("tiny").resolve("1");
-        List<String> serai = List.of(root.resolve("serai").toString(), "run", "tiny", "--engine", "java");
+        Path tiny = cached(image);
+        List<String> serai = List.of(root.resolve("serai").toString(), "run", image, "--engine", "java");
         List<String> qemu = List.of(
                 "qemu-system-x86_64",
                 "-accel",
@@ -87,7 +102,7 @@ public final class Figures {
                 b[i] = r.until(INIT);
             }
         }
-        row("start to the first line of init", "Serai", "QEMU TCG", "ratio");
+        row("start to the first line of init, " + image, "Serai", "QEMU TCG", "ratio");
         row(
                 "  median of %d, s (least-most)".formatted(rounds),
                 spread(a),
@@ -148,8 +163,7 @@ public final class Figures {
             qemu[i] = 800e6 / (System.nanoTime() - t) * 1e3;
         }
         try (Stream<Path> files = Files.walk(directory)) {
-            files.sorted(java.util.Comparator.reverseOrder())
-                    .forEach(f -> f.toFile().delete());
+            files.sorted(Comparator.reverseOrder()).forEach(f -> f.toFile().delete());
         }
         row("integer loop, million instructions a second", spread(mips), spread(qemu), "");
         out("\n");

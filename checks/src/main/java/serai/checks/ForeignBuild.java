@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -78,8 +79,14 @@ public final class ForeignBuild {
         Path deb = SourcePackages.binary("linux-source-6.1", packages, progress);
         run(packages, List.of("dpkg-deb", "-x", deb.toString(), packages.toString()));
         Path tar = packages.resolve("usr/src/linux-source-6.1.tar.xz");
-        String part = "*/tools/testing/selftests/x86";
-        run(work, List.of("tar", "-xf", tar.toString(), "-C", tree.toString(), "--wildcards", part));
+        List<String> command = new ArrayList<>(List.of(
+                "tar", "-xf", tar.toString(), "-C", tree.toString(), "--wildcards", "--no-wildcards-match-slash"));
+        // the tests, and the headers that they include from elsewhere in the tree
+        for (String part :
+                List.of("tools/testing/selftests/x86", "tools/testing/selftests/*.h", "arch/x86/include/asm")) {
+            command.add("*/" + part);
+        }
+        run(work, command);
         return only(tree).resolve("tools/testing/selftests/x86");
     }
 

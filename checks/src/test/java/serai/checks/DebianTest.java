@@ -32,9 +32,9 @@ final class DebianTest {
     @TempDir
     Path directory;
 
-    private static Machines.Temporary machine() throws InterruptedException {
+    private static Machines.Temporary machine(String name) throws InterruptedException {
         try {
-            return Machines.forUser(Progress.onStandardError()).temporary("debian");
+            return Machines.forUser(Progress.onStandardError()).temporary(name);
         } catch (ImageException e) {
             boolean tools = String.valueOf(e.getMessage()).contains("not installed");
             assumeTrue(false, tools ? "capability: mmdebstrap" : "capability: debian-packages");
@@ -107,7 +107,17 @@ final class DebianTest {
 
     @Test
     void bootsToARunningSystemAndPowersOffClean() throws Exception {
-        try (Machines.Temporary m = machine()) {
+        bootsToARunningSystemAndPowersOffClean("debian");
+    }
+
+    @Test
+    @Tag("soak")
+    void trixie_bootsToARunningSystemAndPowersOffClean() throws Exception {
+        bootsToARunningSystemAndPowersOffClean("debian:trixie");
+    }
+
+    private static void bootsToARunningSystemAndPowersOffClean(String name) throws Exception {
+        try (Machines.Temporary m = machine(name)) {
             try (Session s = new Session(m.image())) {
                 s.succeeds("systemctl is-system-running --wait", "running\r\n");
                 s.powerOff();
@@ -120,7 +130,7 @@ final class DebianTest {
     @Tag("soak")
     void diskKeepsWhatIsWritten_andAPackageFromALocalRepositoryIsInstalled() throws Exception {
         Path repository = repository();
-        try (Machines.Temporary m = machine()) {
+        try (Machines.Temporary m = machine("debian")) {
             String id;
             try (Session s = new Session(m.image())) {
                 s.succeeds("echo kept-$((1 + 1)) > /root/kept", "");

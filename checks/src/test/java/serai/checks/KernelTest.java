@@ -10,6 +10,8 @@ import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import serai.image.Image;
 import serai.image.ImageException;
 import serai.image.Images;
@@ -22,28 +24,41 @@ final class KernelTest {
     Path directory;
 
     private static List<String> tiny(String... more) throws InterruptedException {
+        return image("tiny", more);
+    }
+
+    private static List<String> image(String name, String... more) throws InterruptedException {
         Image i;
         try {
-            i = Images.forUser(Progress.onStandardError()).get("tiny");
+            i = Images.forUser(Progress.onStandardError()).get(name);
         } catch (ImageException e) {
             assumeTrue(false, "capability: debian-packages");
             throw new AssertionError(e);
         }
         List<String> w = new ArrayList<>(List.of(
-                "kernel=" + i.kernel(),
-                "initrd=" + i.initrd(),
-                "append=" + i.append(),
-                "engine=java",
-                "memory=512M",
-                "timeout=280"));
+                "kernel=" + i.kernel(), "initrd=" + i.initrd(), "append=" + i.append(), "engine=java", "memory=512M"));
         w.addAll(List.of(more));
+        if (w.stream().noneMatch(o -> o.startsWith("timeout="))) {
+            w.add("timeout=280");
+        }
         return w;
     }
 
     @Test
     void reachesAShellThatAnswersAndPowersOff() throws Exception {
-        try (Vmm v = Vmm.start(tiny())) {
-            v.awaitOutput(o -> o.contains("serai: init"), 240);
+        reachesAShellThatAnswersAndPowersOff(tiny());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"generic", "tiny:bookworm", "generic:bookworm", "tiny:trixie", "generic:trixie"})
+    @Tag("soak")
+    void anyStockKernelReachesAShell(String name) throws Exception {
+        reachesAShellThatAnswersAndPowersOff(image(name, "timeout=900"));
+    }
+
+    private static void reachesAShellThatAnswersAndPowersOff(List<String> words) throws Exception {
+        try (Vmm v = Vmm.start(words)) {
+            v.awaitOutput(o -> o.contains("serai: init"), 800);
             v.awaitOutput(o -> o.contains("~ # "), 120);
             v.type("echo $((6 * 7)); uname -r\n");
             v.awaitOutput(o -> o.contains("\n42\r\n"), 60);
