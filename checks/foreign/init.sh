@@ -13,7 +13,7 @@ ip link set lo up
 dmesg -n 1
 cd /tmp
 while read -r name but; do
-    timeout 600 "/tests/$name" >out 2>&1 </dev/null
+    timeout 1800 "/tests/$name" >out 2>&1 </dev/null
     status=$?
     judged=-
     if [ -f "/tests/$name.ref" ]; then

@@ -44,10 +44,10 @@ public final class ForeignGuest {
                 "initrd=" + initrd,
                 "append=" + image.append() + " quiet vsyscall=emulate",
                 "engine=java",
-                "timeout=3000"));
+                "timeout=5400"));
         w.addAll(List.of(words));
         try (Vmm v = Vmm.start(w)) {
-            v.awaitOutput(o -> o.contains("@@ end"), 3000);
+            v.awaitOutput(o -> o.contains("@@ end"), 5400);
             Vmm.Result r = v.await(60);
             return results(r.out().replace("\r", ""));
         } finally {
