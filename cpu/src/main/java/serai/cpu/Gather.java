@@ -5,8 +5,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * Gathers: each element whose mask has the top bit is loaded from an address with an index of its own.
  *
- * <p>A fault leaves what has been done before it: the elements below are loaded and their masks clear, so that the
- * instruction goes on when it is run again (SDM vol. 2, VPGATHERDD).
+ * <p>A fault leaves what has been done before it: the elements below are loaded and their masks clear, whether they were
+ * selected or not, so that the instruction goes on when it is run again (SDM vol. 2, VPGATHERDD). The masks above keep all of
+ * their bits, as on AMD's processors; the manual would have them extended from the top one, which selects the same.
  */
 final class Gather extends MemNode {
     private final int destination;
@@ -45,8 +46,8 @@ final class Gather extends MemNode {
                 long n = indexBytes == 8 ? v[index + i] : (int) (v[index + (i >> 1)] >>> (i & 1) * 32);
                 long value = c.load(address(c, n << scale), bytes);
                 VexMoves.element(v, destination, i, bytes, value);
-                VexMoves.element(v, mask, i, bytes, 0);
             }
+            VexMoves.element(v, mask, i, bytes, 0);
         }
         for (int i = 0; i < 4; i++) {
             v[mask + i] = 0;
