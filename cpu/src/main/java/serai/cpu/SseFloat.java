@@ -16,7 +16,7 @@ final class SseFloat {
 
     /** An operation on one element; a single is in the low 32 bits, the high ones are zero. */
     @FunctionalInterface
-    private interface Element {
+    interface Element {
         long apply(SoftFloat f, long a, long b);
     }
 
@@ -25,7 +25,6 @@ final class SseFloat {
         if (m.length() < 4) {
             return null;
         }
-        String stem = m.substring(0, m.length() - 2);
         boolean single = m.endsWith("S");
         switch (m) {
             case "UCOMISS", "COMISS":
@@ -69,13 +68,22 @@ final class SseFloat {
                 return (c, x, low, high) -> c.vec[x] = c.vec[x] & ~0xffffffffL | approximate((int) low, rootOfOne);
             default:
         }
-        // a VEX form compares in 32 ways, a legacy one in eight
-        Element e = element(stem, single, (int) d.immediate & (d.row.isVex() ? 31 : 7));
-        if (e == null || m.charAt(m.length() - 2) != 'P' && m.charAt(m.length() - 2) != 'S') {
+        Element e = element(d);
+        if (e == null) {
             return null;
         }
         boolean packed = m.charAt(m.length() - 2) == 'P';
         return packed ? single ? packedSingle(e) : packedDouble(e) : single ? scalarSingle(e) : scalarDouble(e);
+    }
+
+    /** What an instruction does with each element, or with the lowest alone; null if there is no such operation. */
+    static @Nullable Element element(Decoded d) {
+        String m = d.row.operation();
+        if (m.length() < 4 || m.charAt(m.length() - 2) != 'P' && m.charAt(m.length() - 2) != 'S') {
+            return null;
+        }
+        // a VEX form compares in 32 ways, a legacy one in eight
+        return element(m.substring(0, m.length() - 2), m.endsWith("S"), (int) d.immediate & (d.row.isVex() ? 31 : 7));
     }
 
     private static @Nullable Element element(String stem, boolean single, int immediate) {

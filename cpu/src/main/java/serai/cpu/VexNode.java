@@ -3,6 +3,7 @@ package serai.cpu;
 import java.lang.invoke.MethodHandles;
 import java.util.Objects;
 import serai.cpu.PackedLanes.Lane;
+import serai.cpu.SseFloat.Element;
 import serai.cpu.SseNodes.VectorOp;
 import serai.cpu.VexNodes.WideOp;
 import serai.machine.memory.GuestMemory;
@@ -15,13 +16,13 @@ final class VexNode extends MemNode {
     static final int ID = 0x5e;
 
     private static final int SPEC = Specializer.spec(MethodHandles.lookup());
-    private static final int SHAPE = SPEC & 15;
-    private static final int KIND = SPEC >> 4 & 3;
+    private static final int SHAPE = SPEC & 31;
+    private static final int KIND = SPEC >> 5 & 3;
     /** Binary logarithm of the source's bytes. */
-    private static final int SIZE = SPEC >> 6 & 7;
+    private static final int SIZE = SPEC >> 7 & 7;
     /** Whether exceptions of two halves have to be gathered. */
     private static final boolean COLLECT =
-            (SPEC & 1 << 9) != 0 && (SHAPE == VexPlan.HALVES || SHAPE == VexPlan.SPREAD || SHAPE == VexPlan.NARROW);
+            (SPEC & 1 << 10) != 0 && (SHAPE == VexPlan.HALVES || SHAPE == VexPlan.SPREAD || SHAPE == VexPlan.NARROW);
 
     private static final boolean WIDE_SOURCE = SIZE == 5;
     private static final int T = CpuRegisters.SCRATCH;
@@ -36,6 +37,7 @@ final class VexNode extends MemNode {
     private final VectorOp upper;
     private final WideOp wide;
     private final Lane lane;
+    private final Element element;
 
     VexNode(Decoded d) {
         super(d, d.size[VexNodes.sourceOperand(d)], false);
@@ -50,6 +52,7 @@ final class VexNode extends MemNode {
         upper = plan.upper();
         wide = plan.wide();
         lane = plan.lane();
+        element = plan.element();
     }
 
     @Override
@@ -95,6 +98,10 @@ final class VexNode extends MemNode {
             w2 = immediate;
         }
 
+        if (SHAPE >= VexPlan.DOUBLES) {
+            elements(c, v, w0, w1, w2, w3);
+            return;
+        }
         if (SHAPE >= VexPlan.LANES) {
             // nothing can fault any more, and each word of a source is read before that of the destination is written
             boolean shift = SHAPE >= VexPlan.SHIFT;
@@ -156,5 +163,35 @@ final class VexNode extends MemNode {
             v[destination + 2] = SHAPE == VexPlan.LOW ? 0 : v[T + 2];
             v[destination + 3] = SHAPE == VexPlan.LOW ? 0 : v[T + 3];
         }
+    }
+
+    /** Floating-point numbers, each by itself: all of them are computed before an exception of one is raised. */
+    private void elements(Cpu c, long[] v, long w0, long w1, long w2, long w3) {
+        SoftFloat f = SseFloat.begin(c);
+        long r0 = number(f, v[first], w0);
+        long r1 = v[first + 1];
+        long r2 = 0;
+        long r3 = 0;
+        if (SHAPE < VexPlan.ONE_DOUBLE) {
+            r1 = number(f, r1, w1);
+        }
+        if (SHAPE == VexPlan.WIDE_DOUBLES || SHAPE == VexPlan.WIDE_SINGLES) {
+            r2 = number(f, v[first + 2], w2);
+            r3 = number(f, v[first + 3], w3);
+        }
+        SseFloat.end(c, f);
+        v[destination] = r0;
+        v[destination + 1] = r1;
+        v[destination + 2] = r2;
+        v[destination + 3] = r3;
+    }
+
+    /** A double, or a pair of singles of which the upper one may stay. */
+    private long number(SoftFloat f, long a, long b) {
+        if (SHAPE == VexPlan.DOUBLES || SHAPE == VexPlan.WIDE_DOUBLES || SHAPE == VexPlan.ONE_DOUBLE) {
+            return element.apply(f, a, b);
+        }
+        long low = element.apply(f, a & 0xffffffffL, b & 0xffffffffL);
+        return low | (SHAPE == VexPlan.ONE_SINGLE ? a & ~0xffffffffL : element.apply(f, a >>> 32, b >>> 32) << 32);
     }
 }

@@ -4,6 +4,7 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import serai.cpu.Decoded.Kind;
 import serai.cpu.PackedLanes.Lane;
+import serai.cpu.SseFloat.Element;
 import serai.cpu.SseNodes.VectorOp;
 import serai.cpu.VexNodes.WideOp;
 
@@ -17,11 +18,13 @@ import serai.cpu.VexNodes.WideOp;
  * @param upper what to do with the upper half
  * @param wide what to do with all of the register instead
  * @param lane what to do with each word instead
+ * @param element what to do with each floating-point number instead
  */
-record VexPlan(int shape, int first, int source, VectorOp op, VectorOp upper, WideOp wide, Lane lane) {
+record VexPlan(int shape, int first, int source, VectorOp op, VectorOp upper, WideOp wide, Lane lane, Element element) {
     private static final VectorOp NO_OP = (c, x, low, high) -> {};
     private static final WideOp NO_WIDE_OP = (c, t, s) -> {};
     private static final Lane NO_LANE = (a, b) -> 0;
+    private static final Element NO_ELEMENT = (f, a, b) -> 0;
 
     /** 128 bits: the low half, the upper one is cleared. */
     static final int LOW = 0;
@@ -47,6 +50,18 @@ record VexPlan(int shape, int first, int source, VectorOp op, VectorOp upper, Wi
     static final int SHIFT = 10;
     /** The same with 256 bits. */
     static final int WIDE_SHIFT = 11;
+    /** 128 bits of doubles, each by itself. */
+    static final int DOUBLES = 12;
+    /** 256 bits of doubles. */
+    static final int WIDE_DOUBLES = 13;
+    /** 128 bits of singles. */
+    static final int SINGLES = 14;
+    /** 256 bits of singles. */
+    static final int WIDE_SINGLES = 15;
+    /** The lowest double; the rest is the first source's. */
+    static final int ONE_DOUBLE = 16;
+    /** The lowest single. */
+    static final int ONE_SINGLE = 17;
 
     /** What kind of source there is. */
     static final int REGISTER = 0, MEMORY = 1, GENERAL = 2, IMMEDIATE = 3;
@@ -58,16 +73,16 @@ record VexPlan(int shape, int first, int source, VectorOp op, VectorOp upper, Wi
         int source = VexNodes.sourceOperand(d);
         VectorOp reader = VexReads.op(d);
         if (reader != null) {
-            return new VexPlan(READ, 0, source, reader, NO_OP, NO_WIDE_OP, NO_LANE);
+            return new VexPlan(READ, 0, source, reader, NO_OP, NO_WIDE_OP, NO_LANE, NO_ELEMENT);
         }
         WideOp across = VexReads.wide(d);
         if (across != null) {
-            return new VexPlan(READ_WIDE, 0, source, NO_OP, NO_OP, across, NO_LANE);
+            return new VexPlan(READ_WIDE, 0, source, NO_OP, NO_OP, across, NO_LANE, NO_ELEMENT);
         }
         int first = d.row.operands().size() > 2 && source == 2 ? 1 : -1;
         across = VexShuffle.wide(d);
         if (across != null) {
-            return new VexPlan(ACROSS, first, source, NO_OP, NO_OP, across, NO_LANE);
+            return new VexPlan(ACROSS, first, source, NO_OP, NO_OP, across, NO_LANE, NO_ELEMENT);
         }
         if (FusedMultiply.is(d)) {
             int other = SseNodes.xmm(d, 1);
@@ -78,22 +93,27 @@ record VexPlan(int shape, int first, int source, VectorOp op, VectorOp upper, Wi
                     FusedMultiply.op(d, other),
                     FusedMultiply.op(d, other + 2),
                     NO_WIDE_OP,
-                    NO_LANE);
+                    NO_LANE,
+                    NO_ELEMENT);
         }
         Lane lane = VexShuffle.lane(operation);
         if (lane != null) {
-            return new VexPlan(wide ? WIDE_LANES : LANES, first, source, NO_OP, NO_OP, NO_WIDE_OP, lane);
+            return new VexPlan(wide ? WIDE_LANES : LANES, first, source, NO_OP, NO_OP, NO_WIDE_OP, lane, NO_ELEMENT);
         }
         lane = PackedLanes.shift(operation);
         if (lane != null) {
-            return new VexPlan(wide ? WIDE_SHIFT : SHIFT, first, source, NO_OP, NO_OP, NO_WIDE_OP, lane);
+            return new VexPlan(wide ? WIDE_SHIFT : SHIFT, first, source, NO_OP, NO_OP, NO_WIDE_OP, lane, NO_ELEMENT);
+        }
+        Element element = SseFloat.element(d);
+        if (element != null) {
+            return new VexPlan(elements(operation, wide), first, source, NO_OP, NO_OP, NO_WIDE_OP, NO_LANE, element);
         }
         VectorOp op = op(d, 0);
         if (op == null) {
             return null;
         }
         if (!wide) {
-            return new VexPlan(LOW, first, source, op, NO_OP, NO_WIDE_OP, NO_LANE);
+            return new VexPlan(LOW, first, source, op, NO_OP, NO_WIDE_OP, NO_LANE, NO_ELEMENT);
         }
         int shape = HALVES;
         if (d.size[0] == 16) {
@@ -104,7 +124,17 @@ record VexPlan(int shape, int first, int source, VectorOp op, VectorOp upper, Wi
             shape = SPREAD;
         }
         VectorOp upper = Objects.requireNonNull(op(d, 1));
-        return new VexPlan(shape, first, source, op, upper, NO_WIDE_OP, NO_LANE);
+        return new VexPlan(shape, first, source, op, upper, NO_WIDE_OP, NO_LANE, NO_ELEMENT);
+    }
+
+    /** The shape of an operation on the numbers that the end of its mnemonic names. */
+    private static int elements(String operation, boolean wide) {
+        return switch (operation.substring(operation.length() - 2)) {
+            case "PD" -> wide ? WIDE_DOUBLES : DOUBLES;
+            case "PS" -> wide ? WIDE_SINGLES : SINGLES;
+            case "SD" -> ONE_DOUBLE;
+            default -> ONE_SINGLE;
+        };
     }
 
     /** Whether the operation is one on 256 bits: scalar forms ignore VEX.L. */
@@ -146,6 +176,6 @@ record VexPlan(int shape, int first, int source, VectorOp op, VectorOp upper, Wi
                 };
         int size = 31 - Integer.numberOfLeadingZeros(Math.max(1, d.size[source]));
         int exceptions = VexNodes.floating(d.row.operation()) ? 1 : 0;
-        return d.row.number() << 10 | exceptions << 9 | size << 6 | k << 4 | shape;
+        return d.row.number() << 11 | exceptions << 10 | size << 7 | k << 5 | shape;
     }
 }
