@@ -22,9 +22,6 @@ abstract class CpuEvents extends CpuTasks {
     /** Interrupts and debug traps are blocked for the next instruction (MOV SS, POP SS). */
     boolean movSsShadow;
 
-    /** The instruction that is stepped will be followed by a debug trap; a software interrupt takes that back. */
-    boolean stepTrap;
-
     long exceptions;
     long interrupts;
 

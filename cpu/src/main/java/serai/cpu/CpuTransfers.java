@@ -313,7 +313,6 @@ abstract class CpuTransfers extends CpuEvents {
         rip = lstar;
         int sel = (int) (star >>> 32) & 0xffff;
         writeFlags(flags() & ~fmask, 0x3f7fd5 & ~VM);
-        stepTrap &= (flagsRest & TF) != 0;
         flatCs(sel, 0, Segment.L);
         flatSs(sel + 8, 0);
         settleStep();
