@@ -615,7 +615,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
 
     private boolean takeInterrupt() {
         if (host.interrupts().takeInit()) {
-            control.init();
+            init();
             return true;
         }
         if (waitForSipi) {
@@ -715,6 +715,16 @@ final class Cpu extends CpuTransfers implements Vcpu {
 
     /** Back to power-on state (SDM vol. 3, table 10-1). */
     void reset() {
+        xcr0 = 1;
+        mxcsr = 0x1f80;
+        fpu.reset();
+        Arrays.fill(vec, 0);
+        control.reset();
+        init();
+    }
+
+    /** INIT, and of a power-on what INIT does, too: all but MSRs, XCR0 and the extended state. */
+    void init() {
         Arrays.fill(r, 0);
         r[RDX] = 0x306a9;
         for (int s = ES; s <= GS; s++) {
@@ -742,11 +752,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
         nmiMasked = false;
         stiShadow = false;
         movSsShadow = false;
-        xcr0 = 1;
-        mxcsr = 0x1f80;
-        fpu.reset();
-        Arrays.fill(vec, 0);
-        control.reset();
+        control.init();
         debug.drop();
         debug.changed();
         flushTlb();

@@ -47,7 +47,6 @@ final class CpuControl {
         pat = PAT_RESET;
         miscEnable = MISC_ENABLE_RESET;
         mtrrs.reset();
-        debugCtl = 0;
         tscAux = 0;
         tscOffset = 0;
         c.star = 0;
@@ -58,18 +57,14 @@ final class CpuControl {
         c.sysenterCs = 0;
         c.sysenterEsp = 0;
         c.sysenterEip = 0;
+    }
+
+    /** Debug registers: an INIT resets them, and no MSR but DEBUGCTL. */
+    void init() {
+        debugCtl = 0;
         c.dr[4] = CpuDebug.DR6_RESET & 0xffffffffL;
         c.dr[5] = 0x400;
         Arrays.fill(c.dr, 0, 4, 0);
-    }
-
-    /** INIT (SDM vol. 3, table 10-1): as reset, but caches, MSRs, XCR0 and the FPU stay; an AP then waits for a SIPI. */
-    void init() {
-        long[] keep = c.vec.clone();
-        long xcr0 = c.xcr0;
-        c.reset();
-        c.xcr0 = xcr0;
-        System.arraycopy(keep, 0, c.vec, 0, keep.length);
     }
 
     // ---- control registers ----
