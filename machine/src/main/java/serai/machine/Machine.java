@@ -30,6 +30,7 @@ import serai.machine.pci.LpcBridge;
 import serai.machine.pci.PciBus;
 import serai.machine.pci.PciFunction;
 import serai.machine.pci.PciHotplug;
+import serai.machine.pci.PciInfo;
 import serai.machine.pit.Pit;
 import serai.machine.pm.PowerManagement;
 import serai.machine.rtc.Rtc;
@@ -242,6 +243,16 @@ public final class Machine implements AutoCloseable {
         }
     }
 
+    /** What is on the PCI bus now, by slot. */
+    public List<PciInfo> pciFunctions() {
+        lock.lock();
+        try {
+            return pci.describe();
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** Asks the guest to give back what is in a slot; what {@link #onEjected} was given is run when it does, or at a reset. */
     public void requestUnplug(int slot) {
         lock.lock();
@@ -254,7 +265,20 @@ public final class Machine implements AutoCloseable {
         }
     }
 
-    /** Takes out what is in a slot for hot-plug, whatever the guest does with it; nothing if it is empty. */
+    /** Pulls out what is in a slot for hot-plug, whatever the guest does with it, and tells it afterwards. */
+    public void pull(int slot) {
+        lock.lock();
+        try {
+            if (PciHotplug.pluggable(slot) && pci.function(slot) != null) {
+                unplug(slot);
+                pciHotplug.pulled(slot);
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Takes out what is in a slot for hot-plug; nothing if it is empty. */
     public void unplug(int slot) {
         lock.lock();
         try {
@@ -357,14 +381,19 @@ public final class Machine implements AutoCloseable {
      * it. A replayed run takes it from the log, and live ones are ignored.
      *
      * @param event a line of text; what the machine itself does not know goes to {@link #onHostEvent}'s handler
+     * @return false if the run is replayed
      */
-    public void hostEvent(String event) {
+    public boolean hostEvent(String event) {
         lock.lock();
         try {
+            if (inputs.replays()) {
+                return false;
+            }
             inputs.event(event);
             if (deterministic != null) {
                 deterministic.wake();
             }
+            return true;
         } finally {
             lock.unlock();
         }

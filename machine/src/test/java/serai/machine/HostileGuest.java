@@ -213,7 +213,13 @@ public final class HostileGuest {
         int slot = TestPc.HOT_SLOTS[n];
         switch (next() & 7) {
             case 0 -> pc.hotPlug(n);
-            case 1 -> pc.machine.requestUnplug(slot);
+            case 1 -> {
+                if ((next() & 1) == 0) {
+                    pc.machine.requestUnplug(slot);
+                } else {
+                    pc.machine.pull(slot);
+                }
+            }
             case 2 -> pc.host().portWrite(Layout.PCI_HOTPLUG_BASE + 8, 4, (int) value());
             case 3 -> port(pc.host(), Layout.PCI_HOTPLUG_BASE - 2 + next() % 0x1c);
             case 4 -> {

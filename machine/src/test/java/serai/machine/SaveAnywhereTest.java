@@ -350,10 +350,21 @@ class SaveAnywhereTest {
             case 3 -> out(Layout.PCI_HOTPLUG_BASE + 8, 4, 1 << slot);
             case 4 -> in(Layout.PCI_HOTPLUG_BASE, 4);
             case 5 -> in(Layout.PCI_HOTPLUG_BASE + 4, 4);
-            case 6 -> port(random, Layout.PCI_HOTPLUG_BASE, Layout.PCI_HOTPLUG_BASE + 4, Layout.PCI_HOTPLUG_BASE + 12);
+            case 6 ->
+                port(
+                        random,
+                        Layout.PCI_HOTPLUG_BASE,
+                        Layout.PCI_HOTPLUG_BASE + 0x14,
+                        Layout.PCI_HOTPLUG_BASE + 4,
+                        Layout.PCI_HOTPLUG_BASE + 12);
             case 7 -> store(Layout.ECAM_BASE + ((long) slot << 15) + 0x20, 8, Layout.PCI_WINDOW_64 + 0x100000L * slot);
             case 8 -> store(Layout.ECAM_BASE + ((long) slot << 15) + 4, 2, random.nextInt(8));
             case 9 -> pm(random);
+            case 10 ->
+                pc -> {
+                    pc.machine.pull(slot);
+                    return 0;
+                };
             default -> virtio(random, slot);
         };
     }

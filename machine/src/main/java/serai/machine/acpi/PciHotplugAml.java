@@ -5,7 +5,7 @@ import serai.machine.pci.PciHotplug;
 
 /** The DSDT's part in PCI hot-plug: a device a slot, with _EJ0, and the event that tells of them. */
 final class PciHotplugAml {
-    private static final int DEVICE_CHECK = 1, EJECT_REQUEST = 3; // ACPI 6.5, 5.6.6
+    private static final int BUS_CHECK = 0, DEVICE_CHECK = 1, EJECT_REQUEST = 3; // ACPI 6.5, 5.6.6
 
     private PciHotplugAml() {}
 
@@ -31,7 +31,14 @@ final class PciHotplugAml {
         }
         return Aml.join(
                 Aml.portRegion("HPRG", Layout.PCI_HOTPLUG_BASE, PciHotplug.PORTS),
-                Aml.fields("HPRG", 4, Aml.field("SLUP", 32), Aml.field("SLDN", 32), Aml.field("EJCT", 32)),
+                Aml.fields(
+                        "HPRG",
+                        4,
+                        Aml.field("SLUP", 32),
+                        Aml.field("SLDN", 32),
+                        Aml.field("EJCT", 32),
+                        Aml.field("", 64),
+                        Aml.field("SLGN", 32)),
                 devices,
                 Aml.method(
                         "HPEV",
@@ -40,7 +47,8 @@ final class PciHotplugAml {
                         Aml.store(Aml.path("SLUP"), Aml.local(0)),
                         Aml.store(Aml.path("SLDN"), Aml.local(1)),
                         up,
-                        down));
+                        down,
+                        Aml.onlyIf(Aml.path("SLGN"), Aml.notify("\\_SB_.PCI0", BUS_CHECK))));
     }
 
     private static byte[] tell(byte[] bits, int slot, int event) {

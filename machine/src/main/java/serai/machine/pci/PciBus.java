@@ -1,5 +1,7 @@
 package serai.machine.pci;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 import serai.machine.Device;
@@ -65,6 +67,18 @@ public final class PciBus implements Device<PciBus.State>, PortDevice, MmioDevic
     /** The function in a slot, or null. */
     public @Nullable PciFunction<?> function(int slot) {
         return slots[slot];
+    }
+
+    /** What is in the slots, ascending. */
+    public List<PciInfo> describe() {
+        List<PciInfo> all = new ArrayList<>();
+        for (int s = 0; s < slots.length; s++) {
+            PciFunction<?> f = slots[s];
+            if (f != null) {
+                all.add(f.describe(s));
+            }
+        }
+        return all;
     }
 
     /** Takes a function out: it stops what it does, its BARs and its interrupt line are gone. Null if there was none. */

@@ -1,5 +1,7 @@
 package serai.machine.pci;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 import serai.machine.Device;
@@ -208,6 +210,27 @@ public abstract class PciFunction<S extends Record> implements Device<S> {
     final void detach() {
         remap = () -> {};
         intx = high -> {};
+    }
+
+    /** What it is and where its BARs are now. */
+    final PciInfo describe(int slot) {
+        List<PciInfo.Region> regions = new ArrayList<>();
+        for (int i = 0; i < bars.length; i++) {
+            if (bars[i] != null) {
+                regions.add(new PciInfo.Region(i, bars[i].io, bars[i].wide, barAddress(i), bars[i].size));
+            }
+        }
+        return new PciInfo(
+                slot,
+                name,
+                get16(0),
+                get16(2),
+                get16(0x2c),
+                get16(0x2e),
+                get16(0xa) << 8 | config[9] & 0xff,
+                config[INTERRUPT_PIN] & 0xff,
+                config[0x3c] & 0xff,
+                regions);
     }
 
     final int readConfig(int offset, int size) {

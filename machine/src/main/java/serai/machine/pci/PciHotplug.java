@@ -8,13 +8,15 @@ import serai.machine.bus.PortDevice;
 /**
  * Hot-plug of the slots {@value Layout#FIRST_HOTPLUG_SLOT} to {@value Layout#LAST_HOTPLUG_SLOT} of bus 0 by ACPI (6.5, 5.6.6 and 6.3.3): the DSDT
  * reads here which slots to tell the operating system about, and its _EJ0 ejects. The registers are those of QEMU's ACPI PCI hot-plug, for
- * one bus; all are 32 bits wide, with a bit for each slot.
+ * one bus; all are 32 bits wide, with a bit for each slot, and
+ * read as a whole.
  *
  * <pre>
  *  0  up      read: slots with a new function, cleared by the read
  *  4  down    read: slots that are wanted empty, cleared by the read
  *  8  eject   write: takes the functions of these slots out, asked for or not; reads as zero
  *  c  slots   read: those that can be plugged
+ * 14  gone    read: slots whose function went unasked, cleared by the read; QEMU has none of this
  * </pre>
  */
 public final class PciHotplug implements Device<PciHotplug.State>, PortDevice {
@@ -30,14 +32,16 @@ public final class PciHotplug implements Device<PciHotplug.State>, PortDevice {
      * @param up slots with a function that the guest was not told of
      * @param down slots that the guest is to be asked for
      * @param wanted slots that it was or is to be asked for, and has not given back
+     * @param gone slots whose function went unasked, and the guest was not told
      */
-    public record State(int version, int up, int down, int wanted) {}
+    public record State(int version, int up, int down, int wanted, int gone) {}
 
     private final Runnable event;
     private final IntConsumer eject;
     private int up;
     private int down;
     private int wanted;
+    private int gone;
 
     /**
      * The registers.
@@ -67,6 +71,13 @@ public final class PciHotplug implements Device<PciHotplug.State>, PortDevice {
     public void askBack(int slot) {
         down |= 1 << slot;
         wanted |= 1 << slot;
+        event.run();
+    }
+
+    /** A function was pulled out of a slot, and the guest was not asked: tells it. */
+    public void pulled(int slot) {
+        emptied(slot);
+        gone |= 1 << slot;
         event.run();
     }
 
@@ -113,6 +124,10 @@ public final class PciHotplug implements Device<PciHotplug.State>, PortDevice {
                 down = 0;
             }
             case 0xc -> v = SLOTS;
+            case 0x14 -> {
+                v = gone;
+                gone = 0;
+            }
             default -> {}
         }
         return v;
@@ -120,8 +135,9 @@ public final class PciHotplug implements Device<PciHotplug.State>, PortDevice {
 
     @Override
     public void writePort(int port, int size, int value) {
-        if (port - Layout.PCI_HOTPLUG_BASE == 8 && size == 4) {
-            ejectAll(value & SLOTS);
+        int at = port - Layout.PCI_HOTPLUG_BASE - 8;
+        if (at >= 0 && at + size <= 4) {
+            ejectAll(value << at * 8 & SLOTS);
         }
     }
 
@@ -135,11 +151,12 @@ public final class PciHotplug implements Device<PciHotplug.State>, PortDevice {
         up = 0;
         down = 0;
         wanted = 0;
+        gone = 0;
     }
 
     @Override
     public State save() {
-        return new State(1, up, down, wanted);
+        return new State(1, up, down, wanted, gone);
     }
 
     @Override
@@ -150,6 +167,7 @@ public final class PciHotplug implements Device<PciHotplug.State>, PortDevice {
         up = s.up() & SLOTS;
         down = s.down() & SLOTS;
         wanted = s.wanted() & SLOTS;
+        gone = s.gone() & SLOTS;
     }
 
     @Override

@@ -62,6 +62,10 @@ final class PciHotplugTest {
             assertEquals(0xffff, h.mmioRead(CONFIG, 2));
             pc.hotPlug(0);
             assertTrue(pc.hotPlugged(0));
+            h.portWrite(EJECT + 1, 1, 1 << SLOT - 16);
+            assertTrue(pc.hotPlugged(0));
+            h.portWrite(EJECT + 2, 1, 1 << SLOT - 16); // a byte of the register
+            assertFalse(pc.hotPlugged(0));
         }
     }
 
