@@ -2,20 +2,14 @@ package serai.checks;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import serai.image.Image;
-import serai.image.ImageException;
-import serai.image.Images;
-import serai.image.Progress;
 
 /** The unmodified Debian kernel with busybox, on the Java engine. */
 @Tag("e2e")
@@ -23,37 +17,16 @@ final class KernelTest {
     @TempDir
     Path directory;
 
-    private static List<String> tiny(String... more) throws InterruptedException {
-        return image("tiny", more);
-    }
-
-    private static List<String> image(String name, String... more) throws InterruptedException {
-        Image i;
-        try {
-            i = Images.forUser(Progress.onStandardError()).get(name);
-        } catch (ImageException e) {
-            assumeTrue(false, "capability: debian-packages");
-            throw new AssertionError(e);
-        }
-        List<String> w = new ArrayList<>(List.of(
-                "kernel=" + i.kernel(), "initrd=" + i.initrd(), "append=" + i.append(), "engine=java", "memory=512M"));
-        w.addAll(List.of(more));
-        if (w.stream().noneMatch(o -> o.startsWith("timeout="))) {
-            w.add("timeout=280");
-        }
-        return w;
-    }
-
     @Test
     void reachesAShellThatAnswersAndPowersOff() throws Exception {
-        reachesAShellThatAnswersAndPowersOff(tiny());
+        reachesAShellThatAnswersAndPowersOff(Tiny.words());
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"generic", "tiny:bookworm", "generic:bookworm", "tiny:trixie", "generic:trixie"})
     @Tag("soak")
     void anyStockKernelReachesAShell(String name) throws Exception {
-        reachesAShellThatAnswersAndPowersOff(image(name, "timeout=900"));
+        reachesAShellThatAnswersAndPowersOff(Tiny.image(name, "timeout=900"));
     }
 
     private static void reachesAShellThatAnswersAndPowersOff(List<String> words) throws Exception {
@@ -89,14 +62,14 @@ final class KernelTest {
         String until = "save-at=200000000";
         Path ends = directory.resolve("end");
         Path half = directory.resolve("half");
-        Vmm.Result a = Vmm.run(tiny("deterministic=1", "hash-every=10000000", until, "snapshot=" + ends));
-        Vmm.Result b = Vmm.run(tiny("deterministic=1", "hash-every=10000000", until, "snapshot=" + ends));
+        Vmm.Result a = Vmm.run(Tiny.words("deterministic=1", "hash-every=10000000", until, "snapshot=" + ends));
+        Vmm.Result b = Vmm.run(Tiny.words("deterministic=1", "hash-every=10000000", until, "snapshot=" + ends));
         assertEquals(0, a.status(), a.err());
         assertEquals(a.out(), b.out());
         assertEquals(hashes(a.err()), hashes(b.err()));
-        lastHash(tiny("deterministic=1", "hash-every=10000000", "save-at=97654321", "snapshot=" + half));
-        String resumed =
-                lastHash(tiny("deterministic=1", "hash-every=10000000", "load=" + half, until, "snapshot=" + ends));
+        lastHash(Tiny.words("deterministic=1", "hash-every=10000000", "save-at=97654321", "snapshot=" + half));
+        String resumed = lastHash(
+                Tiny.words("deterministic=1", "hash-every=10000000", "load=" + half, until, "snapshot=" + ends));
         assertEquals(a.lastError(), resumed);
     }
 }

@@ -14,7 +14,8 @@ import org.tukaani.xz.XZInputStream;
 /** The kernel's modules that a guest needs, and the order to load them in. */
 final class KernelModules {
     /** What is wanted, by module name; one that is not there is built into this kernel. */
-    private static final List<String> WANTED = List.of("virtio_pci", "virtio_blk", "virtio_console", "virtio_rng");
+    private static final List<String> WANTED =
+            List.of("virtio_pci", "virtio_blk", "virtio_console", "virtio_rng", "virtio_mem", "button", "evdev");
 
     private static final int MAX_MODULE = 16 << 20;
     private static final byte[] DEPENDS = "\0depends=".getBytes(StandardCharsets.US_ASCII);
@@ -25,7 +26,7 @@ final class KernelModules {
     static boolean interesting(String path) {
         String file = path.substring(path.lastIndexOf('/') + 1);
         return path.contains("lib/modules/")
-                && (file.startsWith("virtio") || file.equals("rng-core.ko") || file.equals("rng-core.ko.xz"))
+                && (file.startsWith("virtio") || file.matches("(rng-core|button|evdev)\\.ko.*"))
                 && (file.endsWith(".ko") || file.endsWith(".ko.xz"));
     }
 

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * {@code ls /dev/vda} at the first prompt finds the disk, and a run repeats.
  */
 final class TinyImage implements Recipe {
-    private static final int REVISION = 2;
+    private static final int REVISION = 3;
 
     static final String NAME = "tiny";
     static final String GENERIC = "generic";
