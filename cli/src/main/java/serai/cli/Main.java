@@ -16,7 +16,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
         description = "Server virtualization in Java.",
         synopsisSubcommandLabel = "COMMAND",
         versionProvider = Version.class,
-        subcommands = {RunCommand.class, RehearseCommand.class},
+        subcommands = {RunCommand.class, QmpCommand.class, RehearseCommand.class},
         footer = {"", "A first guest:  serai run tiny", "Help on a command:  serai COMMAND --help"})
 public final class Main implements Runnable {
     @Spec

@@ -124,8 +124,11 @@ final class RunCommand implements Callable<Integer> {
 
     @Option(
             names = "--disk",
-            paramLabel = "FILE[,format=raw][,readonly][,bus=nvme]",
-            description = "A disk; may be given several times. A comma in the name is written ',,'.")
+            paramLabel = "FILE[,format=raw][,readonly][,bus=nvme][,id=NAME][,addr=SLOT]",
+            description = {
+                "A disk; may be given several times. A comma in the name is written ',,'.",
+                "With addr=16 to 23 it is in a slot for hot-plug, and can be taken out of the running machine."
+            })
     private List<String> disks = new ArrayList<>();
 
     @Option(
@@ -157,6 +160,12 @@ final class RunCommand implements Callable<Integer> {
             paramLabel = "PORT",
             description = "Waits for gdb on this TCP port of localhost: target remote :PORT.")
     private @Nullable String gdb;
+
+    @Option(
+            names = "--qmp",
+            paramLabel = "PATH",
+            description = "Makes a control socket that speaks QMP, as QEMU's; 'serai qmp' sends it commands.")
+    private @Nullable String qmp;
 
     @Option(
             names = "--stats",
@@ -287,6 +296,7 @@ final class RunCommand implements Callable<Integer> {
             p.add("no-reboot", "true");
         }
         p.addIfGiven("gdb", gdb == null ? null : Integer.toString(Values.number("--gdb", gdb, 1, 0xffff)));
+        p.addIfGiven("qmp", qmp);
         if (stats) {
             p.add("stats", "true");
         }

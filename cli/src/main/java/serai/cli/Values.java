@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /** Values of options, checked. Files are checked where they are opened, by the VMM. */
 final class Values {
@@ -104,19 +105,33 @@ final class Values {
     }
 
     /** A disk as given by --disk. */
-    record Disk(String file, boolean readOnly, String bus) {
+    record Disk(
+            String file,
+            boolean readOnly,
+            String bus,
+            @Nullable String id,
+            int slot) {
+        /** A disk of which nothing more is said. */
+        Disk(String file, boolean readOnly, String bus) {
+            this(file, readOnly, bus, null, -1);
+        }
+
         /** As the VMM takes it: the settings at its end are never of the file's name. */
         String vmmValue() {
-            return file + ",readonly=" + readOnly + ",bus=" + bus;
+            return file + ",readonly=" + readOnly + ",bus=" + bus + (id == null ? "" : ",id=" + id)
+                    + (slot < 0 ? "" : ",addr=" + slot);
         }
     }
 
     static Disk disk(String text) throws CliException {
         List<String> parts = split(text);
         if (parts.getFirst().isEmpty()) {
-            throw CliException.usage("--disk wants FILE[,format=raw][,readonly][,bus=nvme], not '" + text + "'");
+            throw CliException.usage(
+                    "--disk wants FILE[,format=raw][,readonly][,bus=nvme][,id=NAME][,addr=SLOT], not '" + text + "'");
         }
         boolean readOnly = false;
+        String id = null;
+        int slot = -1;
         String bus = "virtio";
         for (String p : parts.subList(1, parts.size())) {
             int eq = p.indexOf('=');
@@ -129,11 +144,21 @@ final class Values {
                                     .matches("on|true");
                 case "format" -> oneOf("--disk ...,format=", value, List.of("raw"));
                 case "bus" -> bus = oneOf("--disk ...,bus=", value, List.of("virtio", "nvme"));
+                case "id" -> {
+                    if (!value.matches("[A-Za-z][A-Za-z0-9._-]{0,30}")) {
+                        throw CliException.usage(
+                                "--disk ...,id= wants a letter and at most 30 letters, digits, '.', '_' or"
+                                        + " '-', not '" + value + "'");
+                    }
+                    id = value;
+                }
+                case "addr" -> slot = number("--disk ...,addr=", value, 16, 23);
                 default ->
-                    throw CliException.usage("--disk has no setting '" + key + "'; they are format, readonly and bus");
+                    throw CliException.usage(
+                            "--disk has no setting '" + key + "'; they are format, readonly, bus, id and addr");
             }
         }
-        return new Disk(parts.getFirst(), readOnly, bus);
+        return new Disk(parts.getFirst(), readOnly, bus, id, slot);
     }
 
     /** At commas, but not at doubled ones, which stand for one in a name. */

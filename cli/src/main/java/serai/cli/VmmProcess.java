@@ -13,9 +13,10 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>
  *   memory=BYTES cpus=N engine=NAME cpu-model=NAME kernel=FILE initrd=FILE append=STRING
- *   disk=FILE,readonly=BOOLEAN,bus=NAME (repeated) serial=WHERE debugcon=WHERE debug-exit=PORT timeout=SECONDS
+ *   disk=FILE,readonly=BOOLEAN,bus=NAME,id=NAME,addr=SLOT (repeated; id and addr may be left out)
+ *   serial=WHERE debugcon=WHERE debug-exit=PORT timeout=SECONDS
  *   no-reboot=true gdb=PORT stats=true trace=RANGE deterministic=SEED record=FILE replay=FILE save-at=N snapshot=FILE
- *   load=FILE hash-every=N parent=PID
+ *   load=FILE hash-every=N parent=PID qmp=PATH
  * </pre>
  *
  * Numbers are decimal; what was not given is left out. The VMM's status is ours, if it is one of its own: a JVM that is

@@ -43,9 +43,9 @@ class MainTest {
             run tiny --debug-exit 0x10000|--debug-exit wants a number from 0 to 65535, not '0x10000'
             run tiny --timeout 0|--timeout wants a number of seconds above 0, not '0'
             run tiny --gdb x|--gdb wants a number from 1 to 65535, not 'x'
-            run tiny --disk ,readonly|--disk wants FILE[,format=raw][,readonly][,bus=nvme], not ',readonly'
+            run tiny --disk ,readonly|--disk wants FILE[,format=raw][,readonly][,bus=nvme][,id=NAME][,addr=SLOT], not ',readonly'
             run tiny --disk a,format=qcow2|--disk ...,format= wants raw, not 'qcow2'
-            run tiny --disk a,speed=9|--disk has no setting 'speed'; they are format, readonly and bus
+            run tiny --disk a,speed=9|--disk has no setting 'speed'; they are format, readonly, bus, id and addr
             """)
     void badUsage_isOneSentenceAndStatus2(@org.jspecify.annotations.Nullable String line, String sentence) {
         String[] args = line == null ? new String[0] : line.split(" ");

@@ -28,6 +28,7 @@ import serai.machine.time.Clock;
 import serai.machine.time.RealClock;
 import serai.machine.time.VirtualClock;
 import serai.vmm.gdb.GdbStub;
+import serai.vmm.plug.Peripherals;
 
 /**
  * One virtual machine: built from a configuration, run to its end.
@@ -54,6 +55,7 @@ final class Vm implements AutoCloseable {
     private final CpuModel model;
     private final LongSupplier random;
     private final @Nullable GdbStub gdb;
+    private final Control control;
     private final AtomicReference<@Nullable End> end = new AtomicReference<>();
     private volatile boolean saveNow;
     private volatile boolean over;
@@ -98,7 +100,8 @@ final class Vm implements AutoCloseable {
                     backends.open("debugcon", config.debugcon()),
                     config.debugExit());
             machine = own(new Machine(machineConfig, memory, engine));
-            Devices.plug(machine, config, random, parts);
+            control = new Control(machine, config.cpus(), this::requestEnd);
+            Peripherals peripherals = Devices.plug(machine, config, random, parts);
             InputLog log = own(inputLog());
             machine.inputLog(log);
             long rsdp = machine.reset();
@@ -108,6 +111,10 @@ final class Vm implements AutoCloseable {
                 restore(load);
             }
             gdb = config.gdbPort() < 0 ? null : own(listen(config.gdbPort()));
+            Path socket = config.qmp();
+            if (socket != null) {
+                own(ControlSocket.open(socket, control, machine, peripherals));
+            }
             good = true;
         } finally {
             if (!good) {
@@ -190,6 +197,7 @@ final class Vm implements AutoCloseable {
     void requestEnd(End e) {
         if (end.compareAndSet(null, e)) {
             machine.stop();
+            control.wake();
         }
     }
 
@@ -210,6 +218,16 @@ final class Vm implements AutoCloseable {
 
     /** Runs to the end. */
     End run() throws VmmException {
+        End e = new End(VmmException.HOST, "");
+        try {
+            e = runToEnd();
+            return e;
+        } finally {
+            control.ended(e);
+        }
+    }
+
+    private End runToEnd() throws VmmException {
         if (config.serial() instanceof VmConfig.Sink.Stdio) {
             console.read(this::typed, () -> requestEnd(End.QUIT));
         }
@@ -235,8 +253,10 @@ final class Vm implements AutoCloseable {
             after(config.saveAfterMillis(), () -> {
                 saveNow = true;
                 machine.stop();
+                control.wake();
             });
         }
+        control.begun();
         started = System.nanoTime();
         startInstructions = machine.instructions();
         if (config.hashEvery() > 0) {
@@ -318,6 +338,7 @@ final class Vm implements AutoCloseable {
     }
 
     private @Nullable End requests() throws VmmException {
+        control.awaitLeave(() -> saveNow || end.get() != null);
         End e = end.get();
         if (e != null) {
             return e;
@@ -420,6 +441,7 @@ final class Vm implements AutoCloseable {
     private void reboot() throws VmmException {
         long rsdp = machine.reset();
         machine.start(boot(rsdp));
+        control.resetDone();
     }
 
     // ---- the end ----

@@ -39,6 +39,7 @@ import serai.machine.Layout;
  * @param load a snapshot to go on from, or null
  * @param hashEvery print a hash of the CPU's state every so many instructions, or 0
  * @param parent the process whose end ends this one, or 0
+ * @param qmp the control socket to make, or null
  */
 public record VmConfig(
         @Nullable Path kernel,
@@ -65,7 +66,8 @@ public record VmConfig(
         long saveAfterMillis,
         @Nullable Path load,
         long hashEvery,
-        long parent) {
+        long parent,
+        @Nullable Path qmp) {
     /** The port of the debug-exit device that guests/ and others use; QEMU's default for isa-debug-exit is 0x501. */
     public static final int DEFAULT_DEBUG_EXIT = 0xf4;
 
@@ -78,8 +80,11 @@ public record VmConfig(
      * @param file a raw image or a block device
      * @param readOnly whether the guest may only read
      * @param bus what the guest finds it on
+     * @param id its name and its device's on the control socket, or null
+     * @param slot one of those for hot-plug, or -1 for the next of those that stay
      */
-    public record Disk(Path file, boolean readOnly, Bus bus) {
+    public record Disk(
+            Path file, boolean readOnly, Bus bus, @Nullable String id, int slot) {
         /** How a disk is attached. */
         public enum Bus {
             /** A virtio block device. */
@@ -134,7 +139,8 @@ public record VmConfig(
                 saveAfterMillis,
                 load,
                 hashEvery,
-                parent);
+                parent,
+                qmp);
     }
 
     /**
@@ -155,7 +161,7 @@ public record VmConfig(
     }
 
     private static final class Parser {
-        private @Nullable Path kernel, initrd, record, replay, snapshot, load;
+        private @Nullable Path kernel, initrd, record, replay, snapshot, load, qmp;
         private String append = "";
         private long memory = 512L << 20;
         private int cpus = 1;
@@ -208,6 +214,7 @@ public record VmConfig(
                 case "snapshot" -> snapshot = path(key, v);
                 case "load" -> load = path(key, v);
                 case "hash-every" -> hashEvery = number(key, v, 1, Long.MAX_VALUE);
+                case "qmp" -> qmp = path(key, v);
                 case "parent" -> parent = number(key, v, 1, Long.MAX_VALUE);
                 default -> throw usage("unknown option '" + key + "'");
             }
@@ -254,7 +261,8 @@ public record VmConfig(
                     saveAfterMillis,
                     load,
                     hashEvery,
-                    parent);
+                    parent,
+                    qmp);
         }
     }
 
@@ -339,15 +347,28 @@ public record VmConfig(
         String file = v;
         boolean readOnly = false;
         Disk.Bus bus = Disk.Bus.VIRTIO;
+        String id = null;
+        int slot = -1;
         while (true) {
             int comma = file.lastIndexOf(',');
-            switch (comma < 0 ? "" : file.substring(comma + 1)) {
+            String setting = comma < 0 ? "" : file.substring(comma + 1);
+            switch (setting) {
                 case "readonly=true" -> readOnly = true;
                 case "readonly=false" -> readOnly = false;
                 case "bus=virtio" -> bus = Disk.Bus.VIRTIO;
                 case "bus=nvme" -> bus = Disk.Bus.NVME;
                 default -> {
-                    return new Disk(path("disk", file), readOnly, bus);
+                    if (setting.startsWith("id=")) {
+                        id = setting.substring(3);
+                    } else if (setting.startsWith("addr=")) {
+                        slot = (int) number(
+                                "addr of a disk",
+                                setting.substring(5),
+                                Layout.FIRST_HOTPLUG_SLOT,
+                                Layout.LAST_HOTPLUG_SLOT);
+                    } else {
+                        return new Disk(path("disk", file), readOnly, bus, id, slot);
+                    }
                 }
             }
             file = file.substring(0, comma);

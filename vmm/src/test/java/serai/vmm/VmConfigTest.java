@@ -14,6 +14,17 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 final class VmConfigTest {
     @Test
+    void diskSettings_areToldFromTheNameByTheEnd() throws VmmException {
+        assertEquals(
+                List.of(new VmConfig.Disk(Path.of("x,y.raw"), false, VIRTIO, "d1", 17)),
+                VmConfig.parse(List.of("kernel=k", "disk=x,y.raw,readonly=false,id=d1,addr=17"))
+                        .disks());
+        VmmException e = org.junit.jupiter.api.Assertions.assertThrows(
+                VmmException.class, () -> VmConfig.parse(List.of("kernel=k", "disk=x,readonly=true,addr=4")));
+        assertEquals("addr of a disk must be from 16 to 23, not 4", e.getMessage());
+    }
+
+    @Test
     void everyWordIsTaken() throws VmmException {
         VmConfig c = VmConfig.parse(List.of(
                 "kernel=k",
@@ -39,9 +50,9 @@ final class VmConfigTest {
         assertEquals(1L << 30, c.memory());
         assertEquals(
                 List.of(
-                        new VmConfig.Disk(Path.of("a,b.raw"), true, VIRTIO),
-                        new VmConfig.Disk(Path.of("c.raw"), false, VIRTIO),
-                        new VmConfig.Disk(Path.of("d"), false, NVME)),
+                        new VmConfig.Disk(Path.of("a,b.raw"), true, VIRTIO, null, -1),
+                        new VmConfig.Disk(Path.of("c.raw"), false, VIRTIO, null, -1),
+                        new VmConfig.Disk(Path.of("d"), false, NVME, null, -1)),
                 c.disks());
         assertEquals(new VmConfig.Sink.ToFile(Path.of("/tmp/x")), c.serial());
         assertEquals(0xf4, c.debugExit());

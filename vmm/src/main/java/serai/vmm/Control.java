@@ -1,0 +1,168 @@
+package serai.vmm;
+
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import java.util.stream.IntStream;
+import serai.linux.HostThread;
+import serai.machine.Machine;
+import serai.vmm.qmp.Events;
+import serai.vmm.qmp.Json;
+import serai.vmm.qmp.RunControl;
+
+/**
+ * What the control socket asks of a VM, and where the run loop meets it: between two runs of the machine the loop calls
+ * {@link #awaitLeave}, and stands there while it is to be paused.
+ */
+final class Control implements RunControl {
+    /** How long {@code stop} waits for the vCPUs: a guest's instruction is done at once, but a debugger may hold the loop. */
+    private static final long STAND_SECONDS = 5;
+
+    private final Machine machine;
+    private final int cpus;
+    private final Consumer<End> end;
+    private volatile Events events = (name, data) -> {};
+    private final AtomicBoolean hostReset = new AtomicBoolean();
+    private boolean paused;
+    private boolean standing;
+    private volatile boolean over;
+    private volatile int thread;
+
+    Control(Machine machine, int cpus, Consumer<End> end) {
+        this.machine = machine;
+        this.cpus = cpus;
+        this.end = end;
+    }
+
+    void events(Events e) {
+        events = e;
+    }
+
+    // ---- the run loop's side ----
+
+    /** The calling thread runs the guest. */
+    void begun() {
+        thread = HostThread.current().tid();
+    }
+
+    /** Stands here while the VM is paused and {@code needed} is false. */
+    void awaitLeave(BooleanSupplier needed) {
+        synchronized (this) {
+            if (!paused) {
+                return;
+            }
+            boolean interrupted = false;
+            while (paused && !needed.getAsBoolean()) {
+                if (!standing) {
+                    standing = true;
+                    events.tell("STOP", Json.object());
+                    notifyAll();
+                }
+                try {
+                    wait();
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+            }
+            standing = false;
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    /** Has {@link #awaitLeave} look again. */
+    synchronized void wake() {
+        notifyAll();
+    }
+
+    /** The machine is reset. */
+    void resetDone() {
+        boolean byHost = hostReset.getAndSet(false);
+        events.tell(
+                "RESET",
+                Json.object().put("guest", !byHost).put("reason", byHost ? "host-qmp-system-reset" : "guest-reset"));
+    }
+
+    /** The run is over. */
+    void ended(End e) {
+        over = true;
+        String reason = e == End.POWER_OFF
+                ? "guest-shutdown"
+                : e == End.QUIT ? "host-ui" : e == End.QUIT_COMMAND ? "host-qmp-quit" : "host-error";
+        if (e.status() == VmmException.GUEST) {
+            reason = "guest-panic";
+        }
+        events.tell(
+                "SHUTDOWN",
+                Json.object().put("guest", reason.startsWith("guest")).put("reason", reason));
+    }
+
+    // ---- the socket's side ----
+
+    @Override
+    public synchronized Status status() {
+        return over ? Status.SHUTDOWN : paused ? Status.PAUSED : Status.RUNNING;
+    }
+
+    @Override
+    public synchronized void pause() {
+        if (paused || over) {
+            return;
+        }
+        paused = true;
+        machine.stop();
+        long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(STAND_SECONDS);
+        try {
+            while (paused && !standing && !over) {
+                long left = until - System.nanoTime();
+                if (left <= 0) {
+                    return;
+                }
+                TimeUnit.NANOSECONDS.timedWait(this, left);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    @Override
+    public synchronized void resume() {
+        if (paused) {
+            paused = false;
+            events.tell("RESUME", Json.object());
+            notifyAll();
+        }
+    }
+
+    @Override
+    public void quit() {
+        end.accept(End.QUIT_COMMAND);
+    }
+
+    @Override
+    public void powerDown() {
+        machine.pressPowerButton();
+    }
+
+    @Override
+    public void reset() {
+        hostReset.set(true);
+        machine.pressResetButton();
+    }
+
+    @Override
+    public boolean wakeUp() {
+        return false;
+    }
+
+    @Override
+    public List<Cpu> cpus() {
+        // the machine makes the threads of the others by itself
+        return IntStream.range(0, cpus)
+                .mapToObj(i -> new Cpu(i, i == 0 ? thread : 0))
+                .toList();
+    }
+}

@@ -1,0 +1,45 @@
+package serai.vmm;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import serai.machine.Machine;
+import serai.vmm.plug.Peripherals;
+import serai.vmm.qmp.BlockCommands;
+import serai.vmm.qmp.CommandTable;
+import serai.vmm.qmp.DeviceCommands;
+import serai.vmm.qmp.Json;
+import serai.vmm.qmp.PowerCommands;
+import serai.vmm.qmp.QmpServer;
+import serai.vmm.qmp.StatusCommands;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Puts the control socket of a VM together: which groups of commands it has. */
+final class ControlSocket {
+    private ControlSocket() {}
+
+    static QmpServer open(Path path, Control control, Machine machine, Peripherals peripherals) throws VmmException {
+        CommandTable table = new CommandTable();
+        QmpServer server;
+        try {
+            server = QmpServer.listen(path, table, version());
+        } catch (IOException e) {
+            throw new VmmException(
+                    VmmException.HOST, "the control socket " + path + " can't be had: " + Reasons.of(e), e);
+        }
+        new StatusCommands(control).addTo(table);
+        new PowerCommands(control, server).addTo(table);
+        new BlockCommands(peripherals.nodes()).addTo(table);
+        new DeviceCommands(peripherals, machine::pciFunctions).addTo(table);
+        control.events(server);
+        peripherals.onDeleted(id -> server.tell("DEVICE_DELETED", DeviceCommands.deleted(id)));
+        server.serve();
+        return server;
+    }
+
+    /** QMP has no name for a version but QEMU's own. */
+    private static ObjectNode version() {
+        ObjectNode v = Json.object();
+        v.putObject("qemu").put("major", 0).put("minor", 1).put("micro", 0);
+        return v.put("package", "Serai");
+    }
+}

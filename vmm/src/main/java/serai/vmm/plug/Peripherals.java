@@ -1,0 +1,283 @@
+package serai.vmm.plug;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import serai.machine.Layout;
+import serai.machine.Machine;
+import serai.machine.disk.Disk;
+import serai.machine.disk.IoExecutor;
+import serai.machine.nvme.Nvme;
+import serai.machine.pci.PciFunction;
+import serai.machine.virtio.VirtioBlk;
+import serai.machine.virtio.VirtioRng;
+import serai.storage.DiskException;
+
+/**
+ * The devices that a user has plugged in, by id: those of the start, which stay, and those that come and go in the slots for hot-plug.
+ *
+ * <p>What a guest sees of plugging is an event of the host (see {@link Machine#hostEvent}), whose text has all that a replay needs:
+ * {@code plug DRIVER ID SLOT [NODE READONLY FILE]}, {@code unplug ID} and {@code pull ID}. Guarded by the machine lock.
+ */
+public final class Peripherals {
+    /** A disk: {@code drive} is the name of its block node. */
+    public static final String VIRTIO_BLK = "virtio-blk-pci";
+    /** An NVMe controller with one namespace, for {@code drive} as well. */
+    public static final String NVME = "nvme";
+    /** An entropy device. */
+    public static final String VIRTIO_RNG = "virtio-rng-pci";
+
+    /**
+     * A device.
+     *
+     * @param id the user's name of it
+     * @param driver what it is, by QEMU's name
+     * @param slot on PCI bus 0
+     * @param node the block node that it uses, or null
+     */
+    public record Peripheral(
+            String id, String driver, int slot, @Nullable String node) {
+        /** Whether it came into, or could leave, a running machine. */
+        public boolean hotPluggable() {
+            return slot >= Layout.FIRST_HOTPLUG_SLOT;
+        }
+    }
+
+    private final Machine machine;
+    private final BlockNodes nodes;
+    private final IoExecutor io;
+    private final int queues;
+    private final LongSupplier random;
+    private final Map<String, Peripheral> devices = new LinkedHashMap<>();
+    /** Made, and on their way into the machine. */
+    private final Map<String, PciFunction<?>> made = new HashMap<>();
+
+    private Consumer<String> deleted = id -> {};
+
+    /**
+     * None yet.
+     *
+     * @param queues of a virtio disk
+     * @param random where entropy devices have it from
+     */
+    public Peripherals(Machine machine, BlockNodes nodes, IoExecutor io, int queues, LongSupplier random) {
+        this.machine = machine;
+        this.nodes = nodes;
+        this.io = io;
+        this.queues = queues;
+        this.random = random;
+        machine.onEjected(this::ejected);
+        machine.onHostEvent(this::perform);
+    }
+
+    /** Who is told the id of a device that has gone, with the machine lock held. */
+    public void onDeleted(Consumer<String> action) {
+        deleted = action;
+    }
+
+    /** All of them, in the order they came. */
+    public List<Peripheral> list() {
+        machine.lock().lock();
+        try {
+            return new ArrayList<>(devices.values());
+        } finally {
+            machine.lock().unlock();
+        }
+    }
+
+    /** The block nodes. */
+    public BlockNodes nodes() {
+        return nodes;
+    }
+
+    /** Plugs a disk before the start. */
+    public void addAtStart(String driver, String id, int slot, String node) throws PlugException {
+        machine.lock().lock();
+        try {
+            Peripheral p = reserve(id, driver, slot, node);
+            machine.plug(slot, made(p));
+        } finally {
+            machine.lock().unlock();
+        }
+    }
+
+    /**
+     * Plugs a device into the running machine.
+     *
+     * @param slot where, or -1 for the first that is free
+     * @param node the block node of a disk, else null
+     */
+    public void add(String driver, String id, int slot, @Nullable String node) throws PlugException {
+        machine.lock().lock();
+        try {
+            int at = slot < 0 ? freeSlot() : slot;
+            if (at < Layout.FIRST_HOTPLUG_SLOT || at > Layout.LAST_HOTPLUG_SLOT) {
+                throw new PlugException("slot %d is not for hot-plug; those from %#x to %#x are"
+                        .formatted(at, Layout.FIRST_HOTPLUG_SLOT, Layout.LAST_HOTPLUG_SLOT));
+            }
+            StringBuilder event = new StringBuilder("plug " + driver + " " + id + " " + at);
+            BlockNodes.Node n = node == null ? null : nodes.node(node);
+            if (n != null) {
+                event.append(' ').append(n.name()).append(' ').append(n.readOnly());
+                event.append(' ').append(n.file().toAbsolutePath());
+            }
+            if (event.indexOf("\n") >= 0) {
+                throw new PlugException("a name with a line end can't be plugged");
+            }
+            reserve(id, driver, at, node);
+            if (!machine.hostEvent(event.toString())) {
+                made.remove(id);
+                ejected(at);
+                throw new PlugException("this run repeats recorded inputs and takes no others");
+            }
+        } finally {
+            machine.lock().unlock();
+        }
+    }
+
+    /**
+     * Asks the guest to give a device back; {@link #onDeleted} tells when it has.
+     *
+     * @param force pulls it out instead, as a hand would: the guest's driver sees it vanish
+     * @throws PlugException if there is none of that id, or it is there to stay
+     */
+    public void remove(String id, boolean force) throws PlugException {
+        machine.lock().lock();
+        try {
+            Peripheral p = devices.get(id);
+            if (p == null) {
+                throw PlugException.noDevice(id);
+            }
+            if (!p.hotPluggable()) {
+                throw new PlugException(
+                        "Device '" + id + "' is in slot " + p.slot + ", which does not support hot-plug");
+            }
+            if (!machine.hostEvent((force ? "pull " : "unplug ") + id)) {
+                throw new PlugException("this run repeats recorded inputs and takes no others");
+            }
+        } finally {
+            machine.lock().unlock();
+        }
+    }
+
+    private int freeSlot() throws PlugException {
+        for (int s = Layout.FIRST_HOTPLUG_SLOT; s <= Layout.LAST_HOTPLUG_SLOT; s++) {
+            if (isFree(s)) {
+                return s;
+            }
+        }
+        throw new PlugException("all slots for hot-plug are taken");
+    }
+
+    private boolean isFree(int slot) {
+        return devices.values().stream().noneMatch(p -> p.slot == slot);
+    }
+
+    /** Makes the device; from here on its name, its slot and its disk are taken. */
+    private Peripheral reserve(String id, String driver, int slot, @Nullable String node) throws PlugException {
+        Names.check("id", id);
+        if (devices.containsKey(id)) {
+            throw new PlugException("Duplicate device ID '" + id + "'");
+        }
+        if (!isFree(slot)) {
+            throw new PlugException("PCI: slot " + slot + " is not available, it is in use");
+        }
+        Peripheral p = new Peripheral(id, driver, slot, node);
+        made.put(id, make(p));
+        devices.put(id, p);
+        return p;
+    }
+
+    /** Names of devices in the machine follow their slots, so that a saved machine finds them again. */
+    private PciFunction<?> make(Peripheral p) throws PlugException {
+        String place = p.hotPluggable() ? "-slot" + p.slot : "" + (p.slot - Layout.FIRST_DISK_SLOT);
+        return switch (p.driver) {
+            case VIRTIO_BLK ->
+                VirtioBlk.create("virtio-blk" + place, disk(p), io, queues, machine.memory(), machine.msi());
+            case NVME -> new Nvme("nvme" + place, disk(p), io, machine.memory(), machine.msi());
+            case VIRTIO_RNG -> VirtioRng.create("virtio-rng" + place, random, machine.memory(), machine.msi());
+            default ->
+                throw new PlugException("'%s' is not a valid device model name; there are %s, %s and %s"
+                        .formatted(p.driver.replaceAll("\\p{Cntrl}", "?"), VIRTIO_BLK, NVME, VIRTIO_RNG));
+        };
+    }
+
+    private Disk disk(Peripheral p) throws PlugException {
+        if (p.node == null) {
+            throw new PlugException("drive property not set");
+        }
+        return nodes.use(p.node, p.id);
+    }
+
+    private PciFunction<?> made(Peripheral p) {
+        PciFunction<?> f = made.remove(p.id);
+        if (f == null) {
+            throw new IllegalStateException(p.id + " was not made");
+        }
+        return f;
+    }
+
+    // ---- what the guest sees ----
+
+    private void perform(String event) {
+        String[] w = event.split(" ", 7);
+        try {
+            if (w[0].equals("plug") && w.length >= 4) {
+                if (!made.containsKey(w[2])) {
+                    replay(w);
+                }
+                Peripheral p = devices.get(w[2]);
+                if (p != null) {
+                    machine.hotPlug(p.slot, made(p));
+                }
+            } else if ((w[0].equals("unplug") || w[0].equals("pull")) && w.length == 2) {
+                Peripheral p = devices.get(w[1]);
+                if (p != null && w[0].equals("pull")) {
+                    machine.pull(p.slot);
+                } else if (p != null) {
+                    machine.requestUnplug(p.slot);
+                }
+            } else {
+                throw new PlugException("it is not known");
+            }
+        } catch (PlugException | DiskException e) {
+            System.getLogger("serai.plug")
+                    .log(
+                            System.Logger.Level.WARNING,
+                            "the recorded event ''{0}'' can''t be repeated: {1}",
+                            event,
+                            e.getMessage());
+        }
+    }
+
+    /** A recorded event: the device, and its disk if nobody has opened it, are still to be made. */
+    private void replay(String[] w) throws PlugException, DiskException {
+        int slot;
+        try {
+            slot = Integer.parseInt(w[3]);
+        } catch (NumberFormatException e) {
+            throw new PlugException("'" + w[3] + "' is not a slot");
+        }
+        if (slot < Layout.FIRST_HOTPLUG_SLOT || slot > Layout.LAST_HOTPLUG_SLOT) {
+            throw new PlugException("slot " + slot + " is not for hot-plug");
+        }
+        if (w.length == 7 && nodes.node(w[4]) == null) {
+            nodes.open(w[4], Path.of(w[6]), w[5].equals("true"));
+        }
+        reserve(w[2], w[1], slot, w.length == 7 ? w[4] : null);
+    }
+
+    private void ejected(int slot) {
+        devices.values().stream().filter(p -> p.slot == slot).findFirst().ifPresent(p -> {
+            devices.remove(p.id);
+            nodes.free(p.id);
+            deleted.accept(p.id);
+        });
+    }
+}

@@ -1,0 +1,8 @@
+/**
+ * What is plugged into a VM, at its start and while it runs: disks by name ({@link serai.vmm.plug.BlockNodes}) and the devices that use them
+ * ({@link serai.vmm.plug.Peripherals}).
+ */
+@NullMarked
+package serai.vmm.plug;
+
+import org.jspecify.annotations.NullMarked;
