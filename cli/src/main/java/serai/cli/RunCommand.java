@@ -138,6 +138,21 @@ final class RunCommand implements Callable<Integer> {
     private @Nullable String serial;
 
     @Option(
+            names = "--console",
+            paramLabel = "WHERE",
+            description =
+                    "The virtio console's terminal, hvc0: stdio (the serial port then goes to null), null (default),"
+                            + " file:PATH or unix:PATH, a socket that is made for one client at a time.")
+    private @Nullable String console;
+
+    @Option(
+            names = "--port",
+            paramLabel = "NAME,WHERE",
+            description = "A port of the virtio console with this name, for programs in the guest: null, file:PATH or"
+                    + " unix:PATH; may be given several times.")
+    private List<String> ports = new ArrayList<>();
+
+    @Option(
             names = "--debugcon",
             paramLabel = "WHERE",
             description = "The debug console at port 0xe9: stdio, null (default) or file:PATH.")
@@ -287,6 +302,14 @@ final class RunCommand implements Callable<Integer> {
             p.add("disk", Values.disk(d).vmmValue());
         }
         p.addIfGiven("serial", serial == null ? null : Values.output("--serial", serial));
+        p.addIfGiven("console", console == null ? null : Values.port("--console", console, true));
+        for (String port : ports) {
+            int comma = port.indexOf(',');
+            if (comma <= 0) {
+                throw CliException.usage("--port wants NAME,WHERE, not '" + port + "'");
+            }
+            p.add("port", port.substring(0, comma + 1) + Values.port("--port", port.substring(comma + 1), false));
+        }
         p.addIfGiven("debugcon", debugcon == null ? null : Values.output("--debugcon", debugcon));
         p.addIfGiven(
                 "debug-exit",

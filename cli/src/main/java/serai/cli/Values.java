@@ -104,6 +104,17 @@ final class Values {
         throw CliException.usage(option + " wants stdio, null or file:PATH, not '" + text + "'");
     }
 
+    /** null, file:PATH, unix:PATH or, where that may be, stdio. */
+    static String port(String option, String text, boolean stdio) throws CliException {
+        if (text.equals("null")
+                || stdio && text.equals("stdio")
+                || text.length() > 5 && (text.startsWith("file:") || text.startsWith("unix:"))) {
+            return text;
+        }
+        throw CliException.usage(
+                "%s wants %snull, file:PATH or unix:PATH, not '%s'".formatted(option, stdio ? "stdio, " : "", text));
+    }
+
     /** A disk as given by --disk. */
     record Disk(
             String file,

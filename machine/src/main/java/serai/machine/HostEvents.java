@@ -2,6 +2,8 @@ package serai.machine;
 
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.function.Consumer;
 
 /**
@@ -17,13 +19,26 @@ final class HostEvents {
         throw new IllegalArgumentException("nobody here does '" + event + "'");
     };
 
+    private final Map<String, Consumer<String>> byWord = new HashMap<>();
+
+    /** Who does those that begin with a word; it is given the rest. */
+    void handler(String word, Consumer<String> h) {
+        byWord.put(word, h);
+    }
+
     void handler(Consumer<String> h) {
         handler = h;
     }
 
     /** Does one that is not the machine's own. */
     void handle(String event) {
-        handler.accept(event);
+        int space = event.indexOf(' ');
+        Consumer<String> own = space < 0 ? null : byWord.get(event.substring(0, space));
+        if (own != null) {
+            own.accept(event.substring(space + 1));
+        } else {
+            handler.accept(event);
+        }
     }
 
     void add(String event) {

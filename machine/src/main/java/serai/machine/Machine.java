@@ -404,6 +404,11 @@ public final class Machine implements AutoCloseable {
         inputs.events().handler(handler);
     }
 
+    /** Who does those of them that begin with a word: it is given what follows that, with the machine lock held. */
+    public void onHostEvent(String word, Consumer<String> handler) {
+        inputs.events().handler(word, handler);
+    }
+
     private void perform(String event) {
         switch (event) {
             case HostEvents.POWER_BUTTON -> pm.pressPowerButton();

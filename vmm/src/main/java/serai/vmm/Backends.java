@@ -21,6 +21,8 @@ final class Backends implements AutoCloseable {
                 switch (sink) {
                     case VmConfig.Sink.Stdio() -> console.stdout();
                     case VmConfig.Sink.Null() -> null;
+                    case VmConfig.Sink.Socket(var path) ->
+                        throw new VmmException(VmmException.USAGE, what + " can't go to the socket " + path);
                     case VmConfig.Sink.ToFile(var path) -> {
                         try {
                             FileOutputStream f = new FileOutputStream(path.toFile());

@@ -7,7 +7,6 @@ import serai.machine.Machine;
 import serai.machine.disk.DeterministicIo;
 import serai.machine.disk.IoExecutor;
 import serai.machine.disk.ThreadIo;
-import serai.machine.virtio.ConsolePort;
 import serai.machine.virtio.VirtioBlk;
 import serai.machine.virtio.VirtioConsole;
 import serai.machine.virtio.VirtioRng;
@@ -32,12 +31,10 @@ final class Devices {
      * @param parts takes what has to be closed at the end
      * @throws VmmException if a disk is refused
      */
-    static Peripherals plug(Machine machine, VmConfig config, LongSupplier random, List<AutoCloseable> parts)
+    static Peripherals plug(
+            Machine machine, VmConfig config, VirtioConsole console, LongSupplier random, List<AutoCloseable> parts)
             throws VmmException {
-        machine.plug(
-                Layout.CONSOLE_SLOT,
-                new VirtioConsole(List.of(ConsolePort.console(bytes -> {})))
-                        .onPci("virtio-console0", machine.memory(), machine.msi()));
+        machine.plug(Layout.CONSOLE_SLOT, console.onPci("virtio-console0", machine.memory(), machine.msi()));
         machine.plug(Layout.RNG_SLOT, VirtioRng.create("virtio-rng0", random, machine.memory(), machine.msi()));
         int queues = Math.min(config.cpus(), VirtioBlk.MAX_QUEUES);
         BlockNodes nodes = new BlockNodes();

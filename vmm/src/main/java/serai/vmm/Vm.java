@@ -51,6 +51,7 @@ final class Vm implements AutoCloseable {
     private final Console console;
     private final List<AutoCloseable> parts = new ArrayList<>();
     private final GuestMemory memory;
+    private final ConsolePorts consolePorts;
     private final Machine machine;
     private final CpuModel model;
     private final LongSupplier random;
@@ -101,7 +102,8 @@ final class Vm implements AutoCloseable {
                     config.debugExit());
             machine = own(new Machine(machineConfig, memory, engine));
             control = new Control(machine, config.cpus(), this::requestEnd);
-            Peripherals peripherals = Devices.plug(machine, config, random, parts);
+            consolePorts = own(new ConsolePorts(config, backends));
+            Peripherals peripherals = Devices.plug(machine, config, consolePorts.device(), random, parts);
             InputLog log = own(inputLog());
             machine.inputLog(log);
             long rsdp = machine.reset();
@@ -110,6 +112,7 @@ final class Vm implements AutoCloseable {
             } else {
                 restore(load);
             }
+            consolePorts.start(machine);
             gdb = config.gdbPort() < 0 ? null : own(listen(config.gdbPort()));
             Path socket = config.qmp();
             if (socket != null) {
@@ -230,6 +233,10 @@ final class Vm implements AutoCloseable {
     private End runToEnd() throws VmmException {
         if (config.serial() instanceof VmConfig.Sink.Stdio) {
             console.read(this::typed, () -> requestEnd(End.QUIT));
+        } else if (config.console() instanceof VmConfig.Sink.Stdio) {
+            console.read(
+                    (b, length) -> consolePorts.typed(machine, java.util.Arrays.copyOf(b, length)),
+                    () -> requestEnd(End.QUIT));
         }
         if (config.parent() > 0) {
             // the command that shows the guest's terminal: killed, it can't tell us, and nobody could end this VM by

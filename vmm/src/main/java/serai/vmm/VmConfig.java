@@ -10,6 +10,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import serai.machine.Layout;
+import serai.machine.virtio.VirtioConsole;
 
 /**
  * What one VM is to be, from {@code key=value} words.
@@ -24,6 +25,8 @@ import serai.machine.Layout;
  * @param disks in the order of their PCI slots
  * @param serial where COM1 goes
  * @param debugcon where port 0xe9 goes
+ * @param console where the virtio console's terminal, hvc0, goes
+ * @param ports further ports of the virtio console
  * @param debugExit port whose value ends the VM, or -1
  * @param timeoutMillis wall time after which the VM ends, or 0
  * @param noReboot whether a reset ends the VM
@@ -52,6 +55,8 @@ public record VmConfig(
         List<Disk> disks,
         Sink serial,
         Sink debugcon,
+        Sink console,
+        List<Port> ports,
         int debugExit,
         long timeoutMillis,
         boolean noReboot,
@@ -70,6 +75,8 @@ public record VmConfig(
         @Nullable Path qmp) {
     /** The port of the debug-exit device that guests/ and others use; QEMU's default for isa-debug-exit is 0x501. */
     public static final int DEFAULT_DEBUG_EXIT = 0xf4;
+
+    private static final int MAX_PORT_NAME = 64;
 
     static final long MIN_MEMORY = 2L << 20;
     static final long MAX_MEMORY = 1L << 40;
@@ -104,7 +111,18 @@ public record VmConfig(
 
         /** A file, written anew. */
         record ToFile(Path path) implements Sink {}
+
+        /** A Unix socket that is made, with one client at a time; for ports of the virtio console. */
+        record Socket(Path path) implements Sink {}
     }
+
+    /**
+     * A port of the virtio console.
+     *
+     * @param name what the guest finds it by
+     * @param sink where it goes
+     */
+    public record Port(String name, Sink sink) {}
 
     /**
      * What to trace: instructions {@code from} to {@code to} (exclusive), counted from the start or, with
@@ -125,6 +143,8 @@ public record VmConfig(
                 disks,
                 serial,
                 debugcon,
+                console,
+                ports,
                 debugExit,
                 timeoutMillis,
                 noReboot,
@@ -168,7 +188,9 @@ public record VmConfig(
         private String engine = "auto";
         private String cpuModel = "";
         private final List<Disk> disks = new ArrayList<>();
-        private Sink serial = new Sink.Stdio();
+        private @Nullable Sink serial;
+        private Sink console = new Sink.Null();
+        private final List<Port> ports = new ArrayList<>();
         private Sink debugcon = new Sink.Null();
         private int debugExit = -1;
         private long timeoutMillis;
@@ -193,6 +215,14 @@ public record VmConfig(
                 case "cpu-model" -> cpuModel = v;
                 case "disk" -> disks.add(disk(v));
                 case "serial" -> serial = sink(key, v);
+                case "console" -> console = portSink(key, v);
+                case "port" -> {
+                    int comma = v.indexOf(',');
+                    if (comma <= 0 || v.substring(0, comma).length() > MAX_PORT_NAME) {
+                        throw usage("port must be NAME,WHERE, not '" + v + "'");
+                    }
+                    ports.add(new Port(v.substring(0, comma), portSink(key, v.substring(comma + 1))));
+                }
                 case "debugcon" -> debugcon = sink(key, v);
                 case "debug-exit" -> debugExit = (int) number(key, v, 0, 0xffff);
                 case "timeout" -> timeoutMillis = seconds(key, v);
@@ -230,11 +260,25 @@ public record VmConfig(
             if ((saveAt >= 0 || saveAfterMillis > 0) && snapshot == null) {
                 throw usage("save-at needs snapshot=FILE to save to");
             }
+            if (ports.size() >= VirtioConsole.MAX_PORTS) {
+                throw usage("a VM has at most %d ports beside the console".formatted(VirtioConsole.MAX_PORTS - 1));
+            }
+            Sink stdio = new Sink.Stdio();
+            Sink ofSerial = serial != null ? serial : console.equals(stdio) ? new Sink.Null() : stdio;
+            if (console.equals(stdio) && ofSerial.equals(stdio)
+                    || ports.stream().anyMatch(p -> p.sink().equals(stdio))) {
+                throw usage("standard input is the serial line's or the console's, not of both or of a port");
+            }
             if (record != null && replay != null) {
                 throw usage("record and replay exclude each other");
             }
             if ((record != null || replay != null || hashEvery > 0) && deterministic == null) {
                 deterministic = 1L;
+            }
+            if (deterministic != null
+                    && (console instanceof Sink.Socket
+                            || ports.stream().anyMatch(p -> p.sink() instanceof Sink.Socket))) {
+                throw usage("what comes in by a socket does not repeat: not with deterministic");
             }
             return new VmConfig(
                     kernel,
@@ -245,8 +289,10 @@ public record VmConfig(
                     engine,
                     cpuModel,
                     List.copyOf(disks),
-                    serial,
+                    ofSerial,
                     debugcon,
+                    console,
+                    List.copyOf(ports),
                     debugExit,
                     timeoutMillis,
                     noReboot,
@@ -386,6 +432,17 @@ public record VmConfig(
                 yield new Sink.ToFile(path(key, v.substring(5)));
             }
         };
+    }
+
+    private static Sink portSink(String key, String v) throws VmmException {
+        if (v.startsWith("unix:")) {
+            return new Sink.Socket(path(key, v.substring(5)));
+        }
+        try {
+            return sink(key, v);
+        } catch (VmmException e) {
+            throw usage("%s must go to stdio, null, file:PATH or unix:PATH, not '%s'".formatted(key, v));
+        }
     }
 
     private static Trace trace(String v) throws VmmException {

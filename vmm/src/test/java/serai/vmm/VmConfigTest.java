@@ -38,6 +38,8 @@ final class VmConfigTest {
                 "disk=d,readonly=false,bus=nvme",
                 "serial=file:/tmp/x",
                 "debugcon=stdio",
+                "console=null",
+                "port=org.qemu.guest_agent.0,file:agent",
                 "debug-exit=0xf4",
                 "timeout=1.5",
                 "no-reboot=true",
@@ -55,6 +57,9 @@ final class VmConfigTest {
                         new VmConfig.Disk(Path.of("d"), false, NVME, null, -1)),
                 c.disks());
         assertEquals(new VmConfig.Sink.ToFile(Path.of("/tmp/x")), c.serial());
+        assertEquals(
+                List.of(new VmConfig.Port("org.qemu.guest_agent.0", new VmConfig.Sink.ToFile(Path.of("agent")))),
+                c.ports());
         assertEquals(0xf4, c.debugExit());
         assertEquals(1500, c.timeoutMillis());
         assertEquals(new VmConfig.Trace(false, 100, 120), c.trace());
