@@ -31,12 +31,35 @@ final class GdbTest {
         return out;
     }
 
-    @Test
-    void breaksStepsReadsAndWrites() throws Exception {
+    /**
+     * What a session of gdb printed, and how the VM ended.
+     *
+     * @param gdb all that gdb printed
+     * @param vm the end of the VM
+     */
+    private record Session(String gdb, Vmm.Result vm) {
+        /** The guest has run to its end and said what it says without a debugger. */
+        void endsWell(Guest guest) {
+            assertTrue(gdb.contains("exited with code 041"), gdb);
+            assertEquals(guest.transcript(), vm.out(), gdb);
+            assertEquals(33, vm.status());
+        }
+
+        /** gdb has printed all of these, one after the other. */
+        void shows(String... parts) {
+            int at = 0;
+            for (String part : parts) {
+                int found = gdb.indexOf(part, at);
+                assertTrue(found >= 0, () -> "'" + part + "' is not there, or not in its place: " + gdb);
+                at = found + part.length();
+            }
+        }
+    }
+
+    private static Session debug(Guest guest, List<String> words, String... commands) throws Exception {
         assumeTrue(Files.isExecutable(Path.of("/usr/bin/gdb")), "capability: gdb");
-        Guest guest = Guests.named("hello64");
         Path binary = Guests.binary(guest);
-        try (Vmm v = Vmm.start(List.of(
+        List<String> all = new ArrayList<>(List.of(
                 "kernel=" + binary,
                 "engine=java",
                 "memory=64M",
@@ -44,113 +67,174 @@ final class GdbTest {
                 "debugcon=stdio",
                 "debug-exit=0xf4",
                 "gdb=0",
-                "timeout=60"))) {
-            Matcher m = PORT.matcher(v.awaitError(e -> PORT.matcher(e).find(), 20));
+                "timeout=120"));
+        all.addAll(words);
+        try (Vmm v = Vmm.start(all)) {
+            Matcher m = PORT.matcher(v.awaitError(e -> PORT.matcher(e).find(), 60));
             assertTrue(m.find());
-            String out = gdb(
-                    binary,
-                    m.group(1),
-                    "break main",
+            String out = gdb(binary, m.group(1), commands);
+            return new Session(out, v.await(60));
+        }
+    }
+
+    @Test
+    void breaksStepsReadsAndWrites() throws Exception {
+        Guest guest = Guests.named("hello64");
+        Session s = debug(
+                guest,
+                List.of(),
+                "break main",
+                "continue",
+                "info registers rip cr0 efer",
+                "x/i $rip",
+                "stepi",
+                "set $rax = 0x1234",
+                "print/x $rax",
+                "set {long}0x200000 = 0x1122334455667788",
+                "x/gx 0x200000",
+                "print $xmm0.v2_int64[0]",
+                "set $ymm1.v4_int64[3] = 77",
+                "print $ymm1.v4_int64[3]",
+                "delete",
+                "continue");
+        s.shows("Breakpoint 1, ", "0x80010033", "$1 = 0x1234", "0x1122334455667788", "= 77");
+        s.endsWell(guest);
+    }
+
+    @Test
+    void aDebuggerThatDetachesLetsTheGuestGoOn() throws Exception {
+        Guest guest = Guests.named("work");
+        Session s = debug(guest, List.of(), "stepi", "stepi", "detach");
+        assertEquals(guest.transcript(), s.vm().out());
+        assertEquals(33, s.vm().status());
+    }
+
+    /** The same in real time and in deterministic mode. */
+    private static List<List<String>> twoCpus() {
+        return List.of(List.of("cpus=2"), List.of("cpus=2", "deterministic=1"));
+    }
+
+    @Test
+    void vcpusAreThreads_withStatesOfTheirOwn() throws Exception {
+        Guest guest = Guests.named("pair");
+        for (List<String> words : twoCpus()) {
+            Session s = debug(
+                    guest,
+                    words,
+                    "info threads",
+                    "hbreak add_other",
                     "continue",
-                    "info registers rip cr0 efer",
-                    "x/i $rip",
-                    "stepi",
-                    "set $rax = 0x1234",
-                    "print/x $rax",
-                    "set {long}0x200000 = 0x1122334455667788",
-                    "x/gx 0x200000",
-                    "print $xmm0.v2_int64[0]",
-                    "set $ymm1.v4_int64[3] = 77",
-                    "print $ymm1.v4_int64[3]",
+                    "info threads",
+                    "thread 1",
                     "delete",
                     "continue");
-            assertTrue(out.contains("Breakpoint 1, "), out);
-            assertTrue(out.contains("0x80010033"), out);
-            assertTrue(out.contains("$1 = 0x1234"), out);
-            assertTrue(out.contains("0x1122334455667788"), out);
-            assertTrue(out.contains("= 77"), out);
-            assertTrue(out.contains("exited with code 041"), out);
-            Vmm.Result r = v.await(20);
-            assertEquals(guest.transcript(), r.out());
-            assertEquals(33, r.status());
+            s.shows(
+                    "Thread 1 (vCPU 0: running)",
+                    "Thread 2 (vCPU 1: waits for start-up)",
+                    "Thread 2 hit Breakpoint 1",
+                    "in add_other",
+                    "Thread 1 (vCPU 0: running)",
+                    "* 2    Thread 2 (vCPU 1: running)",
+                    "[Switching to thread 1 (Thread 1)]");
+            s.endsWell(guest);
+        }
+    }
+
+    @Test
+    void withTheSchedulerLockedOneVcpuStepsAndTheOtherStands() throws Exception {
+        Guest guest = Guests.named("pair");
+        for (List<String> words : twoCpus()) {
+            Session s = debug(
+                    guest,
+                    words,
+                    "break add_other",
+                    "continue",
+                    "thread 1",
+                    "set $before = $rip",
+                    "thread 2",
+                    "set scheduler-locking on",
+                    "stepi",
+                    "stepi",
+                    "stepi",
+                    "print $rip == (long)add_other + 17",
+                    "thread 1",
+                    "print $rip == $before",
+                    "set scheduler-locking off",
+                    "delete",
+                    "continue");
+            s.shows("$1 = 1", "$2 = 1");
+            s.endsWell(guest);
+        }
+    }
+
+    @Test
+    void aHardwareWatchpointStopsBehindTheInstructionThatWrites_onEveryVcpu() throws Exception {
+        Guest guest = Guests.named("pair");
+        for (List<String> words : twoCpus()) {
+            Session s = debug(
+                    guest,
+                    words,
+                    "watch *(long*)&sum",
+                    "continue",
+                    "print (long)$rip - (long)add_first",
+                    "continue",
+                    "print (long)$rip - (long)add_other",
+                    "delete",
+                    "rwatch *(long*)&turns",
+                    "continue",
+                    "delete",
+                    "continue");
+            s.shows(
+                    "Thread 1 hit Hardware watchpoint 1",
+                    "Old value = 0",
+                    "New value = 1",
+                    "$1 = 10",
+                    "Thread 2 hit Hardware watchpoint 1",
+                    "Old value = 1",
+                    "New value = 3",
+                    "$2 = 10",
+                    "hit Hardware read watchpoint 2");
+            s.endsWell(guest);
         }
     }
 
     @Test
     void stopsBehindAccessesToWhatIsWatched() throws Exception {
-        assumeTrue(Files.isExecutable(Path.of("/usr/bin/gdb")), "capability: gdb");
         Guest guest = Guests.named("watched");
-        Path binary = Guests.binary(guest);
-        try (Vmm v = Vmm.start(List.of(
-                "kernel=" + binary,
-                "engine=java",
-                "memory=64M",
-                "serial=null",
-                "debugcon=stdio",
-                "debug-exit=0xf4",
-                "gdb=0",
-                "timeout=60"))) {
-            Matcher m = PORT.matcher(v.awaitError(e -> PORT.matcher(e).find(), 20));
-            assertTrue(m.find());
-            String out = gdb(
-                    binary,
-                    m.group(1),
-                    "hbreak main",
-                    "continue",
-                    "delete",
-                    "watch *(long*)&watched",
-                    "continue", // the byte that a word is written over
-                    "x/i $pc",
-                    "continue", // one of the REP STOSB
-                    "print $rcx",
-                    "delete",
-                    "rwatch *(char*)((char*)&watched + 3)",
-                    "continue", // a read that reaches it
-                    "x/i $pc",
-                    "delete",
-                    "awatch *(int*)&also_watched",
-                    "continue",
-                    "continue",
-                    "x/i $pc",
-                    "delete",
-                    "continue");
-            assertTrue(out.contains("Hardware assisted breakpoint 1 at"), out);
-            assertTrue(out.contains("Hardware watchpoint 2: *(long*)&watched"), out);
-            assertTrue(out.contains("New value = 18"), out); // 0x12
-            assertTrue(out.contains("<after_write>"), out);
-            assertTrue(out.contains("$1 = 15"), out);
-            assertTrue(out.contains("Hardware read watchpoint 3"), out);
-            assertTrue(out.contains("<after_read>"), out);
-            assertTrue(out.contains("Hardware access (read/write) watchpoint 4"), out);
-            assertTrue(out.contains("Old value = 0"), out);
-            assertTrue(out.contains("New value = 1"), out);
-            assertTrue(out.contains("<after_update>"), out);
-            assertTrue(out.contains("exited with code 041"), out);
-            Vmm.Result r = v.await(20);
-            assertEquals(guest.transcript(), r.out());
-            assertEquals(33, r.status());
-        }
-    }
-
-    @Test
-    void aDebuggerThatDetachesLetsTheGuestGoOn() throws Exception {
-        assumeTrue(Files.isExecutable(Path.of("/usr/bin/gdb")), "capability: gdb");
-        Guest guest = Guests.named("work");
-        try (Vmm v = Vmm.start(List.of(
-                "kernel=" + Guests.binary(guest),
-                "engine=java",
-                "memory=64M",
-                "serial=null",
-                "debugcon=stdio",
-                "debug-exit=0xf4",
-                "gdb=0",
-                "timeout=60"))) {
-            Matcher m = PORT.matcher(v.awaitError(e -> PORT.matcher(e).find(), 20));
-            assertTrue(m.find());
-            gdb(Guests.binary(guest), m.group(1), "stepi", "stepi", "detach");
-            Vmm.Result r = v.await(30);
-            assertEquals(guest.transcript(), r.out());
-            assertEquals(33, r.status());
-        }
+        Session s = debug(
+                guest,
+                List.of(),
+                "hbreak main",
+                "continue",
+                "delete",
+                "watch *(long*)&watched",
+                "continue", // the byte that a word is written over
+                "x/i $pc",
+                "continue", // one of the REP STOSB
+                "print $rcx",
+                "delete",
+                "rwatch *(char*)((char*)&watched + 3)",
+                "continue", // a read that reaches it
+                "x/i $pc",
+                "delete",
+                "awatch *(int*)&also_watched",
+                "continue",
+                "continue",
+                "x/i $pc",
+                "delete",
+                "continue");
+        s.shows(
+                "Hardware assisted breakpoint 1 at",
+                "Hardware watchpoint 2: *(long*)&watched",
+                "New value = 18", // 0x12
+                "<after_write>",
+                "$1 = 15",
+                "Hardware read watchpoint 3",
+                "<after_read>",
+                "Hardware access (read/write) watchpoint 4",
+                "Old value = 0",
+                "New value = 1",
+                "<after_update>");
+        s.endsWell(guest);
     }
 }

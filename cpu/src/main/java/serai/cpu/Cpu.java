@@ -87,7 +87,10 @@ final class Cpu extends CpuTransfers implements Vcpu {
     boolean halted;
     boolean waitForSipi;
     private String failure = "";
-    private boolean skipBreakpoint;
+    /** The debugger has been told of a breakpoint at {@link #passedAt}, a linear address. */
+    private boolean passBreakpoint;
+
+    private long passedAt;
     /** Whether the instruction being stepped has settled for itself what becomes of TF. */
     private boolean stepSettled;
 
@@ -199,7 +202,6 @@ final class Cpu extends CpuTransfers implements Vcpu {
     private Exit runInGroup(long maxInstructions) {
         long limit = maxInstructions > Long.MAX_VALUE - icount ? Long.MAX_VALUE : icount + maxInstructions;
         runner = Thread.currentThread();
-        skipBreakpoint = true;
         ATTENTION.setVolatile(this, 1);
         CpuException next = null;
         while (true) {
@@ -525,10 +527,10 @@ final class Cpu extends CpuTransfers implements Vcpu {
             if (debug.code()) {
                 ATTENTION.setOpaque(this, 1);
                 long linear = linearRip(rip);
-                if (!skipBreakpoint && debug.debuggerStopsAt(linear)) {
+                if (!(passBreakpoint && passedAt == linear) && debug.debuggerStopsAt(linear)) {
                     return Exit.BREAKPOINT;
                 }
-                skipBreakpoint = false;
+                passBreakpoint = false;
                 expireRf();
                 if ((flagsRest & RF) == 0 && !movSsShadow && debug.guestStopsAt(linear)) {
                     deliverEvent(DB);
@@ -542,7 +544,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
                 }
                 continue;
             }
-            skipBreakpoint = false;
+            passBreakpoint = false;
             if (step) {
                 ATTENTION.setOpaque(this, 1);
                 stepOne();
@@ -789,6 +791,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
     @Override
     public void restore(CpuState state) {
         control.restore(state);
+        passBreakpoint = false;
         debug.changed();
         flushTlb();
         modeChanged();
@@ -798,6 +801,12 @@ final class Cpu extends CpuTransfers implements Vcpu {
     @Override
     public void breakpoints(long[] linearAddresses) {
         debug.breakpoints(linearAddresses);
+    }
+
+    @Override
+    public void passBreakpoint() {
+        passBreakpoint = true;
+        passedAt = linearRip(rip);
     }
 
     @Override

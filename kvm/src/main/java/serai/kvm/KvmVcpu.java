@@ -105,7 +105,7 @@ public final class KvmVcpu implements Vcpu {
     private boolean readyForInjection;
     private boolean interruptFlag;
     private long[] breakpoints = {};
-    private boolean atBreakpoint;
+    private boolean passBreakpoint;
     private int debugControl;
     private String failure = "";
 
@@ -155,17 +155,16 @@ public final class KvmVcpu implements Vcpu {
     }
 
     private Exit loop() throws LinuxException {
-        if (breakpointsByStepping && breakpoints.length > 0 && !atBreakpoint && !stepping && standsAtBreakpoint()) {
-            atBreakpoint = true;
+        if (breakpointsByStepping && breakpoints.length > 0 && !passBreakpoint && !stepping && standsAtBreakpoint()) {
             return Exit.BREAKPOINT;
         }
-        steppingOff = !stepping && atBreakpoint;
-        atBreakpoint = false;
+        steppingOff = !stepping && passBreakpoint;
+        passBreakpoint = false;
         while (true) {
             page.immediateExit(false);
             if (kicked) {
                 kicked = false;
-                atBreakpoint = steppingOff;
+                passBreakpoint = steppingOff;
                 return Exit.KICKED;
             }
             if (activity == Activity.SHUTDOWN && !interrupts.pending()) {
@@ -213,7 +212,6 @@ public final class KvmVcpu implements Vcpu {
                 }
                 steppingOff = false;
                 if (breakpointsByStepping && standsAtBreakpoint()) {
-                    atBreakpoint = true;
                     return Exit.BREAKPOINT;
                 }
             }
@@ -329,7 +327,6 @@ public final class KvmVcpu implements Vcpu {
                 if (breakpointsByStepping ? !standsAtBreakpoint() : steppedOff) {
                     return null;
                 }
-                atBreakpoint = true;
                 return Exit.BREAKPOINT;
             }
             case Kvm.EXIT_SHUTDOWN -> {
@@ -555,7 +552,7 @@ public final class KvmVcpu implements Vcpu {
         CpuState.Events e = state.events();
         activity = e.activity();
         smbase = state.smbase();
-        atBreakpoint = false;
+        passBreakpoint = false;
         interruptFlag = (state.rflags() & RFLAGS_IF) != 0;
         readyForInjection =
                 interruptFlag && !e.stiShadow() && !e.movSsShadow() && !e.exceptionPending() && !e.interruptInjected();
@@ -583,6 +580,11 @@ public final class KvmVcpu implements Vcpu {
         }
         breakpoints = linearAddresses.clone();
         debugControl = -1;
+    }
+
+    @Override
+    public void passBreakpoint() {
+        passBreakpoint = true;
     }
 
     /**

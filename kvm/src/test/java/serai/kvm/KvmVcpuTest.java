@@ -774,12 +774,15 @@ class KvmVcpuTest {
     }
 
     @Test
-    void breakpoint_stopsBeforeItsInstructionAndIsPassedByTheNextRun() throws IOException {
+    void breakpoint_stopsBeforeItsInstructionUntilItIsPassed() throws IOException {
         try (Guest g = new Guest().protected32(STRAIGHT)) {
             g.vcpu.breakpoints(new long[] {0x1006, 0x1008});
             assertEquals(Exit.BREAKPOINT, g.vcpu.run(FOR_EVER), g.vcpu.failure());
             assertEquals(0x1006, g.vcpu.save().rip());
             assertEquals(List.of(), g.log);
+            assertEquals(Exit.BREAKPOINT, g.vcpu.run(FOR_EVER));
+            assertEquals(0x1006, g.vcpu.save().rip());
+            g.vcpu.passBreakpoint();
             assertEquals(Exit.BREAKPOINT, g.vcpu.run(FOR_EVER));
             assertEquals(0x1008, g.vcpu.save().rip());
             assertEquals(List.of("out 80.1=2"), g.log);

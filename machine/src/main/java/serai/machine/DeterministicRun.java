@@ -86,9 +86,13 @@ final class DeterministicRun {
      *
      * @param untilInstructions stop when all vCPUs together have completed so many
      */
-    Outcome run(long untilInstructions) {
+    Outcome run(long untilInstructions, Schedule schedule) {
         int idle = 0; // vCPUs found waiting, one after the other
+        int running = cpus.size() - Integer.bitCount(schedule.held());
         while (true) {
+            while (schedule.holds(turn)) {
+                pass();
+            }
             MachineCpu cpu = cpus.get(turn);
             long count = RealTimeRun.instructions(cpus);
             long budget = Math.min(SLICE, untilInstructions - count);
@@ -108,6 +112,9 @@ final class DeterministicRun {
                 if (cpus.size() > 1) {
                     budget = Math.min(budget, turnLeft);
                 }
+                if (turn == schedule.stepping()) {
+                    budget = Math.min(budget, 1);
+                }
             } finally {
                 lock.unlock();
             }
@@ -124,8 +131,8 @@ final class DeterministicRun {
                 case HALTED, HALTED_FOR_EVER -> {
                     cpu.haltedForEver = exit == Exit.HALTED_FOR_EVER;
                     pass();
-                    if (++idle >= cpus.size()) {
-                        Outcome end = skip();
+                    if (++idle >= running) {
+                        Outcome end = skip(schedule);
                         if (end != null) {
                             return end;
                         }
@@ -141,6 +148,9 @@ final class DeterministicRun {
                 case SHUTDOWN, BREAKPOINT, WATCHPOINT, FAILED -> {
                     return end(exit, cpu);
                 }
+            }
+            if (done > 0 && cpu.index() == schedule.stepping()) {
+                return new Outcome.Stopped();
             }
         }
     }
@@ -160,18 +170,17 @@ final class DeterministicRun {
         }
     }
 
-    private boolean anyCanRun() {
-        return cpus.stream().anyMatch(MachineCpu::canRun);
-    }
-
     /** All vCPUs wait: on to the next timer. With none armed only input can wake them. */
-    private @Nullable Outcome skip() {
+    private @Nullable Outcome skip(Schedule schedule) {
         lock.lock();
         try {
-            while (!anyCanRun() && !requests.waiting() && !inputs.live()) {
-                Outcome dead = Outcomes.allDead(cpus);
+            List<MachineCpu> running =
+                    cpus.stream().filter(c -> !schedule.holds(c.index())).toList();
+            while (running.stream().noneMatch(MachineCpu::canRun) && !requests.waiting() && !inputs.live()) {
+                Outcome dead = Outcomes.allDead(running);
                 if (dead != null) {
-                    return dead;
+                    // those that are held could wake them
+                    return schedule.held() == 0 ? dead : new Outcome.Stopped();
                 }
                 long next = Math.min(timers.next(), inputs.nextNanos(RealTimeRun.instructions(cpus)));
                 if (next != Timers.NEVER) {

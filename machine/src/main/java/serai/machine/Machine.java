@@ -452,11 +452,17 @@ public final class Machine implements AutoCloseable {
      *     deterministic mode, and with one vCPU where the engine counts; else at least so many
      */
     public Outcome run(long untilInstructions) {
+        return run(untilInstructions, Schedule.ALL);
+    }
+
+    /** The same for some of the vCPUs. In deterministic mode a run without all of them is another one than it would have been. */
+    public Outcome run(long untilInstructions, Schedule schedule) {
+        schedule.in(cpus.size());
         if (deterministic != null) {
-            return deterministic.run(untilInstructions);
+            return deterministic.run(untilInstructions, schedule);
         }
         RealTimeRun r = Objects.requireNonNull(realTime);
-        return clockRuns(() -> r.run(untilInstructions));
+        return clockRuns(() -> r.run(untilInstructions, schedule));
     }
 
     /**
@@ -465,7 +471,7 @@ public final class Machine implements AutoCloseable {
      */
     public Outcome step(int index) {
         if (deterministic != null) {
-            return deterministic.run(instructions() + 1);
+            return deterministic.run(instructions() + 1, Schedule.ALL);
         }
         RealTimeRun r = Objects.requireNonNull(realTime);
         return clockRuns(() -> r.step(cpus.get(index)));

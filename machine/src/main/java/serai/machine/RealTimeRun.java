@@ -31,6 +31,7 @@ final class RealTimeRun implements AutoCloseable {
     private int running;
     private @Nullable Outcome outcome;
     private long until;
+    private Schedule schedule = Schedule.ALL;
 
     RealTimeRun(List<MachineCpu> cpus, Timers timers, ReentrantLock lock, Requests requests) {
         this.cpus = cpus;
@@ -48,11 +49,12 @@ final class RealTimeRun implements AutoCloseable {
      *
      * @param untilInstructions of all vCPUs together; exact if there is one and its engine counts
      */
-    Outcome run(long untilInstructions) {
+    Outcome run(long untilInstructions, Schedule newSchedule) {
         lock.lock();
         try {
             startThreads();
             outcome = null;
+            schedule = newSchedule;
             until = untilInstructions;
             round++;
             running = cpus.size();
@@ -134,16 +136,27 @@ final class RealTimeRun implements AutoCloseable {
         try {
             while (true) {
                 long budget;
+                boolean steps;
                 lock.lock();
                 try {
                     if (over()) {
                         return;
                     }
-                    budget = budget(cpu);
+                    if (schedule.holds(cpu.index())) {
+                        cpu.await();
+                        continue;
+                    }
+                    steps = schedule.stepping() == cpu.index();
+                    budget = steps ? 1 : budget(cpu);
                 } finally {
                     lock.unlock();
                 }
+                long before = cpu.vcpu().instructions();
                 Exit exit = cpu.vcpu().run(budget);
+                if (steps && (exit == Exit.BUDGET || cpu.vcpu().instructions() != before)) {
+                    end(exit == Exit.HALTED_FOR_EVER ? new Outcome.Stopped() : Outcomes.of(exit, cpu));
+                    return;
+                }
                 switch (exit) {
                     case BUDGET, KICKED -> {}
                     case HALTED, HALTED_FOR_EVER -> sleep(cpu, exit == Exit.HALTED_FOR_EVER);

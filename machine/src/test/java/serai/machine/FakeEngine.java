@@ -283,6 +283,9 @@ public final class FakeEngine implements Engine {
         public void breakpoints(long[] linearAddresses) {}
 
         @Override
+        public void passBreakpoint() {}
+
+        @Override
         public void watchpoints(List<Watchpoint> list) {}
 
         @Override

@@ -15,6 +15,7 @@ import serai.machine.InputLog;
 import serai.machine.Machine;
 import serai.machine.MachineConfig;
 import serai.machine.Outcome;
+import serai.machine.Schedule;
 import serai.machine.boot.BootException;
 import serai.machine.boot.BootSource;
 import serai.machine.boot.Loader;
@@ -28,6 +29,7 @@ import serai.machine.time.Clock;
 import serai.machine.time.RealClock;
 import serai.machine.time.VirtualClock;
 import serai.vmm.gdb.GdbStub;
+import serai.vmm.gdb.Stop;
 import serai.vmm.plug.Peripherals;
 
 /**
@@ -55,7 +57,7 @@ final class Vm implements AutoCloseable {
     private final Machine machine;
     private final CpuModel model;
     private final LongSupplier random;
-    private final @Nullable GdbStub gdb;
+    private final @Nullable Debugger debugger;
     private final Control control;
     private final AtomicReference<@Nullable End> end = new AtomicReference<>();
     private volatile boolean saveNow;
@@ -66,10 +68,6 @@ final class Vm implements AutoCloseable {
 
     private final StateHash hash = new StateHash();
     private long nextHash = Long.MAX_VALUE;
-    private boolean debugged;
-    private GdbStub.Action debuggerWants = GdbStub.Action.CONTINUE;
-    /** The vCPU that the debugger looks at. */
-    private int stopped;
 
     /**
      * Builds the machine and loads the kernel or the snapshot.
@@ -113,7 +111,7 @@ final class Vm implements AutoCloseable {
                 restore(load);
             }
             consolePorts.start(machine);
-            gdb = config.gdbPort() < 0 ? null : own(listen(config.gdbPort()));
+            debugger = config.gdbPort() < 0 ? null : new Debugger(own(listen(config.gdbPort())), machine, console);
             Path socket = config.qmp();
             if (socket != null) {
                 own(ControlSocket.open(socket, control, machine, peripherals));
@@ -270,9 +268,9 @@ final class Vm implements AutoCloseable {
             nextHash = (startInstructions / config.hashEvery() + 1) * config.hashEvery();
         }
         try {
-            GdbStub g = gdb;
-            if (g != null) {
-                End e = awaitDebugger(g);
+            Debugger d = debugger;
+            if (d != null) {
+                End e = d.await();
                 if (e != null) {
                     return e;
                 }
@@ -294,18 +292,6 @@ final class Vm implements AutoCloseable {
         machine.serialInput(java.util.Arrays.copyOf(b, length));
     }
 
-    private @Nullable End awaitDebugger(GdbStub g) throws VmmException {
-        console.say("serai: waiting for gdb: target remote :%d%n".formatted(g.port()));
-        try {
-            g.awaitDebugger();
-        } catch (IOException e) {
-            throw new VmmException(VmmException.HOST, "gdb could not connect: " + Reasons.of(e), e);
-        }
-        g.onInterrupt(machine::stop);
-        debugged = true;
-        return debugger(0, GdbStub.SIGTRAP);
-    }
-
     private End loop() throws VmmException {
         VmConfig.Trace trace = config.trace();
         Tracer tracer = trace == null ? null : new Tracer(console, memory, trace);
@@ -314,22 +300,24 @@ final class Vm implements AutoCloseable {
             if (e != null) {
                 return e;
             }
-            boolean stepping = debugged && debuggerWants == GdbStub.Action.STEP;
             boolean tracing = tracer != null && tracer.covers(machine.instructions());
             Vcpu traced = machine.vcpu(machine.turn());
             if (tracing && tracer != null) {
                 tracer.before(traced);
             }
-            Outcome o =
-                    stepping || tracing ? machine.step(stepping ? stopped : machine.turn()) : machine.run(until(trace));
+            Outcome o = tracing ? machine.step(machine.turn()) : machine.run(until(trace), schedule());
             if (tracing && tracer != null) {
                 tracer.after(traced);
             }
-            e = taken(o, stepping);
+            e = taken(o);
             if (e != null) {
                 return e;
             }
         }
+    }
+
+    private Schedule schedule() {
+        return debugger == null ? Schedule.ALL : debugger.schedule();
     }
 
     /** The next count of instructions at which the loop has something to do. */
@@ -362,7 +350,7 @@ final class Vm implements AutoCloseable {
         return null;
     }
 
-    private @Nullable End taken(Outcome o, boolean stepping) throws VmmException {
+    private @Nullable End taken(Outcome o) throws VmmException {
         return switch (o) {
             case Outcome.PowerOff() -> ended(End.POWER_OFF);
             case Outcome.DebugExit(int status) -> ended(new End(status & 0xff, ""));
@@ -374,39 +362,30 @@ final class Vm implements AutoCloseable {
                 yield null;
             }
             case Outcome.TripleFault(int cpu) ->
-                guestFault(cpu, GdbStub.SIGSEGV, "the guest stopped by a triple fault at " + where(cpu));
+                guestFault(cpu, Stop.SIGSEGV, "the guest stopped by a triple fault at " + where(cpu));
             case Outcome.HaltedForEver(int cpu) ->
                 guestFault(
-                        cpu,
-                        GdbStub.SIGTRAP,
-                        "the guest halted for ever: HLT with interrupts off, before " + where(cpu));
+                        cpu, Stop.SIGTRAP, "the guest halted for ever: HLT with interrupts off, before " + where(cpu));
             case Outcome.NothingToWaitFor() ->
-                guestFault(0, GdbStub.SIGTRAP, "the replayed guest waits for input that was not recorded");
+                guestFault(0, Stop.SIGTRAP, "the replayed guest waits for input that was not recorded");
             case Outcome.Failed(String why, int cpu) ->
-                guestFault(cpu, GdbStub.SIGTRAP, "the guest stopped, its engine can't go on: " + why);
-            case Outcome.Breakpoint(int cpu) -> debugger(cpu, GdbStub.SIGTRAP);
-            case Outcome.Stopped() -> {
-                GdbStub g = gdb;
-                if (debugged && g != null && g.interrupted()) {
-                    yield debugger(stopped, GdbStub.SIGINT);
-                }
-                yield stepping ? debugger(stopped, GdbStub.SIGTRAP) : null;
-            }
+                guestFault(cpu, Stop.SIGTRAP, "the guest stopped, its engine can't go on: " + why);
+            case Outcome.Breakpoint b -> debugger == null ? null : debugger.reached(b);
+            case Outcome.Stopped() -> debugger == null ? null : debugger.stopped();
         };
     }
 
     private End ended(End e) {
-        GdbStub g = gdb;
-        if (debugged && g != null) {
-            g.exited(e.status());
+        if (debugger != null) {
+            debugger.exited(e.status());
         }
         return e;
     }
 
     private @Nullable End guestFault(int cpu, int signal, String sentence) {
-        if (debugged) {
+        if (debugger != null && debugger.connected()) {
             console.say("serai: " + sentence + "\n");
-            End e = debugger(cpu, signal);
+            End e = debugger.stopped(Stop.signal(cpu, signal));
             if (e != null) {
                 return e;
             }
@@ -426,23 +405,6 @@ final class Vm implements AutoCloseable {
             all.add(machine.vcpu(i).save());
         }
         return all;
-    }
-
-    private @Nullable End debugger(int cpu, int signal) {
-        GdbStub g = gdb;
-        if (!debugged || g == null) {
-            return null;
-        }
-        stopped = cpu;
-        debuggerWants = g.stopped(machine.vcpu(cpu), memory, signal);
-        return switch (debuggerWants) {
-            case CONTINUE, STEP -> null;
-            case DETACHED -> {
-                debugged = false;
-                yield null;
-            }
-            case KILL -> End.QUIT;
-        };
     }
 
     private void reboot() throws VmmException {

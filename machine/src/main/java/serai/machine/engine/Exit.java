@@ -12,7 +12,7 @@ public enum Exit {
     HALTED_FOR_EVER,
     /** Triple fault or shutdown. */
     SHUTDOWN,
-    /** A breakpoint of the debugger was reached; its instruction has not run. */
+    /** A breakpoint of the debugger was reached; its instruction has not run, and does not before {@link Vcpu#passBreakpoint}. */
     BREAKPOINT,
     /** A watchpoint of the debugger was hit, which {@link Vcpu#watchpointHit} tells; the instruction is complete. */
     WATCHPOINT,

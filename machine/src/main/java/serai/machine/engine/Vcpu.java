@@ -36,6 +36,12 @@ public interface Vcpu extends AutoCloseable {
     void breakpoints(long[] linearAddresses);
 
     /**
+     * The instruction at which the vCPU stands now is run next even if there is a breakpoint at it: the debugger has been told.
+     * Without this, a run that begins at a breakpoint ends there at once, so that none is lost when several vCPUs reach one.
+     */
+    void passBreakpoint();
+
+    /**
      * Sets the watchpoints of the debugger; replaces earlier ones.
      *
      * @throws UnsupportedOperationException if the engine has none, or not for so many or such ranges

@@ -6,50 +6,27 @@ import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
-import java.util.LinkedHashSet;
-import java.util.List;
-import java.util.Set;
-import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
+import serai.machine.Schedule;
 import serai.machine.engine.CpuState;
 import serai.machine.engine.Vcpu;
 import serai.machine.engine.Watchpoint;
 import serai.machine.memory.GuestAddressException;
-import serai.machine.memory.GuestMemory;
 
-/** One debugger for one vCPU. The page of the package says how it is driven. */
+/** One debugger for the vCPUs of a machine. The page of the package says how it is driven. */
 public final class GdbStub implements AutoCloseable {
-    /** Stop signal: a breakpoint or a step. */
-    public static final int SIGTRAP = 5;
-    /** Stop signal: Ctrl-C of the debugger. */
-    public static final int SIGINT = 2;
-    /** Stop signal: the guest has shut down (triple fault). */
-    public static final int SIGSEGV = 11;
-
-    /** Each is looked at for every access to its page. */
-    private static final int MAX_WATCHPOINTS = 64;
-
-    /** What the debugger wants the vCPU to do. */
-    public enum Action {
-        /** Run until something happens. */
-        CONTINUE,
-        /** Run one instruction. */
-        STEP,
-        /** The debugger has left; run on without it. */
-        DETACHED,
-        /** End the VM. */
-        KILL
-    }
-
     private final ServerSocket server;
-    private final TreeSet<Long> breakpoints = new TreeSet<>();
+    private final Breakpoints breakpoints = new Breakpoints();
+    private final Threads threads = new Threads();
+    private final Memory memory = new Memory();
     private @Nullable Packets packets;
     private @Nullable Socket socket;
     private volatile Runnable onInterrupt = () -> {};
     private boolean owesStop;
-    private final Set<Watchpoint> watchpoints = new LinkedHashSet<>();
-    /** The watchpoint that the vCPU stands still for. */
-    private @Nullable Watchpoint hit;
+    /** Whether the debugger has said that it wants to be told which kind of breakpoint it was. */
+    private boolean tellsSoftware;
+
+    private boolean tellsHardware;
 
     private GdbStub(ServerSocket server) {
         this.server = server;
@@ -70,7 +47,7 @@ public final class GdbStub implements AutoCloseable {
         return server.getLocalPort();
     }
 
-    /** Called, from another thread, when the debugger sends Ctrl-C or hangs up: it is to kick the vCPU. */
+    /** Called, from another thread, when the debugger sends Ctrl-C or hangs up: it is to stop the machine. */
     public void onInterrupt(Runnable action) {
         onInterrupt = action;
     }
@@ -98,36 +75,26 @@ public final class GdbStub implements AutoCloseable {
         return p != null && p.interruptWaits();
     }
 
-    /** The breakpoints set, as linear addresses. */
-    public long[] breakpoints() {
-        return breakpoints.stream().mapToLong(Long::longValue).toArray();
-    }
-
-    /**
-     * Answers the debugger until it lets the vCPU run. Breakpoints it has set are in {@link #breakpoints} and given to
-     * the vCPU.
-     *
-     * @param signal why the vCPU stands still
-     */
-    public Action stopped(Vcpu vcpu, GuestMemory memory, int signal) {
+    /** Answers the debugger until it lets the machine run. Break- and watchpoints that it sets go to all vCPUs. */
+    public Resume stopped(Target target, Stop stop) {
         Packets p = packets;
         if (p == null) {
-            return Action.DETACHED;
+            return new Resume.Detached();
         }
-        hit = vcpu.watchpointHit();
+        threads.stopped(stop.cpu());
         if (owesStop) {
-            p.send(stopReply(signal));
+            p.send(reply(target, stop));
             owesStop = false;
         }
         while (true) {
             String packet = p.next();
             if (packet == null) {
-                return leave(vcpu, Action.DETACHED);
+                return leave(target, new Resume.Detached());
             }
-            Action action = handle(p, vcpu, memory, packet, signal);
-            if (action != null) {
-                owesStop = action == Action.CONTINUE || action == Action.STEP;
-                return owesStop ? action : leave(vcpu, action);
+            Resume r = handle(p, target, packet, stop);
+            if (r != null) {
+                owesStop = !(r instanceof Resume.Detached) && !(r instanceof Resume.Kill);
+                return owesStop ? r : leave(target, r);
             }
         }
     }
@@ -141,89 +108,143 @@ public final class GdbStub implements AutoCloseable {
         }
     }
 
-    private Action leave(Vcpu vcpu, Action action) {
-        breakpoints.clear();
-        vcpu.breakpoints(new long[0]);
-        watchpoints.clear();
-        vcpu.watchpoints(List.of());
+    private Resume leave(Target target, Resume r) {
+        breakpoints.clear(target);
         packets = null;
-        return action;
+        return r;
     }
 
-    /** Handles one packet; an action if the vCPU is to run. */
-    private @Nullable Action handle(Packets p, Vcpu vcpu, GuestMemory memory, String packet, int signal) {
+    /** The stop reply packet. */
+    private String reply(Target target, Stop stop) {
+        String why = "";
+        switch (stop.cause()) {
+            case OTHER -> {}
+            case BREAKPOINT -> {
+                CpuState s = target.vcpu(stop.cpu()).save();
+                long flat = s.rip();
+                long linear = s.segments()[CpuState.CS].base() + flat;
+                if (tellsHardware && (breakpoints.hardware(flat) || breakpoints.hardware(linear))) {
+                    why = "hwbreak:;";
+                } else if (tellsSoftware && (breakpoints.software(flat) || breakpoints.software(linear))) {
+                    why = "swbreak:;";
+                }
+            }
+            case WATCHPOINT -> {
+                Watchpoint w = stop.watchpoint();
+                if (w != null) {
+                    String kind =
+                            switch (w.kind()) {
+                                case WRITE -> "watch";
+                                case READ -> "rwatch";
+                                case ACCESS -> "awatch";
+                            };
+                    why = "%s:%x;".formatted(kind, w.address());
+                }
+            }
+            case HISTORY_BEGINS -> why = "replaylog:begin;";
+        }
+        return "T%02x%sthread:%s;".formatted(stop.signal(), why, Threads.id(stop.cpu()));
+    }
+
+    /** Handles one packet; what the machine is to do if it is to run. */
+    private @Nullable Resume handle(Packets p, Target target, String packet, Stop stop) {
         if (packet.isEmpty()) {
             p.send("");
             return null;
         }
-        String rest = packet.substring(1);
         try {
-            switch (packet.charAt(0)) {
-                case '?' -> p.send(stopReply(signal));
-                case 'g' -> p.send(Registers.read(vcpu.save()));
-                case 'G' -> {
-                    vcpu.restore(Registers.write(vcpu.save(), rest));
-                    p.send("OK");
-                }
-                case 'p' -> p.send(orError(Registers.read(vcpu.save(), Integer.parseInt(rest, 16))));
-                case 'P' -> {
-                    int equals = rest.indexOf('=');
-                    vcpu.restore(Registers.write(
-                            vcpu.save(), Integer.parseInt(rest, 0, equals, 16), rest.substring(equals + 1)));
-                    p.send("OK");
-                }
-                case 'm' -> p.send(readMemory(vcpu, memory, rest));
-                case 'M' -> {
-                    int colon = rest.indexOf(':');
-                    writeMemory(
-                            vcpu,
-                            memory,
-                            rest.substring(0, colon),
-                            HexFormat.of().parseHex(rest.substring(colon + 1)));
-                    p.send("OK");
-                }
-                case 'X' -> {
-                    int colon = rest.indexOf(':');
-                    writeMemory(
-                            vcpu,
-                            memory,
-                            rest.substring(0, colon),
-                            rest.substring(colon + 1).getBytes(StandardCharsets.ISO_8859_1));
-                    p.send("OK");
-                }
-                case 'Z', 'z' -> p.send(breakpoint(vcpu, packet));
-                case 'c', 's' -> {
-                    if (!rest.isEmpty()) {
-                        vcpu.restore(withRip(vcpu.save(), Long.parseUnsignedLong(rest, 16)));
-                    }
-                    return packet.charAt(0) == 'c' ? Action.CONTINUE : Action.STEP;
-                }
-                case 'C' -> {
-                    return Action.CONTINUE;
-                }
-                case 'S' -> {
-                    return Action.STEP;
-                }
-                case 'D' -> {
-                    p.send("OK");
-                    return Action.DETACHED;
-                }
-                case 'k' -> {
-                    return Action.KILL;
-                }
-                case 'H', 'T' -> p.send("OK");
-                case 'q', 'Q' -> query(p, packet);
-                case 'v' -> {
-                    return verbose(p, packet);
-                }
-                default -> p.send("");
-            }
+            return handle(p, target, packet.charAt(0), packet.substring(1), stop);
         } catch (IllegalArgumentException | IndexOutOfBoundsException e) {
             p.send("E22");
         } catch (GuestAddressException e) {
             p.send("E14");
+        } catch (IllegalStateException e) {
+            p.send("E." + e.getMessage());
         }
         return null;
+    }
+
+    private @Nullable Resume handle(Packets p, Target target, char letter, String rest, Stop stop) {
+        int cpu = threads.selected();
+        switch (letter) {
+            case '?' -> p.send(reply(target, stop));
+            case 'g' -> p.send(Registers.read(target.vcpu(cpu).save()));
+            case 'G' -> {
+                target.changing();
+                Vcpu v = target.vcpu(cpu);
+                v.restore(Registers.write(v.save(), rest));
+                p.send("OK");
+            }
+            case 'p' -> p.send(orError(Registers.read(target.vcpu(cpu).save(), Integer.parseInt(rest, 16))));
+            case 'P' -> {
+                int equals = rest.indexOf('=');
+                target.changing();
+                Vcpu v = target.vcpu(cpu);
+                v.restore(Registers.write(v.save(), Integer.parseInt(rest, 0, equals, 16), rest.substring(equals + 1)));
+                p.send("OK");
+            }
+            case 'm' -> p.send(memory.read(target, cpu, rest));
+            case 'M' -> {
+                int colon = rest.indexOf(':');
+                memory.write(
+                        target, cpu, rest.substring(0, colon), HexFormat.of().parseHex(rest.substring(colon + 1)));
+                p.send("OK");
+            }
+            case 'X' -> {
+                int colon = rest.indexOf(':');
+                memory.write(
+                        target,
+                        cpu,
+                        rest.substring(0, colon),
+                        rest.substring(colon + 1).getBytes(StandardCharsets.ISO_8859_1));
+                p.send("OK");
+            }
+            case 'Z', 'z' -> p.send(breakpoints.handle(target, letter + rest));
+            case 'c', 's' -> {
+                int which = threads.resumed();
+                if (!rest.isEmpty()) {
+                    target.changing();
+                    Vcpu v = target.vcpu(which);
+                    v.restore(withRip(v.save(), Long.parseUnsignedLong(rest, 16)));
+                }
+                return forward(letter == 's', which);
+            }
+            case 'C', 'S' -> {
+                return forward(letter == 'S', threads.resumed());
+            }
+            case 'b' -> {
+                return backward(p, target, rest);
+            }
+            case 'D' -> {
+                p.send("OK");
+                return new Resume.Detached();
+            }
+            case 'k' -> {
+                return new Resume.Kill();
+            }
+            case 'H' -> p.send(threads.choose(rest, target));
+            case 'T' -> p.send(Threads.alive(rest, target));
+            case 'q' -> query(p, target, rest);
+            case 'Q' -> set(p, rest);
+            case 'v' -> {
+                return verbose(p, target, rest);
+            }
+            default -> p.send("");
+        }
+        return null;
+    }
+
+    private static Resume forward(boolean step, int cpu) {
+        return new Resume.Forward(step ? new Schedule(0, cpu) : Schedule.ALL);
+    }
+
+    private @Nullable Resume backward(Packets p, Target target, String rest) {
+        if (!target.reversible() || !(rest.equals("s") || rest.equals("c"))) {
+            p.send("");
+            return null;
+        }
+        int cpu = threads.resumed();
+        return rest.equals("s") ? new Resume.StepBack(cpu) : new Resume.RunBack(cpu);
     }
 
     private static String orError(String hex) {
@@ -234,161 +255,95 @@ public final class GdbStub implements AutoCloseable {
         return Registers.write(s, 16, HexFormat.of().toHexDigits(Long.reverseBytes(rip)));
     }
 
-    private String stopReply(int signal) {
-        Watchpoint w = hit;
-        String why = w == null
-                ? ""
-                : "%s:%x;"
-                        .formatted(
-                                switch (w.kind()) {
-                                    case WRITE -> "watch";
-                                    case READ -> "rwatch";
-                                    case ACCESS -> "awatch";
-                                },
-                                w.address());
-        return "T%02x%sthread:01;".formatted(signal, why);
+    /** {@code q…}: asks for something. */
+    private void query(Packets p, Target target, String rest) {
+        int colon = rest.indexOf(':');
+        int comma = rest.indexOf(',');
+        String name = colon >= 0
+                ? rest.substring(0, colon)
+                : comma >= 0 && !rest.startsWith("Xfer") ? rest.substring(0, comma) : rest;
+        switch (name) {
+            case "Supported" -> p.send(supported(target, rest));
+            case "Xfer" -> p.send(transfer(rest));
+            case "fThreadInfo" -> p.send(Threads.all(target));
+            case "sThreadInfo" -> p.send("l");
+            case "ThreadExtraInfo" -> p.send(hex(Threads.describe(rest.substring(comma + 1), target)));
+            case "C" -> p.send("QC" + Threads.id(threads.selected()));
+            case "Attached" -> p.send("1");
+            case "Rcmd" -> monitor(p, target, rest.substring(comma + 1));
+            case "qemu.PhyMemMode" -> p.send(memory.physical() ? "1" : "0");
+            default -> p.send("");
+        }
     }
 
-    /** Z and z: 0 and 1 are breakpoints, 2 to 4 watchpoints. */
-    private String breakpoint(Vcpu vcpu, String packet) {
-        String[] parts = packet.substring(1).split("[,;]", -1);
-        boolean insert = packet.charAt(0) == 'Z';
-        long address = Long.parseUnsignedLong(parts[1], 16);
-        Watchpoint.Kind kind;
-        switch (parts[0]) {
-            case "0", "1" -> {
-                return breakpoint(vcpu, insert, address);
+    private String supported(Target target, String rest) {
+        tellsSoftware = rest.contains("swbreak+");
+        tellsHardware = rest.contains("hwbreak+");
+        return "PacketSize=%x;qXfer:features:read+;vContSupported+;QStartNoAckMode+;swbreak+;hwbreak+%s"
+                .formatted(Packets.MAX, target.reversible() ? ";ReverseStep+;ReverseContinue+" : "");
+    }
+
+    private static String transfer(String rest) {
+        String wanted = "Xfer:features:read:target.xml:";
+        if (!rest.startsWith(wanted)) {
+            return rest.startsWith("Xfer:features:read:") ? "E00" : "";
+        }
+        String[] range = rest.substring(wanted.length()).split(",", -1);
+        String xml = Registers.targetXml();
+        int from = Math.min(Integer.parseUnsignedInt(range[0], 16) & Integer.MAX_VALUE, xml.length());
+        int length = Math.min(Integer.parseUnsignedInt(range[1], 16) & Integer.MAX_VALUE, Packets.MAX - 1);
+        int to = Math.min(from + length, xml.length());
+        return (to == xml.length() ? "l" : "m") + xml.substring(from, to);
+    }
+
+    private static String hex(String text) {
+        return HexFormat.of().formatHex(text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** What a monitor command prints goes out in pieces, then its end. */
+    private static void monitor(Packets p, Target target, String command) {
+        String line = new String(HexFormat.of().parseHex(command), StandardCharsets.UTF_8).strip();
+        String text = target.monitor(line);
+        if (text == null) {
+            text = "there is no command '%s'; try monitor help\n".formatted(line);
+        }
+        String h = hex(text);
+        int most = Packets.MAX / 2;
+        for (int i = 0; i < h.length(); i += most) {
+            p.send("O" + h.substring(i, Math.min(h.length(), i + most)));
+        }
+        p.send("OK");
+    }
+
+    /** {@code Q…}: sets something. */
+    private void set(Packets p, String rest) {
+        switch (rest) {
+            case "StartNoAckMode" -> {
+                p.send("OK");
+                p.noAcknowledge();
             }
-            case "2" -> kind = Watchpoint.Kind.WRITE;
-            case "3" -> kind = Watchpoint.Kind.READ;
-            case "4" -> kind = Watchpoint.Kind.ACCESS;
-            default -> {
-                return "";
+            case "qemu.PhyMemMode:0", "qemu.PhyMemMode:1" -> {
+                memory.physical(rest.endsWith("1"));
+                p.send("OK");
             }
-        }
-        Watchpoint w = new Watchpoint(address, Long.parseUnsignedLong(parts[2], 16), kind);
-        Set<Watchpoint> wanted = new LinkedHashSet<>(watchpoints);
-        if (!insert) {
-            wanted.remove(w);
-        } else if (wanted.size() < MAX_WATCHPOINTS) {
-            wanted.add(w);
-        } else {
-            return "E12";
-        }
-        try {
-            vcpu.watchpoints(List.copyOf(wanted));
-        } catch (UnsupportedOperationException e) {
-            return ""; // the debugger says that there are none, or steps
-        }
-        watchpoints.clear();
-        watchpoints.addAll(wanted);
-        return "OK";
-    }
-
-    private String breakpoint(Vcpu vcpu, boolean insert, long address) {
-        if (insert) {
-            if (breakpoints.size() >= 1024 && !breakpoints.contains(address)) {
-                return "E12";
-            }
-            breakpoints.add(address);
-        } else {
-            breakpoints.remove(address);
-        }
-        vcpu.breakpoints(breakpoints());
-        return "OK";
-    }
-
-    private static void query(Packets p, String packet) {
-        if (packet.startsWith("qSupported")) {
-            p.send("PacketSize=%x;qXfer:features:read+;vContSupported+;QStartNoAckMode+;swbreak-;hwbreak-"
-                    .formatted(Packets.MAX));
-        } else if (packet.equals("QStartNoAckMode")) {
-            p.send("OK");
-            p.noAcknowledge();
-        } else if (packet.startsWith("qXfer:features:read:target.xml:")) {
-            String[] range = packet.substring(packet.lastIndexOf(':') + 1).split(",", -1);
-            String xml = Registers.targetXml();
-            int from = Math.min(Integer.parseInt(range[0], 16), xml.length());
-            int to = (int) Math.min((long) from + Integer.parseInt(range[1], 16), xml.length());
-            p.send((to == xml.length() ? "l" : "m") + xml.substring(from, to));
-        } else if (packet.equals("qfThreadInfo")) {
-            p.send("m01");
-        } else if (packet.equals("qsThreadInfo")) {
-            p.send("l");
-        } else if (packet.equals("qC")) {
-            p.send("QC01");
-        } else if (packet.equals("qAttached") || packet.startsWith("qAttached:")) {
-            p.send("1");
-        } else {
-            p.send("");
+            case "NonStop:0" -> p.send("OK");
+            case "NonStop:1" -> p.send("E.all vCPUs stop together here: set non-stop off");
+            default -> p.send("");
         }
     }
 
-    private static @Nullable Action verbose(Packets p, String packet) {
-        if (packet.equals("vCont?")) {
+    private @Nullable Resume verbose(Packets p, Target target, String rest) {
+        if (rest.equals("Cont?")) {
             p.send("vCont;c;C;s;S");
-        } else if (packet.startsWith("vCont;")) {
-            // one vCPU: the first action is its own
-            char c = packet.charAt(6);
-            return c == 's' || c == 'S' ? Action.STEP : Action.CONTINUE;
-        } else if (packet.startsWith("vKill")) {
+        } else if (rest.startsWith("Cont;")) {
+            return new Resume.Forward(threads.schedule(rest.substring(4), target));
+        } else if (rest.startsWith("Kill")) {
             p.send("OK");
-            return Action.KILL;
+            return new Resume.Kill();
         } else {
             p.send("");
         }
         return null;
-    }
-
-    // ---- memory, by linear address ----
-
-    private interface Part {
-        void at(long physical, int offset, int length);
-    }
-
-    /** Cuts a linear range into pages; false if the first byte is not mapped. Returns how many bytes were reached. */
-    private static int pages(Vcpu vcpu, long linear, int length, Part part) {
-        int done = 0;
-        while (done < length) {
-            long at = linear + done;
-            int n = (int) Math.min(length - done, 4096 - (at & 4095));
-            long physical = vcpu.translate(at);
-            if (physical < 0) {
-                break;
-            }
-            part.at(physical, done, n);
-            done += n;
-        }
-        return done;
-    }
-
-    private static String readMemory(Vcpu vcpu, GuestMemory memory, String range) {
-        int comma = range.indexOf(',');
-        long address = Long.parseUnsignedLong(range, 0, comma, 16);
-        int length = Math.min(Integer.parseUnsignedInt(range, comma + 1, range.length(), 16), Packets.MAX / 2);
-        byte[] b = new byte[Math.max(length, 0)];
-        int[] good = {0};
-        try {
-            pages(vcpu, address, b.length, (physical, offset, n) -> {
-                memory.read(physical, b, offset, n);
-                good[0] = offset + n;
-            });
-        } catch (GuestAddressException e) {
-            // beyond RAM: what was read so far is the answer
-        }
-        return good[0] == 0 ? "E14" : HexFormat.of().formatHex(b, 0, good[0]);
-    }
-
-    private static void writeMemory(Vcpu vcpu, GuestMemory memory, String range, byte[] data) {
-        int comma = range.indexOf(',');
-        long address = Long.parseUnsignedLong(range, 0, comma, 16);
-        int length = Integer.parseInt(range, comma + 1, range.length(), 16);
-        if (length != data.length) {
-            throw new IllegalArgumentException("length");
-        }
-        if (pages(vcpu, address, length, (physical, offset, n) -> memory.write(physical, data, offset, n)) < length) {
-            throw new GuestAddressException(address, length);
-        }
     }
 
     @Override

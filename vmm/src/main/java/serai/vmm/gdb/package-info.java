@@ -1,18 +1,20 @@
 /**
- * A GDB stub: stock gdb connects to it over loopback TCP (GDB manual, appendix E, "Remote Serial Protocol").
+ * A GDB stub: stock gdb connects to it over loopback TCP (GDB manual, appendix E, "Remote Serial Protocol"). vCPUs are threads, and all
+ * of them stop together.
  *
- * <p>The thread that drives the vCPU also answers the debugger while the vCPU stands still; a second thread only reads
- * the socket, so that Ctrl-C gets through while it runs.
+ * <p>The thread that drives the machine also answers the debugger while the machine stands still; a second thread only reads the
+ * socket, so that Ctrl-C gets through while it runs.
  *
  * <pre>{@code
  * GdbStub gdb = GdbStub.listen(1234);
  * gdb.awaitDebugger();
- * switch (gdb.stopped(vcpu, memory, GdbStub.SIGTRAP)) {
- *     case STEP -> vcpu.run(1);
- *     case CONTINUE -> vcpu.run(Long.MAX_VALUE);
- *     case DETACHED, KILL -> …
+ * switch (gdb.stopped(target, Stop.signal(0, Stop.SIGTRAP))) {
+ *     case Resume.Forward(Schedule schedule) -> machine.run(Long.MAX_VALUE, schedule);
+ *     case Resume.StepBack(int cpu) -> …
  * }
  * }</pre>
+ *
+ * <p>No memory map is offered: it would hold for physical addresses, and gdb would refuse all others.
  */
 @NullMarked
 package serai.vmm.gdb;
