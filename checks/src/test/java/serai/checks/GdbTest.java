@@ -1,6 +1,7 @@
 package serai.checks;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -235,6 +236,183 @@ final class GdbTest {
                 "Old value = 0",
                 "New value = 1",
                 "<after_update>");
+        s.endsWell(guest);
+    }
+
+    // ---- back in time ----
+
+    @Test
+    void reverseStepsLeadToTheSameRegistersAndMemory() throws Exception {
+        Guest guest = Guests.named("work");
+        String[] look = {"print/x $rip", "print/x $rax", "print/x $rsp", "print/x $eflags", "x/4gx $rsp", "x/8gx &pml4"
+        };
+        List<String> commands = new ArrayList<>(List.of("break main", "continue", "stepi 300"));
+        for (String way :
+                List.of("", "stepi 200;reverse-stepi 200", "reverse-stepi 300;print $rip == (long)main;stepi 300")) {
+            commands.addAll(way.isEmpty() ? List.of() : List.of(way.split(";")));
+            commands.add("echo <\\n");
+            commands.addAll(List.of(look));
+            commands.add("echo >\\n");
+        }
+        commands.addAll(List.of("delete", "continue"));
+        Session s = debug(guest, List.of("deterministic=1"), commands.toArray(String[]::new));
+        String[] seen = s.gdb().split("<\n");
+        assertEquals(4, seen.length, s.gdb());
+        String first = numbersOff(between(seen[1], "", ">\n"));
+        assertTrue(first.contains("0x"), s.gdb());
+        assertEquals(first, numbersOff(between(seen[2], "", ">\n")), s.gdb());
+        assertEquals(first, numbersOff(between(seen[3], "", ">\n")), s.gdb());
+        s.shows("$9 = 1");
+        s.endsWell(guest);
+    }
+
+    private static String between(String text, String from, String to) {
+        int a = text.indexOf(from);
+        int b = text.indexOf(to, a + from.length());
+        assertTrue(a >= 0 && b >= 0, () -> "no '" + from + "' and '" + to + "' in: " + text);
+        return text.substring(a + from.length(), b);
+    }
+
+    private static String numbersOff(String values) {
+        return values.replaceAll("\\$\\d+ ", "");
+    }
+
+    @Test
+    void reverseContinueStopsAtTheBreakpointPassedBefore_withOneVcpu() throws Exception {
+        Guest guest = Guests.named("calls");
+        Session s = debug(
+                guest,
+                List.of("deterministic=1"),
+                "break main",
+                "continue",
+                "delete",
+                "break puts",
+                "continue",
+                "print/x $rsi",
+                "continue",
+                "print/x $rsi",
+                "reverse-continue",
+                "print/x $rsi",
+                "delete",
+                "reverse-continue",
+                "continue");
+        s.shows("$1 = 0x", "$2 = 0x", "$3 = 0x", "No more reverse-execution history.");
+        String first = between(s.gdb(), "$1 = ", "\n");
+        assertEquals(first, between(s.gdb(), "$3 = ", "\n"));
+        assertFalse(first.equals(between(s.gdb(), "$2 = ", "\n")), s.gdb());
+        s.endsWell(guest);
+    }
+
+    @Test
+    void reverseContinueWithTwoVcpus_isTheSameEachTime() throws Exception {
+        Guest guest = Guests.named("pair");
+        String before = "";
+        for (int run = 0; run < 2; run++) {
+            Session s = debug(
+                    guest,
+                    List.of("cpus=2", "deterministic=1"),
+                    "break add_other",
+                    "continue",
+                    "continue",
+                    "continue",
+                    "print $rax",
+                    "reverse-continue",
+                    "print $rax",
+                    "delete",
+                    "watch *(long*)&sum",
+                    "reverse-continue",
+                    "x/i $pc",
+                    "reverse-continue",
+                    "reverse-continue",
+                    "thread 2",
+                    "reverse-stepi",
+                    "info threads",
+                    "delete",
+                    "continue");
+            s.shows(
+                    "Thread 2 hit Breakpoint 1",
+                    "$1 = 5",
+                    "Thread 2 hit Breakpoint 1",
+                    "$2 = 3",
+                    "Thread 1 hit Hardware watchpoint 2",
+                    "Old value = 6",
+                    "New value = 3",
+                    "<add_first+3>:\tadd",
+                    "Thread 2 hit Hardware watchpoint 2",
+                    "Old value = 3",
+                    "New value = 1",
+                    "Thread 1 hit Hardware watchpoint 2",
+                    "Old value = 1",
+                    "New value = 0");
+            s.endsWell(guest);
+            assertTrue(run == 0 || s.gdb().equals(before), s.gdb() + " and before: " + before);
+            before = s.gdb();
+        }
+    }
+
+    @Test
+    void whatTheDebuggerChangesInThePastHoldsFromThereOn() throws Exception {
+        Guest guest = Guests.named("pair");
+        Session s = debug(
+                guest,
+                List.of("cpus=2", "deterministic=1"),
+                "break add_other",
+                "continue",
+                "continue",
+                "reverse-continue",
+                "print *(long*)&sum",
+                "set var *(long*)&sum = 1001",
+                "continue",
+                "print *(long*)&sum",
+                "delete",
+                "continue");
+        s.shows("$1 = 1\n", "$2 = 1006\n");
+        assertEquals("sum=000000000000526c\n", s.vm().out());
+    }
+
+    @Test
+    void aGuestThatHasBrokenDownIsTakenBackToBeforeIt() throws Exception {
+        Guest guest = Guests.named("triple");
+        Session s =
+                debug(guest, List.of("deterministic=1"), "continue", "reverse-stepi", "reverse-stepi", "stepi", "kill");
+        s.shows("Program received signal SIGSEGV");
+        assertFalse(s.gdb().contains("No more reverse-execution history"), s.gdb());
+    }
+
+    @Test
+    void inRealTimeThereIsNoWayBack() throws Exception {
+        Session s = debug(Guests.named("hello64"), List.of(), "stepi", "reverse-stepi", "continue");
+        s.shows("Target remote does not support this command.");
+    }
+
+    @Test
+    void monitorCommandsAndPhysicalMemory() throws Exception {
+        Guest guest = Guests.named("hello64");
+        Session s = debug(
+                guest,
+                List.of("deterministic=1"),
+                "monitor help",
+                "monitor info registers",
+                "monitor info history",
+                "monitor nonsense",
+                "maintenance packet qqemu.PhyMemMode",
+                "maintenance packet Qqemu.PhyMemMode:1",
+                "x/gx 0x100000",
+                "maintenance packet m10000000000,8",
+                "maintenance packet Qqemu.PhyMemMode:0",
+                "maintenance packet QNonStop:1",
+                "continue");
+        s.shows(
+                "system_reset",
+                "vCPU 0",
+                "CR0",
+                "1 checkpoint",
+                "there is no command 'nonsense'",
+                "received: \"0\"",
+                "received: \"OK\"",
+                "0x100000",
+                "received: \"E14\"",
+                "received: \"E.");
         s.endsWell(guest);
     }
 }

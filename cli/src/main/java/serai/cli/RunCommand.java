@@ -173,7 +173,8 @@ final class RunCommand implements Callable<Integer> {
     @Option(
             names = "--gdb",
             paramLabel = "PORT",
-            description = "Waits for gdb on this TCP port of localhost: target remote :PORT.")
+            description =
+                    "Waits for gdb on this TCP port of localhost: target remote :PORT. With --deterministic it can go back.")
     private @Nullable String gdb;
 
     @Option(

@@ -170,13 +170,17 @@ final class DeterministicRun {
         }
     }
 
+    private boolean liveInput() {
+        return inputs.live(RealTimeRun.instructions(cpus), clock.nanos());
+    }
+
     /** All vCPUs wait: on to the next timer. With none armed only input can wake them. */
     private @Nullable Outcome skip(Schedule schedule) {
         lock.lock();
         try {
             List<MachineCpu> running =
                     cpus.stream().filter(c -> !schedule.holds(c.index())).toList();
-            while (running.stream().noneMatch(MachineCpu::canRun) && !requests.waiting() && !inputs.live()) {
+            while (running.stream().noneMatch(MachineCpu::canRun) && !requests.waiting() && !liveInput()) {
                 Outcome dead = Outcomes.allDead(running);
                 if (dead != null) {
                     // those that are held could wake them

@@ -1,5 +1,7 @@
 package serai.machine;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.Consumer;
 import serai.machine.uart.Uart;
 
@@ -79,6 +81,10 @@ final class Inputs {
         while ((e = log.due(instructions, nanos)) != null) {
             replay(e);
         }
+        if (log.past(instructions, nanos)) {
+            feed();
+            return;
+        }
         byte[] live = serial.take();
         if (live.length > 0) {
             log.note(instructions, nanos, live);
@@ -118,9 +124,37 @@ final class Inputs {
         return log.nextNanos(instructions);
     }
 
-    /** Whether live input waits to be noted. */
-    boolean live() {
-        return serial.live() || !events.none();
+    /** Whether live input waits to be noted, and this is a moment for it. */
+    boolean live(long instructions, long nanos) {
+        return (serial.live() || !events.none()) && !log.past(instructions, nanos);
+    }
+
+    /** How many inputs have come in. */
+    int position() {
+        return log.position();
+    }
+
+    /**
+     * Goes back to an earlier moment; what live input waits goes on waiting.
+     *
+     * @param earlier what {@link #position} was then
+     * @param instructions the moment that is left
+     * @param restore puts the devices back
+     */
+    void back(int earlier, long instructions, long nanos, Runnable restore) {
+        byte[] typed = serial.withdraw();
+        List<String> waiting = new ArrayList<>();
+        events.takeAll(waiting::add);
+        log.back(earlier, instructions, nanos);
+        restore.run();
+        serial.withdraw();
+        serial.give(typed);
+        waiting.forEach(events::add);
+    }
+
+    /** What came in from {@code position} on, at this moment, does not come in again. */
+    void forget(int position, long instructions, long nanos) {
+        log.forget(position, instructions, nanos);
     }
 
     /** Whether inputs come from a recording alone. */

@@ -528,6 +528,56 @@ public final class Machine implements AutoCloseable {
         }
     }
 
+    // ---- back in time, in deterministic mode ----
+
+    /** How many inputs have come in, for {@link #rewind}. */
+    public int inputs() {
+        return inputs.position();
+    }
+
+    /** Whether a state is of a machine with the devices that this one has now. */
+    public boolean fits(MachineState s) {
+        lock.lock();
+        try {
+            return s.devices().size() == devices.size()
+                    && s.devices().stream().allMatch(d -> stateType(d.name()) != null);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Goes back to an earlier moment of this run; RAM and disks have been taken back already. What came in after it comes in again at its
+     * moment, if the log {@linkplain InputLog#remember remembers}; live input waits until this machine is where it is now.
+     *
+     * @param s what {@link #save} gave then
+     * @param position what {@link #inputs} was then
+     */
+    public void rewind(MachineState s, int position) {
+        lock.lock();
+        try {
+            inputs.back(position, instructions(), config.clock().nanos(), () -> restore(s));
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * What came in later than a moment does not come in again: the run goes another way from there.
+     *
+     * @param position what {@link #inputs} was then
+     * @param instructions the moment
+     * @param nanos the same on the guest clock
+     */
+    public void forgetInputs(int position, long instructions, long nanos) {
+        lock.lock();
+        try {
+            inputs.forget(position, instructions, nanos);
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** The class of the state record of the device named {@code name}, or null if there is no such device. */
     public @Nullable Class<? extends Record> stateType(String name) {
         for (Device<?> d : devices) {

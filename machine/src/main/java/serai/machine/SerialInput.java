@@ -33,6 +33,13 @@ final class SerialInput implements Device<SerialInput.State> {
         return live.size() > 0;
     }
 
+    /** Takes back what the host has given and nobody has taken. */
+    byte[] withdraw() {
+        byte[] b = live.toByteArray();
+        live.reset();
+        return b;
+    }
+
     /** Takes them over to those that wait for room. */
     byte[] take() {
         byte[] b = live.toByteArray();

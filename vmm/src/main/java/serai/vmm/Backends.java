@@ -4,16 +4,20 @@ import java.io.FileOutputStream;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import serai.machine.uart.SerialBackend;
 
 /** Opens where the guest's byte streams go. */
 final class Backends implements AutoCloseable {
     private final Console console;
+    private final UnaryOperator<SerialBackend> between;
     private final List<OutputPump> pumps = new ArrayList<>();
     private final List<FileOutputStream> files = new ArrayList<>();
 
-    Backends(Console console) {
+    /** None yet; {@code between} gives what each stream gets between the guest and it. */
+    Backends(Console console, UnaryOperator<SerialBackend> between) {
         this.console = console;
+        this.between = between;
     }
 
     SerialBackend open(String what, VmConfig.Sink sink) throws VmmException {
@@ -38,7 +42,7 @@ final class Backends implements AutoCloseable {
                         }
                     }
                 };
-        return pump == null ? b -> {} : b -> pump.write(b & 0xff);
+        return between.apply(pump == null ? b -> {} : b -> pump.write(b & 0xff));
     }
 
     @Override

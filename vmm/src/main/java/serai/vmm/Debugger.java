@@ -3,10 +3,16 @@ package serai.vmm;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.Objects;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import serai.machine.Machine;
 import serai.machine.Outcome;
 import serai.machine.Schedule;
+import serai.machine.engine.CpuState;
 import serai.machine.engine.Vcpu;
 import serai.machine.engine.Watchpoint;
 import serai.machine.memory.GuestMemory;
@@ -17,10 +23,20 @@ import serai.vmm.gdb.Target;
 
 /** A VM's debugger, from where it connects to where it leaves: what it is told of, and what it wants next. */
 final class Debugger implements Target {
+    /** What history may take of the host's memory. */
+    private static final long HISTORY_BYTES = 512 << 20;
+
     private final GdbStub gdb;
     private final Machine machine;
     private final Console console;
+    private final @Nullable History history;
+    private final Monitor monitor;
     private boolean connected;
+    /** The debugger has changed something since the machine last ran. */
+    private boolean changed;
+    /** It has gone back since it was told that the guest can't go on. */
+    private boolean wentBack;
+
     private Schedule schedule = Schedule.ALL;
     /** The vCPU that the debugger looks at. */
     private int current;
@@ -31,10 +47,34 @@ final class Debugger implements Target {
     /** Watchpoints that other vCPUs have hit at the same time: told one by one. */
     private final Deque<Stop> waiting = new ArrayDeque<>();
 
-    Debugger(GdbStub gdb, Machine machine, Console console) {
+    /**
+     * Not connected yet.
+     *
+     * @param past what a history can take back; null if there is to be none
+     * @param random the machine's source of random numbers, with {@code past}
+     * @param ended whether somebody wants the VM to end
+     * @param requestEnd says so
+     */
+    Debugger(
+            GdbStub gdb,
+            Machine machine,
+            Console console,
+            History.@Nullable Parts past,
+            LongSupplier random,
+            BooleanSupplier ended,
+            Consumer<End> requestEnd) {
         this.gdb = gdb;
         this.machine = machine;
         this.console = console;
+        history = past != null && random instanceof SeededRandom seeded
+                ? new History(
+                        machine,
+                        seeded,
+                        past,
+                        Math.min(HISTORY_BYTES, Runtime.getRuntime().maxMemory() / 2),
+                        () -> gdb.interruptWaits() || ended.getAsBoolean())
+                : null;
+        monitor = new Monitor(machine, history, requestEnd);
     }
 
     /** Waits until one connects and lets the machine run; a reason to end, if it wants that. */
@@ -48,6 +88,9 @@ final class Debugger implements Target {
         }
         gdb.onInterrupt(machine::stop);
         connected = true;
+        if (history != null) {
+            history.begin();
+        }
         return stopped(Stop.signal(0, Stop.SIGTRAP));
     }
 
@@ -68,6 +111,11 @@ final class Debugger implements Target {
             return null;
         }
         int stepping = schedule.stepping();
+        collect();
+        Stop hit = waiting.poll();
+        if (hit != null) {
+            return stopped(hit);
+        }
         if (gdb.interrupted()) {
             return stopped(Stop.signal(stepping < 0 ? current : stepping, Stop.SIGINT));
         }
@@ -96,35 +144,73 @@ final class Debugger implements Target {
         if (!connected) {
             return null;
         }
+        collect();
+        wentBack = false;
+        Stop now = stop;
+        while (true) {
+            current = now.cpu();
+            switch (gdb.stopped(this, now)) {
+                case Resume.Forward(Schedule s) -> {
+                    Stop next = waiting.poll();
+                    if (next == null) {
+                        forward(s);
+                        return null;
+                    }
+                    now = next;
+                }
+                case Resume.StepBack(int cpu) -> now = back(h -> h.stepBack(cpu));
+                case Resume.RunBack(int cpu) -> {
+                    Stop last = now;
+                    now = back(h -> h.runBack(cpu, last));
+                }
+                case Resume.Detached() -> {
+                    connected = false;
+                    schedule = Schedule.ALL;
+                    waiting.clear();
+                    if (history != null) {
+                        history.end();
+                    }
+                    return null;
+                }
+                case Resume.Kill() -> {
+                    return End.QUIT;
+                }
+            }
+        }
+    }
+
+    /** Watchpoints that were hit and not told of. */
+    private void collect() {
         for (int i = 0; i < machine.cpus(); i++) {
             Watchpoint w = machine.vcpu(i).watchpointHit();
             if (w != null) {
                 waiting.add(Stop.watchpoint(i, w));
             }
         }
-        current = stop.cpu();
-        return switch (gdb.stopped(this, stop)) {
-            case Resume.Forward(Schedule s) -> {
-                Stop next = waiting.poll();
-                if (next != null) {
-                    yield stopped(next);
-                }
-                forward(s);
-                yield null;
-            }
-            case Resume.StepBack(int cpu) -> stopped(Stop.historyBegins(cpu));
-            case Resume.RunBack(int cpu) -> stopped(Stop.historyBegins(cpu));
-            case Resume.Detached() -> {
-                connected = false;
-                schedule = Schedule.ALL;
-                waiting.clear();
-                yield null;
-            }
-            case Resume.Kill() -> End.QUIT;
-        };
     }
 
-    private void forward(Schedule s) {
+    private Stop back(Function<History, Stop> way) {
+        waiting.clear();
+        changed = false; // taken back, too
+        wentBack = true;
+        Stop s = way.apply(Objects.requireNonNull(history));
+        gdb.interrupted(); // it has done what it was to do
+        return s;
+    }
+
+    private void forward(Schedule wanted) {
+        Schedule s = wanted;
+        if (history != null) {
+            if (s.held() != 0 && s.stepping() == machine.turn() && runs(s.stepping())) {
+                s = new Schedule(0, s.stepping()); // it is its turn: what it does is what it would do
+            }
+            if (changed || s.held() != history.held()) {
+                history.changed(s.held());
+            } else {
+                history.passing();
+            }
+        }
+        changed = false;
         schedule = s;
         if (!s.holds(current)) {
             machine.vcpu(current).passBreakpoint();
@@ -134,6 +220,35 @@ final class Debugger implements Target {
             v.passBreakpoint();
             stepFrom = v.instructions();
         }
+    }
+
+    private boolean runs(int cpu) {
+        return machine.vcpu(cpu).save().events().activity() == CpuState.Activity.RUNNING;
+    }
+
+    /** The count of instructions at which {@link #passing} is to be called. */
+    long next() {
+        return connected && history != null ? history.next() : Long.MAX_VALUE;
+    }
+
+    /** Between two runs. */
+    void passing() {
+        if (connected && history != null && machine.instructions() >= history.next()) {
+            collect();
+            history.passing();
+        }
+    }
+
+    /** The VMM has loaded a kernel anew. */
+    void rebooted() {
+        if (connected && history != null) {
+            history.edge();
+        }
+    }
+
+    /** Whether it has gone back when it was told of the last stop. */
+    boolean wentBack() {
+        return wentBack;
     }
 
     /** The VM ends. */
@@ -162,14 +277,16 @@ final class Debugger implements Target {
 
     @Override
     public boolean reversible() {
-        return false;
+        return history != null;
     }
 
     @Override
-    public void changing() {}
+    public void changing() {
+        changed = true;
+    }
 
     @Override
     public @Nullable String monitor(String command) {
-        return null;
+        return monitor.run(command);
     }
 }

@@ -2,9 +2,11 @@ package serai.vmm;
 
 import java.util.List;
 import java.util.function.LongSupplier;
+import java.util.function.UnaryOperator;
 import serai.machine.Layout;
 import serai.machine.Machine;
 import serai.machine.disk.DeterministicIo;
+import serai.machine.disk.Disk;
 import serai.machine.disk.IoExecutor;
 import serai.machine.disk.ThreadIo;
 import serai.machine.virtio.VirtioBlk;
@@ -28,16 +30,22 @@ final class Devices {
      * Plugs them in.
      *
      * @param random where entropy comes from
+     * @param between what each disk gets between it and the machine
      * @param parts takes what has to be closed at the end
      * @throws VmmException if a disk is refused
      */
     static Peripherals plug(
-            Machine machine, VmConfig config, VirtioConsole console, LongSupplier random, List<AutoCloseable> parts)
+            Machine machine,
+            VmConfig config,
+            VirtioConsole console,
+            LongSupplier random,
+            UnaryOperator<Disk> between,
+            List<AutoCloseable> parts)
             throws VmmException {
         machine.plug(Layout.CONSOLE_SLOT, console.onPci("virtio-console0", machine.memory(), machine.msi()));
         machine.plug(Layout.RNG_SLOT, VirtioRng.create("virtio-rng0", random, machine.memory(), machine.msi()));
         int queues = Math.min(config.cpus(), VirtioBlk.MAX_QUEUES);
-        BlockNodes nodes = new BlockNodes();
+        BlockNodes nodes = new BlockNodes(between);
         parts.add(nodes);
         IoExecutor io;
         if (config.deterministic() != null) {

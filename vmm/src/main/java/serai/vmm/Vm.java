@@ -83,8 +83,9 @@ final class Vm implements AutoCloseable {
         try {
             Ram ram = own(Ram.create(config.memory()));
             memory = ram.memory();
-            Backends backends = own(new Backends(console));
             Long seed = config.deterministic();
+            History.Parts past = canGoBack(config) ? new History.Parts() : null;
+            Backends backends = own(new Backends(console, past == null ? b -> b : past::output));
             Clock clock = seed == null ? new RealClock() : new VirtualClock(EPOCH, NANOS_PER_INSTRUCTION);
             random = seed == null ? new SecureRandom()::nextLong : new SeededRandom(seed);
             Models.named(config.cpuModel(), config.cpus()); // a wrong name is refused before anything is opened
@@ -101,8 +102,9 @@ final class Vm implements AutoCloseable {
             machine = own(new Machine(machineConfig, memory, engine));
             control = new Control(machine, config.cpus(), this::requestEnd);
             consolePorts = own(new ConsolePorts(config, backends));
-            Peripherals peripherals = Devices.plug(machine, config, consolePorts.device(), random, parts);
-            InputLog log = own(inputLog());
+            Peripherals peripherals = Devices.plug(
+                    machine, config, consolePorts.device(), random, past == null ? d -> d : past::disk, parts);
+            InputLog log = own(inputLog(past != null));
             machine.inputLog(log);
             long rsdp = machine.reset();
             if (load == null) {
@@ -111,11 +113,20 @@ final class Vm implements AutoCloseable {
                 restore(load);
             }
             consolePorts.start(machine);
-            debugger = config.gdbPort() < 0 ? null : new Debugger(own(listen(config.gdbPort())), machine, console);
             Path socket = config.qmp();
             if (socket != null) {
                 own(ControlSocket.open(socket, control, machine, peripherals));
             }
+            debugger = config.gdbPort() < 0
+                    ? null
+                    : new Debugger(
+                            own(listen(config.gdbPort())),
+                            machine,
+                            console,
+                            past,
+                            random,
+                            () -> end.get() != null,
+                            this::requestEnd);
             good = true;
         } finally {
             if (!good) {
@@ -129,19 +140,28 @@ final class Vm implements AutoCloseable {
         return part;
     }
 
-    private InputLog inputLog() throws VmmException {
+    private InputLog inputLog(boolean remember) throws VmmException {
         Path record = config.record();
         Path replay = config.replay();
         try {
             return record != null
                     ? InputLog.record(record)
-                    : replay != null ? InputLog.replay(replay) : InputLog.none();
+                    : replay != null ? InputLog.replay(replay) : remember ? InputLog.remember() : InputLog.none();
         } catch (IOException e) {
             throw new VmmException(
                     replay != null ? VmmException.INPUT : VmmException.HOST,
                     "the file of inputs can't be used: " + Reasons.of(e),
                     e);
         }
+    }
+
+    /** Whether a debugger gets a history: what was recorded to a file, or sent to a client of a socket, can't be taken back. */
+    private static boolean canGoBack(VmConfig config) {
+        return config.gdbPort() >= 0
+                && config.deterministic() != null
+                && config.record() == null
+                && !(config.console() instanceof VmConfig.Sink.Socket)
+                && config.ports().stream().noneMatch(p -> p.sink() instanceof VmConfig.Sink.Socket);
     }
 
     private static GdbStub listen(int port) throws VmmException {
@@ -322,7 +342,7 @@ final class Vm implements AutoCloseable {
 
     /** The next count of instructions at which the loop has something to do. */
     private long until(VmConfig.@Nullable Trace trace) {
-        long n = nextHash;
+        long n = debugger == null ? nextHash : Math.min(nextHash, debugger.next());
         if (config.saveAt() >= 0) {
             n = Math.min(n, config.saveAt());
         }
@@ -337,6 +357,9 @@ final class Vm implements AutoCloseable {
         End e = end.get();
         if (e != null) {
             return e;
+        }
+        if (debugger != null) {
+            debugger.passing();
         }
         long now = machine.instructions();
         if (saveNow || (config.saveAt() >= 0 && now >= config.saveAt())) {
@@ -386,7 +409,7 @@ final class Vm implements AutoCloseable {
         if (debugger != null && debugger.connected()) {
             console.say("serai: " + sentence + "\n");
             End e = debugger.stopped(Stop.signal(cpu, signal));
-            if (e != null) {
+            if (e != null || debugger.wentBack()) {
                 return e;
             }
         }
@@ -411,6 +434,9 @@ final class Vm implements AutoCloseable {
         long rsdp = machine.reset();
         machine.start(boot(rsdp));
         control.resetDone();
+        if (debugger != null) {
+            debugger.rebooted();
+        }
     }
 
     // ---- the end ----

@@ -5,6 +5,7 @@ import java.lang.invoke.VarHandle;
 import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.LongConsumer;
 import jdk.internal.misc.Unsafe;
 
 /**
@@ -57,6 +58,7 @@ public final class GuestMemory {
 
     private final List<CodeListener> codeListeners = new CopyOnWriteArrayList<>();
     private boolean logging;
+    private LongConsumer onFirstWrite = page -> {};
 
     /** Is told of writes to pages whose instructions are cached. */
     @FunctionalInterface
@@ -209,6 +211,9 @@ public final class GuestMemory {
                     l.codeWritten(number);
                 }
             }
+            if ((old & LOG_CLEAN) != 0) {
+                onFirstWrite.accept(regions[i].base() + (long) page * PAGE_SIZE);
+            }
         }
     }
 
@@ -223,6 +228,14 @@ public final class GuestMemory {
                 FLAGS.getAndBitwiseOr(f, p, (byte) LOG_CLEAN);
             }
         }
+    }
+
+    /**
+     * Tells of each page, by its guest-physical address, before it is first written after {@link #startDirtyLog}: what it holds then
+     * is what it held when the log was started. For machines that run on one thread: with several, another may write meanwhile.
+     */
+    public void onFirstWrite(LongConsumer action) {
+        onFirstWrite = action;
     }
 
     /** Ends dirty logging. */

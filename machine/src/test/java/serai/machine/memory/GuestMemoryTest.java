@@ -103,6 +103,23 @@ class GuestMemoryTest {
     }
 
     @Test
+    void firstWriteOfEachPageIsToldBeforeItIsDone() {
+        GuestMemory m = TestMemory.ram(8 * PAGE);
+        m.writeByte(PAGE, 7);
+        List<String> told = new ArrayList<>();
+        m.onFirstWrite(page -> told.add(page + ": " + m.readByte(page)));
+        m.writeByte(PAGE, 8);
+        assertEquals(List.of(), told); // nothing is logged yet
+        m.startDirtyLog();
+        m.writeByte(PAGE, 9);
+        m.writeByte(PAGE + 1, 9);
+        assertEquals(List.of("4096: 8"), told);
+        m.startDirtyLog();
+        m.zero(0, 2 * PAGE);
+        assertEquals(List.of("4096: 8", "0: 0", "4096: 9"), told);
+    }
+
+    @Test
     void dirtyLog_holdsWrittenPages() {
         GuestMemory m = TestMemory.ram(8 * PAGE);
         m.writeByte(0, 1);

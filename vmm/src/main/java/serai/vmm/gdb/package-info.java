@@ -14,6 +14,8 @@
  * }
  * }</pre>
  *
+ * <p>Where the machine can do again what it did, gdb's reverse commands work: {@code StepBack} and {@code RunBack}.
+ *
  * <p>No memory map is offered: it would hold for physical addresses, and gdb would refuse all others.
  */
 @NullMarked

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import serai.machine.disk.Disk;
 import serai.storage.DiskException;
@@ -46,6 +47,16 @@ public final class BlockNodes implements AutoCloseable {
     }
 
     private final Map<String, Open> nodes = new LinkedHashMap<>();
+    private final UnaryOperator<Disk> between;
+
+    /**
+     * None yet.
+     *
+     * @param between what each disk gets between it and its device
+     */
+    public BlockNodes(UnaryOperator<Disk> between) {
+        this.between = between;
+    }
 
     /**
      * Opens a raw image and locks it.
@@ -102,7 +113,7 @@ public final class BlockNodes implements AutoCloseable {
         }
         o.user = user;
         String id = "serai-" + name;
-        return new Attached(o.disk, id.substring(0, Math.min(id.length(), 20)));
+        return between.apply(new Attached(o.disk, id.substring(0, Math.min(id.length(), 20))));
     }
 
     /** A device gives back what it had. */

@@ -12,7 +12,7 @@ import serai.machine.engine.Msr;
 import serai.machine.engine.Segment;
 
 final class RegistersTest {
-    private static CpuState state(long seed) {
+    static CpuState state(long seed) {
         Random r = new Random(seed);
         long[] gpr = r.longs(16).toArray();
         Segment[] s = new Segment[8];
