@@ -109,6 +109,19 @@ final class RunCommand implements Callable<Integer> {
     private String cpus = "1";
 
     @Option(
+            names = "--numa",
+            paramLabel = "cpus=N[-N],memory=SIZE",
+            description =
+                    "A NUMA node: its CPUs (cpus= may be repeated) and its share of the memory; given once for each node.")
+    private List<String> numa = new ArrayList<>();
+
+    @Option(
+            names = "--numa-distance",
+            paramLabel = "NODE,NODE,N",
+            description = "How far two nodes are apart, 11 to 254 (20 if not said; 10 is within a node).")
+    private List<String> numaDistances = new ArrayList<>();
+
+    @Option(
             names = "--engine",
             paramLabel = "NAME",
             defaultValue = "auto",
@@ -297,6 +310,8 @@ final class RunCommand implements Callable<Integer> {
         }
         p.add("memory", Long.toString(Values.memory(memory)));
         p.add("cpus", Integer.toString(Values.cpus(cpus)));
+        numa.forEach(n -> p.add("numa", n));
+        numaDistances.forEach(d -> p.add("numa-distance", d));
         p.add("engine", Values.oneOf("--engine", engine, List.of("auto", "java", "kvm")));
         p.addIfGiven("cpu-model", cpuModel);
         for (String d : disks) {

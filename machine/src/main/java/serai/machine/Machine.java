@@ -336,7 +336,7 @@ public final class Machine implements AutoCloseable {
             }
             requests.forget();
             pci.assignBars();
-            return AcpiTables.build(memory, config.cpus());
+            return AcpiTables.build(memory, config.cpus(), config.numa());
         } finally {
             lock.unlock();
         }

@@ -1,6 +1,7 @@
 package serai.machine;
 
 import java.util.function.LongSupplier;
+import serai.machine.acpi.Numa;
 import serai.machine.engine.CpuModel;
 import serai.machine.time.Clock;
 import serai.machine.uart.SerialBackend;
@@ -14,6 +15,7 @@ import serai.machine.uart.SerialBackend;
  * @param random values of RDRAND; seeded in deterministic mode
  * @param serial where COM1's output goes
  * @param debugConsole where port 0xe9's output goes
+ * @param numa the NUMA nodes that the guest is told of
  * @param debugExitPort the port whose value ends the VM, or -1 for none
  */
 public record MachineConfig(
@@ -23,4 +25,5 @@ public record MachineConfig(
         LongSupplier random,
         SerialBackend serial,
         SerialBackend debugConsole,
+        Numa numa,
         int debugExitPort) {}

@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import serai.machine.acpi.Numa;
 import serai.machine.cpuid.X86Model;
 import serai.machine.memory.GuestMemory;
 import serai.machine.memory.RamRegion;
@@ -37,7 +38,8 @@ class SeveralCpusTest {
         GuestMemory memory = new GuestMemory(
                 List.of(new RamRegion(0, RAM, arena.allocate(RAM, 4096).address(), false, -1, 0)));
         Machine m = new Machine(
-                new MachineConfig(cpus, X86Model.v1(cpus), clock, () -> 1, b -> {}, b -> {}, TestPc.DEBUG_EXIT),
+                new MachineConfig(
+                        cpus, X86Model.v1(cpus), clock, () -> 1, b -> {}, b -> {}, Numa.NONE, TestPc.DEBUG_EXIT),
                 memory,
                 engine);
         m.reset();

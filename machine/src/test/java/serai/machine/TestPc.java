@@ -7,6 +7,7 @@ import java.lang.reflect.RecordComponent;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import serai.machine.acpi.Numa;
 import serai.machine.cpuid.X86Model;
 import serai.machine.disk.ArrayDisk;
 import serai.machine.disk.DeterministicIo;
@@ -83,7 +84,7 @@ public final class TestPc implements AutoCloseable {
                 List.of(new RamRegion(0, RAM, arena.allocate(RAM, 4096).address(), false, -1, 0)));
         engine = new FakeEngine(program);
         MachineConfig config = new MachineConfig(
-                1, X86Model.v1(1), clock, this::nextRandom, serial::write, console::write, DEBUG_EXIT);
+                1, X86Model.v1(1), clock, this::nextRandom, serial::write, console::write, Numa.NONE, DEBUG_EXIT);
         machine = new Machine(config, memory, engine);
         plug(Layout.CONSOLE_SLOT, consoleDevice.onPci("virtio-console0", memory, machine.msi()));
         plug(Layout.RNG_SLOT, VirtioRng.create("virtio-rng0", this::nextRandom, memory, machine.msi()));

@@ -98,6 +98,7 @@ final class Vm implements AutoCloseable {
                     random,
                     backends.open("serial", config.serial()),
                     backends.open("debugcon", config.debugcon()),
+                    config.numa(),
                     config.debugExit());
             machine = own(new Machine(machineConfig, memory, engine));
             control = new Control(machine, config.cpus(), this::requestEnd);

@@ -10,6 +10,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import serai.machine.Layout;
+import serai.machine.acpi.Numa;
 import serai.machine.virtio.VirtioConsole;
 
 /**
@@ -20,6 +21,7 @@ import serai.machine.virtio.VirtioConsole;
  * @param append the kernel's command line
  * @param memory bytes of RAM
  * @param cpus vCPUs, 1 to {@link serai.machine.Layout#MAX_CPUS}
+ * @param numa the NUMA nodes of vCPUs and memory
  * @param engine {@code auto}, {@code java} or {@code kvm}
  * @param cpuModel the CPU model's name, or empty for the default
  * @param disks in the order of their PCI slots
@@ -50,6 +52,7 @@ public record VmConfig(
         String append,
         long memory,
         int cpus,
+        Numa numa,
         String engine,
         String cpuModel,
         List<Disk> disks,
@@ -138,6 +141,7 @@ public record VmConfig(
                 append,
                 newMemory,
                 cpus,
+                numa,
                 engine,
                 newModel,
                 disks,
@@ -185,6 +189,7 @@ public record VmConfig(
         private String append = "";
         private long memory = 512L << 20;
         private int cpus = 1;
+        private final NumaWords numa = new NumaWords();
         private String engine = "auto";
         private String cpuModel = "";
         private final List<Disk> disks = new ArrayList<>();
@@ -211,6 +216,8 @@ public record VmConfig(
                 case "append" -> append = v;
                 case "memory" -> memory = memory(v);
                 case "cpus" -> cpus = (int) number(key, v, 1, Layout.MAX_CPUS);
+                case "numa" -> numa.node(v);
+                case "numa-distance" -> numa.distance(v);
                 case "engine" -> engine = oneOf(key, v, "auto", "java", "kvm");
                 case "cpu-model" -> cpuModel = v;
                 case "disk" -> disks.add(disk(v));
@@ -286,6 +293,7 @@ public record VmConfig(
                     append,
                     memory,
                     cpus,
+                    numa.finish(cpus, memory),
                     engine,
                     cpuModel,
                     List.copyOf(disks),
@@ -345,7 +353,7 @@ public record VmConfig(
 
     private static final Pattern SIZE = Pattern.compile("(\\d{1,18})([KMGTkmgt]?)");
 
-    private static long memory(String v) throws VmmException {
+    static long memory(String v) throws VmmException {
         Matcher m = SIZE.matcher(v);
         if (!m.matches()) {
             throw usage("memory '" + v + "' is not a size; try 512M");

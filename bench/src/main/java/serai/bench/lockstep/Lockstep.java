@@ -9,6 +9,7 @@ import serai.linux.SharedMapping;
 import serai.machine.Machine;
 import serai.machine.MachineConfig;
 import serai.machine.Outcome;
+import serai.machine.acpi.Numa;
 import serai.machine.boot.BootSource;
 import serai.machine.boot.Loader;
 import serai.machine.cpuid.X86Model;
@@ -59,7 +60,8 @@ public final class Lockstep {
                 System.err.flush();
             };
             Machine machine = new Machine(
-                    new MachineConfig(1, X86Model.v1(1), new VirtualClock(1_767_225_600L, 5), () -> 4, out, out, 0xf4),
+                    new MachineConfig(
+                            1, X86Model.v1(1), new VirtualClock(1_767_225_600L, 5), () -> 4, out, out, Numa.NONE, 0xf4),
                     memory,
                     engine);
             String initrd = o.get("initrd");

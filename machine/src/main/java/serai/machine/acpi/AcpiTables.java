@@ -11,7 +11,7 @@ import serai.machine.pci.PciHotplug;
 import serai.machine.pm.PowerManagement;
 
 /**
- * RSDP, XSDT, FADT, FACS, MADT, MCFG and DSDT. The hardware is full, not reduced: PM1 blocks, PM timer and SCI are there, in ACPI
+ * RSDP, XSDT, FADT, FACS, MADT, MCFG and DSDT, with NUMA nodes SRAT and SLIT. The hardware is full, not reduced: PM1 blocks, PM timer and SCI are there, in ACPI
  * mode from the start (no SMI command port).
  */
 public final class AcpiTables {
@@ -24,9 +24,10 @@ public final class AcpiTables {
      * Writes the tables.
      *
      * @param cpus local APICs 0 to cpus - 1
+     * @param numa the nodes that they and the memory are in
      * @return the guest-physical address of the RSDP
      */
-    public static long build(GuestMemory memory, int cpus) {
+    public static long build(GuestMemory memory, int cpus, Numa numa) {
         long at = Layout.ACPI_TABLES;
         long facs = at;
         memory.write(facs, facs());
@@ -36,7 +37,12 @@ public final class AcpiTables {
         memory.write(dsdt, dsdtBytes);
         at = align(at + dsdtBytes.length);
         List<Long> tables = new ArrayList<>();
-        for (byte[] t : List.of(fadt(facs, dsdt), madt(cpus), mcfg())) {
+        List<byte[]> all = new ArrayList<>(List.of(fadt(facs, dsdt), madt(cpus), mcfg()));
+        if (!numa.nodes().isEmpty()) {
+            all.add(table("SRAT", 3, AffinityTables.srat(numa, memory.regions())));
+            all.add(table("SLIT", 1, AffinityTables.slit(numa)));
+        }
+        for (byte[] t : all) {
             memory.write(at, t);
             tables.add(at);
             at = align(at + t.length);
