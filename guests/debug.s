@@ -254,6 +254,12 @@ main:
     inc ecx
     inc ecx
     end mov_ss
+    # where the next instruction is a debug exception itself, that one tells of both
+    begin
+    mov ss, word ptr [rdi + 8]
+    .byte 0xf1
+    inc ecx
+    end mov_ss_int1
     none
 
     # ports

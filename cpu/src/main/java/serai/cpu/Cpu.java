@@ -670,6 +670,9 @@ final class Cpu extends CpuTransfers implements Vcpu {
 
     @Override
     void debugException() {
+        // a trap that MOV SS held back over INT1 or an instruction breakpoint is told of with it: a second #DB before
+        // the handler's first instruction would take the same stack of the IST and overwrite the first's frame
+        debug.take();
         dr[5] &= ~CpuDebug.GENERAL_DETECT;
         control.debugException();
     }
