@@ -268,12 +268,14 @@ final class GdbStubTest {
             for (int j = 0; j < n; j++) {
                 b.append(alphabet.charAt(random.nextInt(alphabet.length())));
             }
-            packets.add(b.toString());
+            if (b.indexOf("}d") != 0) { // an escaped D: the end of the conversation
+                packets.add(b.toString());
+            }
         }
         packets.add("m" + "0".repeat(40_000)); // longer than a packet may be
         StringBuilder answers = new StringBuilder();
         List<Resume> r = converse(answers, packets);
-        assertTrue(r.size() > 100, () -> "seed " + seed + ": " + r.size());
-        assertTrue(answers.length() > 20_000, () -> "seed " + seed);
+        assertTrue(r.size() > 1_000, () -> "seed " + seed + ": " + r.size());
+        assertTrue(answers.length() > 20_000, () -> "seed " + seed + ": " + answers);
     }
 }
