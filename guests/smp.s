@@ -109,6 +109,16 @@ counting:
     lock btr dword ptr [r8 + 448], ecx
     ret
 
+# rax = what all CPUs have seen, together.
+all_seen:
+    xor eax, eax
+    xor ecx, ecx
+1:  add rax, seen[rcx*8]
+    inc ecx
+    cmp rcx, cpus[rip]
+    jb 1b
+    ret
+
 # The boot CPU maps another page at one address; the others drop their translation when they are told.
 shootdown:
     mov qword ptr page_a[rip], 0xaaaa
@@ -125,12 +135,7 @@ shootdown:
     mov qword ptr generation[rip], 0
     mov qword ptr acknowledged[rip], 0
     on_all watch
-    xor eax, eax
-    xor ecx, ecx
-1:  add rax, seen[rcx*8]
-    inc ecx
-    cmp rcx, cpus[rip]
-    jb 1b
+    call all_seen
     show shootdown, rax
     ret
 watch:
@@ -187,12 +192,7 @@ code:
     mov qword ptr generation[rip], 0
     mov qword ptr acknowledged[rip], 0
     on_all patch
-    xor eax, eax
-    xor ecx, ecx
-1:  add rax, seen[rcx*8]
-    inc ecx
-    cmp rcx, cpus[rip]
-    jb 1b
+    call all_seen
     show stale, rax
     ret
 .balign 64
