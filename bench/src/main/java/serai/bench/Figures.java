@@ -33,17 +33,20 @@ public final class Figures {
     private final int rounds;
 
     private final String image;
+    private final String cpus;
 
-    private Figures(Path root, int rounds, String image) {
+    private Figures(Path root, int rounds, String image, String cpus) {
         this.root = root;
         this.rounds = rounds;
         this.image = image;
+        this.cpus = cpus;
     }
 
-    /** {@code ROOT [ROUNDS [IMAGE]]}. */
+    /** {@code ROOT [ROUNDS [IMAGE [VCPUS]]]}. */
     public static void main(String[] args) throws Exception {
         int rounds = args.length > 1 ? Integer.parseInt(args[1]) : 5;
-        new Figures(Path.of(args[0]), rounds, args.length > 2 ? args[2] : "tiny").print();
+        new Figures(Path.of(args[0]), rounds, args.length > 2 ? args[2] : "tiny", args.length > 3 ? args[3] : "1")
+                .print();
     }
 
     /** The image's directory in the cache: that of the highest revision. */
@@ -58,7 +61,8 @@ public final class Figures {
 
     private void print() throws Exception {
         Path tiny = cached(image);
-        List<String> serai = List.of(root.resolve("serai").toString(), "run", image, "--engine", "java");
+        List<String> serai =
+                List.of(root.resolve("serai").toString(), "run", image, "--engine", "java", "--cpus", cpus);
         List<String> qemu = List.of(
                 "qemu-system-x86_64",
                 "-accel",
@@ -67,6 +71,8 @@ public final class Figures {
                 "qemu64",
                 "-m",
                 "512",
+                "-smp",
+                cpus,
                 "-nographic",
                 "-no-reboot",
                 "-kernel",
@@ -75,10 +81,12 @@ public final class Figures {
                 tiny.resolve("initrd.cpio").toString(),
                 "-append",
                 "console=ttyS0");
-        out("figures of %s, bench/run %d%n%s, %d processors, %s, Java %s%n%n"
+        out("figures of %s, bench/run %d %s %s%n%s, %d processors, %s, Java %s%n%n"
                 .formatted(
                         LocalDate.now(java.time.ZoneId.systemDefault()),
                         rounds,
+                        image,
+                        cpus,
                         cpu(),
                         Runtime.getRuntime().availableProcessors(),
                         version(),
@@ -102,7 +110,11 @@ public final class Figures {
                 b[i] = r.until(INIT);
             }
         }
-        row("start to the first line of init, " + image, "Serai", "QEMU TCG", "ratio");
+        row(
+                "start to the first line of init, %s, %s vCPU%s".formatted(image, cpus, cpus.equals("1") ? "" : "s"),
+                "Serai",
+                "QEMU TCG",
+                "ratio");
         row(
                 "  median of %d, s (least-most)".formatted(rounds),
                 spread(a),
