@@ -59,7 +59,12 @@ abstract class MemNode extends Node {
         if (flat) {
             return c.r[base] + (c.r[index] << scale) + disp;
         }
+        return segmented(c, size);
+    }
+
+    /** The linear address, after segment checks, of an operand whose size is known only now. */
+    final long segmented(Cpu c, int bytes) {
         long a = offset(c);
-        return long64 ? c.segBase(segment) + a : c.linear(segment, a, size, write);
+        return long64 ? c.segBase(segment) + a : c.linear(segment, a, bytes, write);
     }
 }

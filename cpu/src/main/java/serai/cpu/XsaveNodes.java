@@ -119,11 +119,11 @@ final class XsaveNodes {
         @Override
         void execute(Cpu c) {
             check(c);
-            long a = address(c);
+            long asked = requested(c);
+            long a = segmented(c, areaSize(asked));
             if ((a & 63) != 0) {
                 throw c.fault(CpuSegments.GP, 0);
             }
-            long asked = requested(c);
             long used = inUse(c, compacted) & asked;
             long written = optimized ? used : asked;
             boolean mxcsr = compacted ? (written & SSE) != 0 : (asked & (SSE | AVX)) != 0;
@@ -140,8 +140,9 @@ final class XsaveNodes {
                 if (mxcsr) {
                     write(c, a, b, 24, 32, store);
                 }
+                // a component is accessed whole also where half of its registers are not there (SDM vol. 1, 13.13)
                 if ((written & SSE) != 0) {
-                    write(c, a, b, 160, registers == 16 ? LEGACY_END : XMM8, store);
+                    write(c, a, b, 160, registers == 16 || !store ? LEGACY_END : XMM8, store);
                 }
                 if ((written & AVX) != 0) {
                     upperHalves(c, a, store);
@@ -169,7 +170,7 @@ final class XsaveNodes {
 
         private void upperHalves(Cpu c, long a, boolean store) {
             if (!store) {
-                c.checkWrite(a + HEADER_END, registers * 16);
+                c.checkWrite(a + HEADER_END, XsaveImage.AVX_END - HEADER_END);
                 return;
             }
             for (int i = 0; i < registers; i++) {
@@ -193,11 +194,11 @@ final class XsaveNodes {
         @Override
         void execute(Cpu c) {
             check(c);
-            long a = address(c);
+            long asked = requested(c);
+            long a = segmented(c, areaSize(asked));
             if ((a & 63) != 0) {
                 throw c.fault(CpuSegments.GP, 0);
             }
-            long asked = requested(c);
             long present = c.load64(a + HEADER);
             boolean compacted = headerIsCompacted(c, a, present);
             long loaded = asked & present;

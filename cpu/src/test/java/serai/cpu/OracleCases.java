@@ -37,6 +37,9 @@ final class OracleCases {
     private int rex;
     private int modrm;
     private long target = -1;
+    /** Whether a register of the address has got some other value, so that it leads elsewhere. */
+    private boolean strayed;
+
     private int ripDisplacementAt = -1;
     private final long dataAt;
 
@@ -234,7 +237,7 @@ final class OracleCases {
                 | (chance(4) ? CpuRegisters.ID : 0);
         OracleState before =
                 new OracleState(rip, rflags, gpr, selector, base[CpuRegisters.FS], base[CpuRegisters.GS], xs, data);
-        return new OracleCase(row, mode, seed, code, codeAt, before, dataAt, usesMemory() ? target : -1);
+        return new OracleCase(row, mode, seed, code, codeAt, before, dataAt, usesMemory() && !strayed ? target : -1);
     }
 
     /** Gives some components of the state their initial values. */
@@ -488,7 +491,11 @@ final class OracleCases {
 
     /** A base or index register; where only its lower half counts the upper one is random. */
     private void setBase(int register, long v) {
-        gpr[register] = chance(256) ? values.integer() : v;
+        if (chance(256)) {
+            v = values.integer();
+            strayed = true;
+        }
+        gpr[register] = v;
         if (addrSize == 4 && mode == OracleMode.LONG && register != CpuRegisters.RSP) {
             gpr[register] = v & 0xffffffffL | (long) random.nextInt() << 32;
         }

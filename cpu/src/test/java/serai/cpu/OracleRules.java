@@ -1,5 +1,6 @@
 package serai.cpu;
 
+import java.nio.ByteBuffer;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -22,6 +23,14 @@ final class OracleRules {
 
         int bits() {
             return d.size[0] * 8;
+        }
+
+        /** Whether no byte's sign is set in the second operand, a vector register of 16 bytes or an MMX register. */
+        boolean emptyMask() {
+            boolean mmx = d.row.mnemonic().equals("MASKMOVQ");
+            ByteBuffer xs = OracleState.view(made.before().xs());
+            int at = mmx ? 32 + (d.operand[1] - (xs.getShort(2) >> 11) & 7) * 16 : 160 + d.operand[1] * 16;
+            return ((xs.getLong(at) | (mmx ? 0 : xs.getLong(at + 8))) & 0x8080808080808080L) == 0;
         }
 
         boolean completed() {
@@ -85,6 +94,21 @@ final class OracleRules {
                     "which part faults first of an operand that is read or written in several",
                     "SDM vol. 3, 7.9, table 7-2: the order among the accesses of one instruction is not told",
                     (m, o) -> m.which = true),
+            new Rule(
+                    "FLD|FSTP",
+                    "which part of ten bytes faults first",
+                    "SDM vol. 3, 7.9, table 7-2",
+                    (m, o) -> m.which |= o.d().row.operands().contains("Mt")),
+            new Rule(
+                    "BT|BTS|BTR|BTC",
+                    "which fault, if the register with the bit's offset leads to an address that is not mapped or not canonical",
+                    "SDM vol. 2, BT: Description; how the sum's parts are checked is not told",
+                    (m, o) -> m.which |= o.d().row.operands().contains("Gv")),
+            new Rule(
+                    "V?MASKMOVDQU|MASKMOVQ",
+                    "whether there is a fault with a mask of zeroes",
+                    "SDM vol. 2, MASKMOVDQU, MASKMOVQ: implementation dependent",
+                    (m, o) -> m.everything |= o.completed() != (o.got().vector() < 0) && o.emptyMask()),
             new Rule(
                     "V.*GATHER.*",
                     "how often a trap comes between elements, and but for a fault's address the state after one: the mask's lower bits",
@@ -176,7 +200,7 @@ final class OracleRules {
                     "all, for a memory operand that is not aligned: AMD's processors take any address",
                     "SDM vol. 2, SHA1MSG1: type 4 exceptions; APM vol. 4, SHA1MSG1: misaligned accesses",
                     (m, o) -> m.everything |=
-                            o.d().isMem(1) && (!o.completed() || (o.made().target() & 15) != 0)),
+                            o.d().isMem(1) && (!o.completed() || o.got().vector() == CpuSegments.GP)),
             new Rule(
                     "MOVRS|POPSR|LFS|LGS",
                     "the bases of FS and GS after a null selector: AMD's processors leave them",
