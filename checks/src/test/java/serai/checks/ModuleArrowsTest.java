@@ -22,17 +22,18 @@ final class ModuleArrowsTest {
             .importPackages("serai");
 
     /** What each module may use of ours. */
-    private static final Map<String, List<String>> MAY_USE = new TreeMap<>(Map.of(
-            "linux", List.of(),
-            "storage", List.of("linux"),
-            "machine", List.of(),
-            "cpu", List.of("machine", "linux"),
-            "kvm", List.of("machine", "linux"),
-            "vmm", List.of("linux", "storage", "machine", "cpu", "kvm"),
-            "image", List.of("storage"),
-            "cli", List.of("image"),
-            "bench", List.of("linux", "storage", "machine", "cpu", "kvm", "vmm", "image", "cli"),
-            "checks", List.of("linux", "storage", "machine", "cpu", "kvm", "vmm", "image", "cli", "bench")));
+    private static final Map<String, List<String>> MAY_USE = new TreeMap<>(Map.ofEntries(
+            Map.entry("fuzz", List.of()),
+            Map.entry("linux", List.of()),
+            Map.entry("storage", List.of("linux")),
+            Map.entry("machine", List.of()),
+            Map.entry("cpu", List.of("machine", "linux")),
+            Map.entry("kvm", List.of("machine", "linux")),
+            Map.entry("vmm", List.of("linux", "storage", "machine", "cpu", "kvm")),
+            Map.entry("image", List.of("storage")),
+            Map.entry("cli", List.of("image")),
+            Map.entry("bench", List.of("linux", "storage", "machine", "cpu", "kvm", "vmm", "image", "cli")),
+            Map.entry("checks", List.of("linux", "storage", "machine", "cpu", "kvm", "vmm", "image", "cli", "bench"))));
 
     static final List<String> MODULES = List.copyOf(MAY_USE.keySet());
 

@@ -4,14 +4,17 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
+import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.Random;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import serai.fuzz.GuidedFuzz;
 import serai.machine.engine.CpuFeature;
 
 /** Any bytes decode, in each mode, to an instruction of at most 15 bytes or to none; twice the same. */
-class DecoderFuzzTest {
+public class DecoderFuzzTest {
     private static final int[] SIZES = {2, 4, 8};
 
     @FuzzTest
@@ -48,19 +51,24 @@ class DecoderFuzzTest {
         }
     }
 
-    /** Ever new seeds for {@code serai.fuzz.seconds} (60). */
+    /** What Jazzer calls in a JVM of its own. */
+    public static void fuzzerTestOneInput(byte[] input) {
+        new DecoderFuzzTest().decode(input);
+    }
+
+    @Test
+    @Tag("e2e")
+    void guided_aFewSeconds(@TempDir Path dir) throws Exception {
+        guided(dir).run(GuidedFuzz.BRIEFLY);
+    }
+
     @Test
     @Tag("soak")
-    void randomBytesForLong() {
-        long end = System.nanoTime() + Long.getLong("serai.fuzz.seconds", 60) * 1_000_000_000L;
-        byte[] b = new byte[256];
-        for (long seed = System.nanoTime(); System.nanoTime() < end; seed++) {
-            new Random(seed).nextBytes(b);
-            try {
-                decode(b);
-            } catch (RuntimeException | AssertionError e) {
-                throw new AssertionError("fails with seed " + seed, e);
-            }
-        }
+    void guided_forLong(@TempDir Path dir) throws Exception {
+        guided(dir).run(GuidedFuzz.LONG);
+    }
+
+    private static GuidedFuzz guided(Path dir) {
+        return new GuidedFuzz(DecoderFuzzTest.class, "serai.cpu.Decode**", dir);
     }
 }

@@ -3,12 +3,11 @@ package serai.machine;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
-import java.util.Locale;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * A fuzz target for each device. In an ordinary run the inputs kept in {@code DeviceFuzzTestInputs} go through again; FuzzSoakTest looks for
+ * A fuzz target for each device. In an ordinary run the inputs kept in {@code DeviceFuzzTestInputs} go through again; GuidedFuzzTest looks for
  * new ones, and so does {@code JAZZER_FUZZ=1 mvn -pl machine -am test -Dtest=DeviceFuzzTest#pit}.
  */
 class DeviceFuzzTest {
@@ -96,11 +95,7 @@ class DeviceFuzzTest {
     @ParameterizedTest
     @EnumSource
     void everyPartHasATarget(Part part) throws NoSuchMethodException {
-        StringBuilder name = new StringBuilder();
-        for (String word : part.name().toLowerCase(Locale.ROOT).split("_")) {
-            name.append(name.isEmpty() ? word : word.substring(0, 1).toUpperCase(Locale.ROOT) + word.substring(1));
-        }
-        assertNotNull(DeviceFuzzTest.class.getDeclaredMethod(name.toString(), byte[].class));
+        assertNotNull(DeviceFuzzTest.class.getDeclaredMethod(part.target(), byte[].class));
     }
 
     @FuzzTest

@@ -1,5 +1,7 @@
 package serai.machine;
 
+import java.util.Locale;
+
 /**
  * The parts of the machine: what the sweeps and fuzz targets go through, one after the other. SaveAnywhereTest, HostileGuest and DeviceFuzzTest
  * do something with each.
@@ -29,4 +31,13 @@ public enum Part {
 
     /** How many there are beside {@link #ALL}. */
     static final int SINGLE = values().length - 1;
+
+    /** The name of its method in DeviceFuzzTest. */
+    String target() {
+        StringBuilder name = new StringBuilder();
+        for (String word : name().toLowerCase(Locale.ROOT).split("_")) {
+            name.append(name.isEmpty() ? word : word.substring(0, 1).toUpperCase(Locale.ROOT) + word.substring(1));
+        }
+        return name.toString();
+    }
 }

@@ -87,6 +87,14 @@ public class LoaderFuzzTest {
         }
     }
 
+    /** Writes sound files of each kind into a directory, to begin with. */
+    public static void seeds(Path directory) throws IOException {
+        Random random = new Random(20261127);
+        for (int i = 0; i < 24; i++) {
+            Files.write(directory.resolve("kernel" + i), seed(i % 4, random));
+        }
+    }
+
     private static byte[] seed(int kind, Random random) {
         byte[] code = new byte[256];
         switch (kind) {

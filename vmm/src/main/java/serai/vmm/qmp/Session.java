@@ -6,9 +6,6 @@ import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.SocketChannel;
 import java.util.ArrayDeque;
-import java.util.List;
-import tools.jackson.core.JacksonException;
-import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -20,18 +17,17 @@ final class Session {
     private static final long FLUSH_MILLIS = 1000;
 
     private final SocketChannel channel;
-    private final CommandTable table;
+    private final Conversation conversation;
     private final ObjectNode version;
     private final Runnable ended;
     private final ArrayDeque<byte[]> waiting = new ArrayDeque<>();
     private int waitingBytes;
     private boolean closing;
-    private volatile boolean negotiated;
     private final Thread writer;
 
     Session(SocketChannel channel, CommandTable table, ObjectNode version, Runnable ended) {
         this.channel = channel;
-        this.table = table;
+        conversation = new Conversation(table);
         this.version = version;
         this.ended = ended;
         writer = Thread.ofPlatform().daemon().name("serai-qmp-out").unstarted(this::write);
@@ -50,10 +46,10 @@ final class Session {
             Frames frames = new Frames(new BufferedInputStream(Channels.newInputStream(channel)));
             byte[] message;
             while ((message = frames.next()) != null) {
-                send(answer(message));
+                send(conversation.answer(message));
             }
         } catch (Frames.Excessive e) {
-            send(error(new QmpException(String.valueOf(e.getMessage()))));
+            send(Conversation.error(new QmpException(String.valueOf(e.getMessage()))));
         } catch (IOException e) {
             // the client is gone
         } finally {
@@ -62,67 +58,9 @@ final class Session {
         }
     }
 
-    private ObjectNode answer(byte[] message) {
-        JsonNode id = null;
-        ObjectNode answer;
-        try {
-            JsonNode parsed;
-            try {
-                parsed = Json.MAPPER.readTree(message);
-            } catch (JacksonException e) {
-                throw new QmpException("Invalid JSON syntax");
-            }
-            if (!(parsed instanceof ObjectNode request)) {
-                throw new QmpException("QMP input must be a JSON object");
-            }
-            id = request.get("id");
-            new Arguments(request).only(List.of("execute", "arguments", "id"));
-            String name = new Arguments(request).string("execute");
-            Arguments arguments = request.has("arguments")
-                    ? new Arguments(request).object("arguments")
-                    : new Arguments(Json.object());
-            answer = Json.object();
-            answer.set("return", execute(name, arguments));
-        } catch (QmpException e) {
-            answer = error(e);
-        } catch (RuntimeException e) {
-            System.getLogger("serai.qmp").log(System.Logger.Level.WARNING, "a command failed: {0}", e.toString());
-            answer = error(new QmpException("an error in Serai itself: " + e));
-        }
-        if (id != null) {
-            answer.set("id", id);
-        }
-        return answer;
-    }
-
-    private JsonNode execute(String name, Arguments arguments) throws QmpException {
-        if (name.equals("qmp_capabilities")) {
-            if (negotiated) {
-                throw new QmpException(
-                        QmpException.ErrorClass.COMMAND_NOT_FOUND,
-                        "Capabilities negotiation is already complete, command ignored");
-            }
-            arguments.only(List.of("enable")); // none is offered, so what it names is of no effect
-            negotiated = true;
-            return Json.object();
-        }
-        if (!negotiated) {
-            throw new QmpException(
-                    QmpException.ErrorClass.COMMAND_NOT_FOUND,
-                    "Expecting capabilities negotiation with 'qmp_capabilities'");
-        }
-        return table.execute(name, arguments);
-    }
-
-    private static ObjectNode error(QmpException e) {
-        ObjectNode answer = Json.object();
-        answer.putObject("error").put("class", e.errorClass().word).put("desc", String.valueOf(e.getMessage()));
-        return answer;
-    }
-
     /** An event; clients that have not negotiated get none. */
     void event(ObjectNode event) {
-        if (negotiated) {
+        if (conversation.negotiated()) {
             send(event);
         }
     }
