@@ -122,6 +122,11 @@ final class RunCommand implements Callable<Integer> {
     private List<String> numaDistances = new ArrayList<>();
 
     @Option(
+            names = "--hpet",
+            description = "The machine has high precision event timers (HPET), for guests that want them.")
+    private boolean hpet;
+
+    @Option(
             names = "--engine",
             paramLabel = "NAME",
             defaultValue = "auto",
@@ -312,6 +317,9 @@ final class RunCommand implements Callable<Integer> {
         p.add("cpus", Integer.toString(Values.cpus(cpus)));
         numa.forEach(n -> p.add("numa", n));
         numaDistances.forEach(d -> p.add("numa-distance", d));
+        if (hpet) {
+            p.add("hpet", "true");
+        }
         p.add("engine", Values.oneOf("--engine", engine, List.of("auto", "java", "kvm")));
         p.addIfGiven("cpu-model", cpuModel);
         for (String d : disks) {

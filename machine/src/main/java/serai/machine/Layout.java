@@ -12,6 +12,7 @@ package serai.machine;
  *    c0000000 - dfffffff        PCI memory window, 32 bits
  *    e0000000 - efffffff        PCI Express configuration space, 256 buses
  *    fec00000                   I/O APIC
+ *    fed00000                   HPET, if there is one
  *    fee00000                   local APICs
  *   100000000 - …               RAM past the first 3 GiB
  *  8000000000 - bfffffffff      PCI memory window, 64 bits
@@ -42,6 +43,9 @@ public final class Layout {
     public static final long ECAM_BASE = 0xe0000000L;
     public static final int ECAM_BUSES = 256;
     public static final long IOAPIC_BASE = 0xfec00000L;
+    /** {@link serai.machine.hpet.Hpet}; where Intel's chipsets have it. */
+    public static final long HPET_BASE = 0xfed00000L;
+
     public static final long LAPIC_BASE = 0xfee00000L;
 
     public static final int UART_BASE = 0x3f8;

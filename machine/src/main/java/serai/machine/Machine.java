@@ -8,6 +8,7 @@ import java.util.Objects;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
+import java.util.function.IntFunction;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import serai.machine.acpi.AcpiTables;
@@ -20,6 +21,7 @@ import serai.machine.debug.KeyboardReset;
 import serai.machine.engine.CpuState;
 import serai.machine.engine.Engine;
 import serai.machine.engine.Vcpu;
+import serai.machine.hpet.Hpet;
 import serai.machine.irq.ApicBus;
 import serai.machine.irq.IoApic;
 import serai.machine.irq.LocalApic;
@@ -97,10 +99,11 @@ public final class Machine implements AutoCloseable {
             ports.map(0xa0, 2, pic);
             ports.map(0x4d0, 2, pic);
 
-            Pit pit = new Pit(timers, isa(0));
+            Hpet hpet = config.hpet() ? new Hpet(timers, isa(0), isa(8), this::hpetLines, apicBus) : null;
+            Pit pit = new Pit(timers, hpet == null ? isa(0) : hpet.pitLine());
             ports.map(0x40, 4, pit);
             ports.map(0x61, 1, pit);
-            Rtc rtc = new Rtc(timers, isa(8), memory.ramSize());
+            Rtc rtc = new Rtc(timers, hpet == null ? isa(8) : hpet.rtcLine(), memory.ramSize());
             ports.map(0x70, 2, rtc);
             pm = new PowerManagement(
                     Layout.PM_BASE,
@@ -123,7 +126,12 @@ public final class Machine implements AutoCloseable {
                         DebugPorts.exit(status -> requests.end(new Outcome.DebugExit(status))));
             }
             devices.addAll(apics);
-            devices.addAll(List.of(ioApic, pic, pit, rtc, pm, uart, inputs.serial()));
+            devices.addAll(List.of(ioApic, pic));
+            if (hpet != null) {
+                mmio.map(Layout.HPET_BASE, Hpet.SIZE, hpet);
+                devices.add(hpet); // before those whose lines it switches
+            }
+            devices.addAll(List.of(pit, rtc, pm, uart, inputs.serial()));
 
             pci = new PciBus(ports, mmio, ioApic::line);
             // a byte within the PCI address register's four: the ICH's reset register, which answers byte accesses only
@@ -166,6 +174,11 @@ public final class Machine implements AutoCloseable {
             a.set(high);
             b.set(high);
         };
+    }
+
+    /** The inputs of the I/O APIC as one of the HPET's timers has them. */
+    private IntFunction<IrqLine> hpetLines(int timer) {
+        return gsi -> pci.chipsetLine(gsi, timer);
     }
 
     // ---- parts, for whoever wires the machine ----
@@ -336,7 +349,7 @@ public final class Machine implements AutoCloseable {
             }
             requests.forget();
             pci.assignBars();
-            return AcpiTables.build(memory, config.cpus(), config.numa());
+            return AcpiTables.build(memory, config.cpus(), config.numa(), config.hpet());
         } finally {
             lock.unlock();
         }

@@ -16,6 +16,7 @@ import serai.machine.uart.SerialBackend;
  * @param serial where COM1's output goes
  * @param debugConsole where port 0xe9's output goes
  * @param numa the NUMA nodes that the guest is told of
+ * @param hpet whether it has high precision event timers
  * @param debugExitPort the port whose value ends the VM, or -1 for none
  */
 public record MachineConfig(
@@ -26,4 +27,5 @@ public record MachineConfig(
         SerialBackend serial,
         SerialBackend debugConsole,
         Numa numa,
+        boolean hpet,
         int debugExitPort) {}

@@ -32,6 +32,11 @@ class DeviceFuzzTest {
     }
 
     @FuzzTest
+    void hpet(byte[] input) {
+        HostileGuest.run(Part.HPET, input);
+    }
+
+    @FuzzTest
     void rtc(byte[] input) {
         HostileGuest.run(Part.RTC, input);
     }

@@ -30,8 +30,8 @@ public final class HostileGuest {
 
     /** Runs the guest in a machine of its own; then a reset has to make all as new, whatever it did. */
     public static void run(Part part, byte[] bytes) {
-        try (TestPc pc = new TestPc();
-                TestPc fresh = new TestPc()) {
+        try (TestPc pc = TestPc.withAll();
+                TestPc fresh = TestPc.withAll()) {
             HostileGuest g = new HostileGuest(bytes);
             for (int i = 0; i < MAX_OPERATIONS && g.at < bytes.length; i++) {
                 g.operation(part, pc);
@@ -181,6 +181,7 @@ public final class HostileGuest {
                                 .get(next() & 7));
             case PIT ->
                 port(h, List.of(0x40, 0x41, 0x42, 0x43, 0x43, 0x61, 0x3f, 0x60).get(next() & 7));
+            case HPET -> hpet(h);
             case RTC -> port(h, 0x6f + (next() & 3));
             case PM -> port(h, Layout.PM_BASE - 3 + next() % (0x24 + 6));
             case UART -> {
@@ -205,6 +206,25 @@ public final class HostileGuest {
             case PORTS -> port(h, (int) next(2));
             case MEMORY -> anywhere(pc);
             case ALL -> part(Part.values()[next() % Part.SINGLE], pc);
+        }
+    }
+
+    /** Mostly running, and with comparators soon reached. */
+    private void hpet(VcpuHost h) {
+        switch (next() & 7) {
+            case 0 -> h.mmioWrite(Layout.HPET_BASE + 0x10, 4, next() & 3);
+            case 1 -> {
+                long timer = Layout.HPET_BASE + 0x100 + (next() & 7) * 0x20;
+                h.mmioWrite(timer, 4, (next() & 3) << 13 | (20 + (next() & 3)) << 9 | next() | (next() & 1) << 8);
+                h.mmioWrite(timer + 8, 4, value() & 0xffffffffL);
+            }
+            case 2 -> {
+                long timer = Layout.HPET_BASE + 0x100 + (next() & 7) * 0x20;
+                h.mmioWrite(timer + 8, 8, h.mmioRead(Layout.HPET_BASE + 0xf0, 8) + next());
+            }
+            case 3 -> h.mmioWrite(Layout.HPET_BASE + 0x20, 4, next());
+            case 4 -> memory(h, Layout.HPET_BASE + 0xf0);
+            default -> memory(h, Layout.HPET_BASE + (next(2) & 0x3ff));
         }
     }
 

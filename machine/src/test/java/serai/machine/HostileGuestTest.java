@@ -48,7 +48,7 @@ class HostileGuestTest {
     /** Every offset of every claimed address range and its edges, in every size that stays within a page. */
     @Test
     void everyAddressOfEveryDevice() {
-        try (TestPc pc = new TestPc()) {
+        try (TestPc pc = TestPc.withAll()) {
             for (String line : pc.machine.addressMap()) {
                 if (!line.startsWith("memory")) {
                     continue;

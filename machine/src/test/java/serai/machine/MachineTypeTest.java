@@ -218,9 +218,25 @@ class MachineTypeTest {
         Golden.check("acpi.txt", s.toString());
     }
 
+    /** With an HPET: what differs from the tables without. */
+    @Test
+    void acpiTables_withHpet() {
+        StringBuilder s = new StringBuilder();
+        try (TestPc pc = TestPc.withAll()) {
+            Map<String, Long> t = tables(pc.memory);
+            for (String name : List.of("HPET", "DSDT")) {
+                long at = t.getOrDefault(name, 0L);
+                s.append("%s at %x\n".formatted(name, at)).append(Golden.hex(table(pc.memory, at)));
+            }
+            pc.machine.addressMap().stream().filter(l -> l.contains("hpet")).forEach(l -> s.append(l)
+                    .append('\n'));
+        }
+        Golden.check("hpet.txt", s.toString());
+    }
+
     @Test
     void acpiTables_sumUpToZero() {
-        try (TestPc pc = new TestPc()) {
+        try (TestPc pc = TestPc.withAll()) {
             assertEquals(0, sum(pc.memory.read(Layout.ACPI_RSDP, 20)));
             assertEquals(0, sum(pc.memory.read(Layout.ACPI_RSDP, 36)));
             tables(pc.memory).forEach((name, at) -> {
@@ -243,7 +259,7 @@ class MachineTypeTest {
     @Test
     void acpiTables_pleaseTheReferenceCompiler() throws Exception {
         assumeTrue(onPath("iasl"), "capability: iasl");
-        try (TestPc pc = new TestPc()) {
+        try (TestPc pc = TestPc.withAll()) {
             for (Map.Entry<String, Long> t : tables(pc.memory).entrySet()) {
                 String name = t.getKey().toLowerCase(java.util.Locale.ROOT);
                 Files.write(dir.resolve(name + ".dat"), table(pc.memory, t.getValue()));

@@ -11,6 +11,7 @@ public enum Part {
     IO_APIC,
     PIC,
     PIT,
+    HPET,
     RTC,
     PM,
     UART,

@@ -43,8 +43,8 @@ class SaveAnywhereTest {
             }
             int cut = random.nextInt(all.size());
             String where = part + ", round " + round + ", saved after " + cut;
-            try (TestPc one = new TestPc();
-                    TestPc other = new TestPc()) {
+            try (TestPc one = TestPc.withAll();
+                    TestPc other = TestPc.withAll()) {
                 for (Operation o : all.subList(0, cut)) {
                     o.on(one);
                 }
@@ -188,6 +188,7 @@ class SaveAnywhereTest {
                 };
             case PIC -> port(random, 0x20, 0x21, 0xa0, 0xa1, 0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1);
             case PIT -> port(random, 0x40, 0x41, 0x42, 0x43, 0x43, 0x61);
+            case HPET -> hpet(random);
             case RTC -> rtc(random);
             case PM -> pm(random);
             case UART -> {
@@ -221,6 +222,31 @@ class SaveAnywhereTest {
             case ALL -> throw new AssertionError();
         };
     }
+
+    private static Operation hpet(Random random) {
+        long timer = Layout.HPET_BASE + 0x100 + random.nextInt(8) * 0x20L;
+        return switch (random.nextInt(10)) {
+            case 0 -> store(Layout.HPET_BASE + 0x10, 4, random.nextInt(8) == 0 ? 0 : 1 + random.nextInt(2) * 2);
+            case 1, 2 -> store(timer, 4, random.nextInt(1 << 15) & ~(16 << 9) | 20 << 9);
+            case 3 -> store(timer + 8, 4, random.nextInt(1 << random.nextInt(31)));
+            case 4 -> {
+                int ahead = random.nextInt(1 << random.nextInt(20));
+                yield pc -> {
+                    long now = pc.host().mmioRead(Layout.HPET_BASE + 0xf0, 8);
+                    pc.host().mmioWrite(timer + 8, 8, now + ahead);
+                    return now;
+                };
+            }
+            case 5 -> store(timer + 0x10, 8, Layout.LAPIC_BASE << 32 | 0x60 + random.nextInt(8));
+            case 6 -> store(Layout.HPET_BASE + 0x20, 4, random.nextInt(256));
+            case 7 -> random.nextBoolean() ? port(random, 0x40, 0x43) : rtc(random); // whose lines it may have
+            case 8 -> load(timer + random.nextInt(3) * 8L, 8);
+            default -> random.nextInt(4) == 0 ? store(Layout.HPET_BASE + 0xf0, 8, random.nextLong()) : time(random);
+        };
+    }
+
+    /** The driver's page of ranges to deallocate. */
+    private static final int RANGES = 6;
 
     private static Operation nvme(Random random) {
         int queue = random.nextInt(4) == 0 ? 0 : 1;
@@ -280,9 +306,10 @@ class SaveAnywhereTest {
                 int at = opcode == 2 ? lba : 8 * random.nextInt(4);
                 yield pc -> {
                     if (opcode == 9) {
-                        pc.memory.writeLong(pc.nvme().data(page), (long) blocks << 32);
-                        pc.memory.writeLong(pc.nvme().data(page) + 8, 32 + at / 2);
-                        pc.nvme().command(1, 9, 1, pc.nvme().data(page), 0, 0, 4, 0);
+                        // in a page of its own: others may be on their way to the disk
+                        pc.memory.writeLong(pc.nvme().data(RANGES), (long) blocks << 32);
+                        pc.memory.writeLong(pc.nvme().data(RANGES) + 8, 32 + at / 2);
+                        pc.nvme().command(1, 9, 1, pc.nvme().data(RANGES), 0, 0, 4, 0);
                     } else {
                         pc.nvme().transfer(opcode, page, at, blocks);
                     }

@@ -80,11 +80,20 @@ public final class TestPc implements AutoCloseable {
 
     /** On a clock; with {@code io} instead of disks that complete after a fixed time of the guest. */
     public TestPc(Clock clock, @Nullable IoExecutor io, FakeEngine.Instruction... program) {
+        this(clock, io, false, program);
+    }
+
+    /** One that has what a machine may have and what most have not, too. */
+    public static TestPc withAll() {
+        return new TestPc(new VirtualClock(EPOCH, NANOS_PER_INSTRUCTION), null, true);
+    }
+
+    private TestPc(Clock clock, @Nullable IoExecutor io, boolean hpet, FakeEngine.Instruction... program) {
         memory = new GuestMemory(
                 List.of(new RamRegion(0, RAM, arena.allocate(RAM, 4096).address(), false, -1, 0)));
         engine = new FakeEngine(program);
         MachineConfig config = new MachineConfig(
-                1, X86Model.v1(1), clock, this::nextRandom, serial::write, console::write, Numa.NONE, DEBUG_EXIT);
+                1, X86Model.v1(1), clock, this::nextRandom, serial::write, console::write, Numa.NONE, hpet, DEBUG_EXIT);
         machine = new Machine(config, memory, engine);
         plug(Layout.CONSOLE_SLOT, consoleDevice.onPci("virtio-console0", memory, machine.msi()));
         plug(Layout.RNG_SLOT, VirtioRng.create("virtio-rng0", this::nextRandom, memory, machine.msi()));

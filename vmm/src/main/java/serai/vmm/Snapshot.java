@@ -93,6 +93,11 @@ final class Snapshot {
                             .toList());
         }
 
+        /** Whether the machine had a device of this name. */
+        boolean has(String device) {
+            return devices.stream().anyMatch(d -> d.name.equals(device));
+        }
+
         /** The machine's state, with the classes that {@code machine} has for its devices. */
         MachineState state(Machine machine) throws VmmException {
             List<MachineState.DeviceState> states = new ArrayList<>();

@@ -78,7 +78,7 @@ final class Vm implements AutoCloseable {
         this.console = console;
         Path load = wanted.load();
         Snapshot.@Nullable Head head = load == null ? null : Snapshot.head(load);
-        config = head == null ? wanted : wanted.withMachine(head.memory(), head.cpuModel());
+        config = head == null ? wanted : wanted.withMachine(head.memory(), head.cpuModel(), head.has("hpet"));
         boolean good = false;
         try {
             Ram ram = own(Ram.create(config.memory()));
@@ -99,6 +99,7 @@ final class Vm implements AutoCloseable {
                     backends.open("serial", config.serial()),
                     backends.open("debugcon", config.debugcon()),
                     config.numa(),
+                    config.hpet(),
                     config.debugExit());
             machine = own(new Machine(machineConfig, memory, engine));
             control = new Control(machine, config.cpus(), this::requestEnd);

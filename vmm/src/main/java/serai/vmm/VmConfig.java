@@ -22,6 +22,7 @@ import serai.machine.virtio.VirtioConsole;
  * @param memory bytes of RAM
  * @param cpus vCPUs, 1 to {@link serai.machine.Layout#MAX_CPUS}
  * @param numa the NUMA nodes of vCPUs and memory
+ * @param hpet whether the machine has high precision event timers
  * @param engine {@code auto}, {@code java} or {@code kvm}
  * @param cpuModel the CPU model's name, or empty for the default
  * @param disks in the order of their PCI slots
@@ -53,6 +54,7 @@ public record VmConfig(
         long memory,
         int cpus,
         Numa numa,
+        boolean hpet,
         String engine,
         String cpuModel,
         List<Disk> disks,
@@ -133,8 +135,8 @@ public record VmConfig(
      */
     public record Trace(boolean addresses, long from, long to) {}
 
-    /** The same for a machine of another size and model: that of a snapshot. */
-    VmConfig withMachine(long newMemory, String newModel) {
+    /** The same for another machine: that of a snapshot. */
+    VmConfig withMachine(long newMemory, String newModel, boolean newHpet) {
         return new VmConfig(
                 kernel,
                 initrd,
@@ -142,6 +144,7 @@ public record VmConfig(
                 newMemory,
                 cpus,
                 numa,
+                newHpet,
                 engine,
                 newModel,
                 disks,
@@ -190,6 +193,7 @@ public record VmConfig(
         private long memory = 512L << 20;
         private int cpus = 1;
         private final NumaWords numa = new NumaWords();
+        private boolean hpet;
         private String engine = "auto";
         private String cpuModel = "";
         private final List<Disk> disks = new ArrayList<>();
@@ -218,6 +222,7 @@ public record VmConfig(
                 case "cpus" -> cpus = (int) number(key, v, 1, Layout.MAX_CPUS);
                 case "numa" -> numa.node(v);
                 case "numa-distance" -> numa.distance(v);
+                case "hpet" -> hpet = bool(key, v);
                 case "engine" -> engine = oneOf(key, v, "auto", "java", "kvm");
                 case "cpu-model" -> cpuModel = v;
                 case "disk" -> disks.add(disk(v));
@@ -294,6 +299,7 @@ public record VmConfig(
                     memory,
                     cpus,
                     numa.finish(cpus, memory),
+                    hpet,
                     engine,
                     cpuModel,
                     List.copyOf(disks),

@@ -32,6 +32,7 @@ final class VmConfigTest {
                 "append=console=ttyS0 a=b",
                 "memory=1G",
                 "cpus=1",
+                "hpet=true",
                 "engine=java",
                 "disk=a,b.raw,readonly=true",
                 "disk=c.raw",

@@ -61,7 +61,15 @@ public final class Lockstep {
             };
             Machine machine = new Machine(
                     new MachineConfig(
-                            1, X86Model.v1(1), new VirtualClock(1_767_225_600L, 5), () -> 4, out, out, Numa.NONE, 0xf4),
+                            1,
+                            X86Model.v1(1),
+                            new VirtualClock(1_767_225_600L, 5),
+                            () -> 4,
+                            out,
+                            out,
+                            Numa.NONE,
+                            false,
+                            0xf4),
                     memory,
                     engine);
             String initrd = o.get("initrd");

@@ -6,17 +6,20 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import serai.machine.Layout;
+import serai.machine.hpet.Hpet;
 import serai.machine.memory.GuestMemory;
 import serai.machine.pci.PciHotplug;
 import serai.machine.pm.PowerManagement;
 
 /**
- * RSDP, XSDT, FADT, FACS, MADT, MCFG and DSDT, with NUMA nodes SRAT and SLIT. The hardware is full, not reduced: PM1 blocks, PM timer and SCI are there, in ACPI
+ * RSDP, XSDT, FADT, FACS, MADT, MCFG and DSDT; with NUMA nodes SRAT and SLIT, with an HPET its table. The hardware is full, not reduced: PM1 blocks, PM timer and SCI are there, in ACPI
  * mode from the start (no SMI command port).
  */
 public final class AcpiTables {
     private static final int HEADER = 36;
     private static final int GAS_IO = 1;
+    /** The shortest period of the HPET that loses no interrupt: 128 us. */
+    private static final int HPET_MIN_TICKS = 12_800;
 
     private AcpiTables() {}
 
@@ -25,15 +28,16 @@ public final class AcpiTables {
      *
      * @param cpus local APICs 0 to cpus - 1
      * @param numa the nodes that they and the memory are in
+     * @param hpet whether there is an HPET
      * @return the guest-physical address of the RSDP
      */
-    public static long build(GuestMemory memory, int cpus, Numa numa) {
+    public static long build(GuestMemory memory, int cpus, Numa numa, boolean hpet) {
         long at = Layout.ACPI_TABLES;
         long facs = at;
         memory.write(facs, facs());
         at += 64;
         long dsdt = at;
-        byte[] dsdtBytes = table("DSDT", 2, dsdt());
+        byte[] dsdtBytes = table("DSDT", 2, dsdt(hpet));
         memory.write(dsdt, dsdtBytes);
         at = align(at + dsdtBytes.length);
         List<Long> tables = new ArrayList<>();
@@ -41,6 +45,9 @@ public final class AcpiTables {
         if (!numa.nodes().isEmpty()) {
             all.add(table("SRAT", 3, AffinityTables.srat(numa, memory.regions())));
             all.add(table("SLIT", 1, AffinityTables.slit(numa)));
+        }
+        if (hpet) {
+            all.add(hpet());
         }
         for (byte[] t : all) {
             memory.write(at, t);
@@ -179,9 +186,20 @@ public final class AcpiTables {
         return table("MCFG", 1, b.array());
     }
 
+    /** IA-PC HPET specification 1.0a, 3.2.4. */
+    private static byte[] hpet() {
+        ByteBuffer b = buffer(56 - HEADER);
+        b.putInt(Hpet.ID);
+        b.put((byte) 0).put((byte) 64).put((byte) 0).put((byte) 0).putLong(Layout.HPET_BASE);
+        b.put((byte) 0); // its number
+        b.putShort((short) HPET_MIN_TICKS);
+        b.put((byte) 0); // nothing is said of who else is on its page
+        return table("HPET", 1, b.array());
+    }
+
     // ---- DSDT ----
 
-    private static byte[] dsdt() {
+    private static byte[] dsdt(boolean hpet) {
         byte[] pci = Aml.device(
                 "PCI0",
                 Aml.name("_HID", Aml.eisaId("PNP0A08")),
@@ -218,10 +236,18 @@ public final class AcpiTables {
                 "RTC_",
                 Aml.name("_HID", Aml.eisaId("PNP0B00")),
                 Aml.name("_CRS", Aml.resources(Aml.io(0x70, 2), Aml.irq(8))));
+        byte[] timers = hpet
+                ? Aml.device(
+                        "HPET",
+                        Aml.name("_HID", Aml.eisaId("PNP0103")),
+                        Aml.name("_UID", Aml.integer(0)),
+                        Aml.name("_CRS", Aml.resources(memory32(Layout.HPET_BASE, Hpet.SIZE))))
+                : new byte[0];
         byte[] s5 = Aml.name(
                 "\\_S5_",
                 Aml.pack(Aml.integer(PowerManagement.SLEEP_S5), Aml.integer(0), Aml.integer(0), Aml.integer(0)));
-        return Aml.join(Aml.scope("\\_SB_", pci, ecam, com, rtc), s5, Aml.scope("\\_GPE", PciHotplugAml.event()));
+        return Aml.join(
+                Aml.scope("\\_SB_", pci, ecam, com, rtc, timers), s5, Aml.scope("\\_GPE", PciHotplugAml.event()));
     }
 
     /** Memory32Fixed (6.4.3.4). */

@@ -23,7 +23,7 @@ public final class PciBus implements Device<PciBus.State>, PortDevice, MmioDevic
      *
      * @param version 1
      * @param address the address register at port 0xcf8
-     * @param drivers by GSI from 16 on: a bit for each slot that drives it
+     * @param drivers by GSI from 16 on: a bit for each slot that drives it, and from bit 32 on for each of the chipset's that does
      */
     public record State(int version, int address, long[] drivers) {}
 
@@ -31,7 +31,7 @@ public final class PciBus implements Device<PciBus.State>, PortDevice, MmioDevic
     private final MmioBus mmio;
     private final @Nullable PciFunction<?>[] slots = new PciFunction<?>[32];
     private final IrqLine[] gsis = new IrqLine[GSIS];
-    /** By GSI: a bit for each slot that drives it. */
+    /** By GSI: a bit for each that drives it, as in {@link State}. */
     private final long[] drivers = new long[GSIS];
 
     private int address;
@@ -109,12 +109,26 @@ public final class PciBus implements Device<PciBus.State>, PortDevice, MmioDevic
         }
     }
 
-    /** A level line that several slots share. */
     private IrqLine line(int slot, int pin) {
-        int gsi = Layout.pciGsi(slot, pin) - 16;
+        return shared(Layout.pciGsi(slot, pin), slot);
+    }
+
+    /**
+     * A line of the chipset to an input that slots use, too. Its level is saved with the bus's state.
+     *
+     * @param gsi 16 to 23
+     * @param n which of those lines, 0 to 31
+     */
+    public IrqLine chipsetLine(int gsi, int n) {
+        return shared(gsi, 32 + n);
+    }
+
+    /** A level line that several share. */
+    private IrqLine shared(int gsi, int driver) {
+        int i = gsi - 16;
         return high -> {
-            drivers[gsi] = high ? drivers[gsi] | 1L << slot : drivers[gsi] & ~(1L << slot);
-            gsis[gsi].set(drivers[gsi] != 0);
+            drivers[i] = high ? drivers[i] | 1L << driver : drivers[i] & ~(1L << driver);
+            gsis[i].set(drivers[i] != 0);
         };
     }
 
