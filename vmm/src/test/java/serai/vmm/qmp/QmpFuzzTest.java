@@ -111,7 +111,7 @@ public final class QmpFuzzTest {
             }
         }
         MachineConfig config = new MachineConfig(
-                1, X86Model.v1(1), new VirtualClock(1_800_000_000, 1), () -> 0, b -> {}, b -> {}, Numa.NONE, -1);
+                1, X86Model.v1(1), new VirtualClock(1_800_000_000, 1), () -> 0, b -> {}, b -> {}, Numa.NONE, false, -1);
         try (Machine machine = new Machine(config, MEMORY, new JavaEngine());
                 BlockNodes nodes = new BlockNodes(d -> d)) {
             CommandTable table = new CommandTable();
