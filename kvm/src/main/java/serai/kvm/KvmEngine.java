@@ -20,6 +20,7 @@ import serai.machine.engine.CpuModel;
 import serai.machine.engine.Engine;
 import serai.machine.engine.VcpuHost;
 import serai.machine.memory.GuestMemory;
+import serai.machine.memory.PluggableRam;
 import serai.machine.memory.RamRegion;
 
 /**
@@ -170,7 +171,13 @@ public final class KvmEngine implements Engine {
     private void mapMemory(GuestMemory memory) throws LinuxException {
         try (Arena arena = Arena.ofConfined()) {
             int slot = 0;
-            for (RamRegion r : memory.regions()) {
+            List<RamRegion> regions = new ArrayList<>(memory.regions());
+            PluggableRam pluggable = memory.pluggable();
+            if (pluggable != null) {
+                // as a whole, whatever is plugged: blocks come and go by the pages behind them, which KVM follows
+                regions.add(pluggable.region());
+            }
+            for (RamRegion r : regions) {
                 if (r.readOnly() && !capabilities.readOnlyMemory()) {
                     continue; // each load exits and is answered from the region, see KvmVcpu
                 }

@@ -14,6 +14,7 @@ import serai.machine.engine.CpuState;
 import serai.machine.engine.Vcpu;
 import serai.machine.engine.Watchpoint;
 import serai.machine.memory.GuestMemory;
+import serai.machine.memory.PluggableRam;
 import serai.vmm.gdb.Stop;
 
 /**
@@ -302,6 +303,10 @@ final class History {
     private void back(int index) {
         Checkpoint voided = null;
         goingBack = true;
+        PluggableRam pluggable = machine.memory().pluggable();
+        if (pluggable != null) {
+            pluggable.plugAll(); // what was unplugged since is filled again; the state says which blocks are plugged
+        }
         try {
             for (int i = checkpoints.size() - 1; i > index; i--) {
                 Checkpoint c = checkpoints.remove(i);
@@ -309,14 +314,14 @@ final class History {
                 voided = c.changed ? c : voided;
             }
             undo(checkpoints.get(index).undo);
+            undo = new UndoLog();
+            machine.memory().startDirtyLog();
+            machine.rewind(checkpoints.get(index).state, checkpoints.get(index).inputs); // empties the TLBs
         } finally {
             goingBack = false;
         }
-        undo = new UndoLog();
         Checkpoint c = checkpoints.get(index).with(undo);
         checkpoints.set(index, c);
-        machine.memory().startDirtyLog();
-        machine.rewind(c.state, c.inputs); // empties the TLBs
         random.state(c.random);
         if (voided != null) {
             // the debugger's doing: what came of it does not come again

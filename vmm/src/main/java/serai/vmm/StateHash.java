@@ -96,7 +96,7 @@ final class StateHash {
     /** A hash of all RAM; pages of zeros count by their number only, so untouched ones stay untouched. */
     String memory(GuestMemory memory) {
         byte[] page = new byte[4096];
-        for (RamRegion r : memory.regions()) {
+        for (RamRegion r : memory.present()) {
             if (r.readOnly()) {
                 continue;
             }

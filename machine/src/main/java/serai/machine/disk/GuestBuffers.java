@@ -75,7 +75,7 @@ public final class GuestBuffers {
             return 0;
         }
         for (Piece p : pieces) {
-            memory.hostRange(p.guest, p.length, true);
+            memory.written(p.guest, p.length);
         }
         return bytes;
     }

@@ -2,11 +2,13 @@ package serai.machine.memory;
 
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.LongConsumer;
 import jdk.internal.misc.Unsafe;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Guest-physical RAM and ROM, and the one class that touches it.
@@ -36,6 +38,11 @@ import jdk.internal.misc.Unsafe;
  * A byte a page: {@link #CODE} says that an engine caches translations of its instructions, {@link #LOG_CLEAN} that
  * dirty logging is on and the page has not been written since. A page with any flag set must not be written past
  * {@link #beforeWrite}; writes by devices go through the checked methods here, which see to it.
+ *
+ * <h2>Memory that comes and goes</h2>
+ *
+ * One range may be a {@link PluggableRam}. Its plugged blocks are RAM as any other, its unplugged ones are not there: the CPU's accesses go to
+ * the MMIO bus, where nobody answers, those of devices fail.
  */
 public final class GuestMemory {
     /** Bytes in a page. */
@@ -51,7 +58,13 @@ public final class GuestMemory {
     private static final boolean TSO_HOST = System.getProperty("os.arch").equals("amd64")
             || System.getProperty("os.arch").equals("x86_64");
 
+    /** The pluggable one, if there is one, is the last. */
     private final RamRegion[] regions;
+
+    /** How many of them are always there. */
+    private final int fixed;
+
+    private final @Nullable PluggableRam pluggable;
     private final byte[][] flags;
     /** By page: a bit for each vCPU that may have it in its TLB for writing. */
     private final short[][] writers;
@@ -73,9 +86,25 @@ public final class GuestMemory {
      * @throws IllegalArgumentException if two of them overlap
      */
     public GuestMemory(List<RamRegion> regions) {
-        this.regions = regions.stream()
-                .sorted(Comparator.comparingLong(RamRegion::base))
-                .toArray(RamRegion[]::new);
+        this(regions, null);
+    }
+
+    /**
+     * Memory of the given regions, and of what is plugged.
+     *
+     * @param pluggable above all regions, or null for none
+     * @throws IllegalArgumentException if two of them overlap
+     */
+    public GuestMemory(List<RamRegion> regions, @Nullable PluggableRam pluggable) {
+        List<RamRegion> all = new ArrayList<>(regions);
+        all.sort(Comparator.comparingLong(RamRegion::base));
+        fixed = all.size();
+        this.pluggable = pluggable;
+        if (pluggable != null) {
+            all.add(pluggable.region());
+            pluggable.partOf(this);
+        }
+        this.regions = all.toArray(RamRegion[]::new);
         flags = new byte[this.regions.length][];
         writers = new short[this.regions.length][];
         for (int i = 0; i < this.regions.length; i++) {
@@ -88,15 +117,29 @@ public final class GuestMemory {
         }
     }
 
-    /** The regions, ascending by address. */
+    /** The regions that are always there, ascending by address. */
     public List<RamRegion> regions() {
-        return List.of(regions);
+        return List.of(regions).subList(0, fixed);
     }
 
-    /** Bytes of writable RAM. */
+    /** The range whose blocks come and go, or null if there is none. */
+    public @Nullable PluggableRam pluggable() {
+        return pluggable;
+    }
+
+    /** All that is there now, ascending by address: the regions, and each run of plugged blocks as one. */
+    public List<RamRegion> present() {
+        List<RamRegion> all = new ArrayList<>(regions());
+        if (pluggable != null) {
+            all.addAll(pluggable.runs());
+        }
+        return all;
+    }
+
+    /** Bytes of writable RAM, without what is plugged. */
     public long ramSize() {
         long n = 0;
-        for (RamRegion r : regions) {
+        for (RamRegion r : regions()) {
             n += r.readOnly() ? 0 : r.size();
         }
         return n;
@@ -108,10 +151,14 @@ public final class GuestMemory {
         for (int i = 0; i < regions.length; i++) {
             long off = physical - regions[i].base();
             if (off >= 0 && off < regions[i].size()) {
-                return i;
+                return i < fixed || present(off) ? i : -1;
             }
         }
         return -1;
+    }
+
+    private boolean present(long offset) {
+        return pluggable != null && pluggable.pluggedAt(offset);
     }
 
     /** The host address of a guest-physical byte in RAM or ROM, or 0. Good to the end of its 4-KiB page only. */
@@ -211,7 +258,7 @@ public final class GuestMemory {
                     l.codeWritten(number);
                 }
             }
-            if ((old & LOG_CLEAN) != 0) {
+            if ((old & LOG_CLEAN) != 0 && (i < fixed || present((long) page * PAGE_SIZE))) {
                 onFirstWrite.accept(regions[i].base() + (long) page * PAGE_SIZE);
             }
         }
@@ -263,11 +310,16 @@ public final class GuestMemory {
 
     // ---- checked access by guest-physical address: devices and loaders ----
 
+    /** Bytes from an offset in a region to where it ends, or what is plugged of it; that or {@code enough} at least. */
+    private long room(int i, long offset, long enough) {
+        return i < fixed || pluggable == null ? regions[i].size() - offset : pluggable.room(offset, enough);
+    }
+
     private long check(long physical, long length, boolean write) {
         int i = find(physical);
         if (i < 0
                 || length < 0
-                || length > regions[i].size() - (physical - regions[i].base())
+                || length > room(i, physical - regions[i].base(), length)
                 || (write && regions[i].readOnly())) {
             throw new GuestAddressException(physical, length);
         }
@@ -328,6 +380,13 @@ public final class GuestMemory {
      */
     public long hostRange(long physical, long length, boolean write) {
         return check(physical, length, write);
+    }
+
+    /** A device has written to a range that it got by {@link #hostRange}, whatever has become of it since. */
+    public void written(long physical, long length) {
+        for (long at = physical & -PAGE_SIZE; at < physical + length; at += PAGE_SIZE) {
+            beforeWrite(at);
+        }
     }
 
     /** A byte, zero-extended. */

@@ -1,6 +1,7 @@
 package serai.machine.memory;
 
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /** Guest memory for tests, on the host's heap. */
@@ -8,6 +9,20 @@ public final class TestMemory {
     /** RAM of {@code size} bytes from guest-physical 0. */
     public static GuestMemory ram(long size) {
         return new GuestMemory(List.of(new RamRegion(0, size, allocate(size), false, -1, 0)));
+    }
+
+    /**
+     * The same with blocks of {@code block} bytes that can be plugged.
+     *
+     * @param base of the first of them, guest-physical
+     */
+    public static GuestMemory growing(long size, long base, long block, int blocks) {
+        MemorySegment s = Arena.global().allocate(block * blocks, 4096);
+        RamRegion r = new RamRegion(base, s.byteSize(), s.address(), false, -1, 0);
+        return new GuestMemory(
+                List.of(new RamRegion(0, size, allocate(size), false, -1, 0)),
+                new PluggableRam(r, block, 3, (offset, length) -> s.asSlice(offset, length)
+                        .fill((byte) 0)));
     }
 
     static long allocate(long size) {
