@@ -14,13 +14,15 @@ package serai.machine;
  *    fec00000                   I/O APIC
  *    fed00000                   HPET, if there is one
  *    fee00000                   local APICs
- *   100000000 - …               RAM past the first 3 GiB
+ *   100000000 - …               RAM past the first 3 GiB; from the next GiB boundary on what can be plugged, if any
  *  8000000000 - bfffffffff      PCI memory window, 64 bits
  * </pre>
  */
 public final class Layout {
     /** The machine type's name. */
     public static final String MACHINE_TYPE = "pc-1.0";
+
+    private static final long GIB = 1L << 30;
 
     /** RAM below 4 GiB ends here at the latest; the rest begins at {@link #HIGH_RAM}. */
     public static final long LOW_RAM_END = 0xc0000000L;
@@ -80,7 +82,20 @@ public final class Layout {
     public static final int FIRST_HOTPLUG_SLOT = 16;
 
     public static final int LAST_HOTPLUG_SLOT = 23;
+    /** The virtio memory device, in a machine whose memory can grow. */
+    public static final int MEMORY_SLOT = 24;
+
     public static final int LPC_SLOT = 31;
+
+    /**
+     * Where memory that can be plugged begins: past RAM, at a whole GiB, as the largest blocks in which Linux adds memory are 2 GiB, the
+     * usual ones 128 MiB, and QEMU's begins so, too.
+     *
+     * @param ram bytes of RAM
+     */
+    public static long pluggableRam(long ram) {
+        return HIGH_RAM + Math.max(0, ram - LOW_RAM_END) + GIB - 1 & -GIB;
+    }
 
     /** The I/O APIC input of a slot's interrupt pin: 16 to 23. */
     public static int pciGsi(int slot, int pin) {

@@ -27,6 +27,7 @@ import serai.machine.irq.IoApic;
 import serai.machine.irq.LocalApic;
 import serai.machine.irq.PicPair;
 import serai.machine.memory.GuestMemory;
+import serai.machine.memory.PluggableRam;
 import serai.machine.pci.HostBridge;
 import serai.machine.pci.LpcBridge;
 import serai.machine.pci.PciBus;
@@ -530,6 +531,7 @@ public final class Machine implements AutoCloseable {
                     MachineState.VERSION,
                     Layout.MACHINE_TYPE,
                     memory.ramSize(),
+                    pluggable(),
                     config.clock().nanos(),
                     virtual == null ? 0 : virtual.skipped(),
                     deterministic == null ? 0 : deterministic.turn(),
@@ -539,6 +541,11 @@ public final class Machine implements AutoCloseable {
         } finally {
             lock.unlock();
         }
+    }
+
+    private long pluggable() {
+        PluggableRam p = memory.pluggable();
+        return p == null ? 0 : p.region().size();
     }
 
     // ---- back in time, in deterministic mode ----
@@ -610,7 +617,9 @@ public final class Machine implements AutoCloseable {
         if (s.version() != MachineState.VERSION || !s.type().equals(Layout.MACHINE_TYPE)) {
             throw new IllegalArgumentException("the state is of machine type " + s.type() + ", version " + s.version());
         }
-        if (s.memory() != memory.ramSize() || s.cpus().size() != config.cpus()) {
+        if (s.memory() != memory.ramSize()
+                || s.pluggable() != pluggable()
+                || s.cpus().size() != config.cpus()) {
             throw new IllegalArgumentException("the state is of a machine with other memory or CPUs");
         }
         lock.lock();

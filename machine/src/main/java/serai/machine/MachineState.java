@@ -9,6 +9,7 @@ import serai.machine.engine.CpuState;
  * @param version {@link #VERSION}
  * @param type name of the machine type
  * @param memory bytes of RAM
+ * @param pluggable bytes that can be plugged beside it
  * @param clockNanos the guest clock
  * @param clockSkipped in deterministic mode: what the clock has skipped, else 0
  * @param turn in deterministic mode: which vCPU has the turn, else 0
@@ -20,6 +21,7 @@ public record MachineState(
         int version,
         String type,
         long memory,
+        long pluggable,
         long clockNanos,
         long clockSkipped,
         int turn,
@@ -27,7 +29,7 @@ public record MachineState(
         List<CpuState> cpus,
         List<DeviceState> devices) {
     /** The version of this record's layout. */
-    public static final int VERSION = 2;
+    public static final int VERSION = 3;
 
     /**
      * A device's state.

@@ -77,6 +77,11 @@ class DeviceFuzzTest {
     }
 
     @FuzzTest
+    void virtioMem(byte[] input) {
+        HostileGuest.run(Part.VIRTIO_MEM, input);
+    }
+
+    @FuzzTest
     void pciHotplug(byte[] input) {
         HostileGuest.run(Part.PCI_HOTPLUG, input);
     }

@@ -1,10 +1,12 @@
 package serai.machine;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.util.List;
 import serai.machine.engine.GeneralProtection;
 import serai.machine.engine.VcpuHost;
+import serai.machine.memory.GuestAddressException;
 import serai.machine.nvme.NvmeDriver;
 
 /**
@@ -40,6 +42,7 @@ public final class HostileGuest {
             pc.console(c -> c.hostOpen(0, true));
             pc.console(c -> c.hostOpen(1, true));
             pc.console(c -> c.resize(0, 0));
+            pc.requestMemory(0);
             pc.machine.reset();
             fresh.plugAs(pc);
             fresh.engine.cpu().count = pc.engine.cpu().count;
@@ -201,6 +204,7 @@ public final class HostileGuest {
             case VIRTIO_RNG -> virtio(pc, Layout.RNG_SLOT);
             case VIRTIO_BLK -> virtio(pc, Layout.FIRST_DISK_SLOT);
             case PCI_HOTPLUG -> hotplug(pc);
+            case VIRTIO_MEM -> memoryDevice(pc);
             case NVME -> nvme(pc);
             case MSIX -> memory(h, (pc.config(1 + next() % 5, 0x14) & 0xfffffff0L) + (next(2) & 0xfff));
             case PORTS -> port(h, (int) next(2));
@@ -267,6 +271,52 @@ public final class HostileGuest {
                 pc.host().mmioWrite(pc.bar4(Layout.CONSOLE_SLOT) + 0x3000 + (next() & 7) * 4, 2, 0);
             }
             default -> virtio(pc, Layout.CONSOLE_SLOT);
+        }
+    }
+
+    /** Requests, right ones for the most part, what the host wants, and what is in the memory. */
+    private void memoryDevice(TestPc pc) {
+        int what = next() & 15;
+        if (what < 2) {
+            pc.requestMemory(next() % (TestPc.BLOCKS + 1));
+        } else if (what < 4) {
+            memoryBlock(pc, what == 2);
+        } else if (what > 10) {
+            virtio(pc, Layout.MEMORY_SLOT);
+        } else {
+            long request = RINGS + 0x4000 + (next() & 3) * 0x100L;
+            int wrong = next();
+            pc.memory.writeLong(request, wrong < 20 ? value() : next() & 3);
+            pc.memory.writeLong(
+                    request + 8,
+                    wrong >= 20 && wrong < 40
+                            ? value()
+                            : Layout.pluggableRam(TestPc.RAM) + (next() % (TestPc.BLOCKS + 2) - 1) * TestPc.BLOCK);
+            pc.memory.writeLong(request + 16, wrong >= 40 && wrong < 60 ? value() : next() % 5);
+            long[][] chain = {{request, 24, 1}, {request + 32, 10, 2}};
+            for (int i = 0; i < 2; i++) {
+                pc.memory.writeLong(RINGS + i * 16, chain[i][0]);
+                pc.memory.writeInt(RINGS + i * 16 + 8, (int) chain[i][1]);
+                pc.memory.writeShort(RINGS + i * 16 + 12, (int) chain[i][2]);
+                pc.memory.writeShort(RINGS + i * 16 + 14, 1);
+            }
+            if (wrong >= 60 && wrong < 80) {
+                descriptor(pc, RINGS + (wrong & 1) * 16L);
+            }
+            offer(pc, 0);
+            pc.host().mmioWrite(pc.bar4(Layout.MEMORY_SLOT) + 0x3000, 2, 0);
+        }
+    }
+
+    /** A word of a block, if it is there; then all of it can be written and read. */
+    private void memoryBlock(TestPc pc, boolean write) {
+        long at = Layout.pluggableRam(TestPc.RAM) + next() % TestPc.BLOCKS * TestPc.BLOCK + (next() & 0x7f) * 8L;
+        if (pc.memory.host(at) == 0) {
+            assertThrows(GuestAddressException.class, () -> pc.memory.readLong(at));
+        } else if (write) {
+            pc.memory.writeLong(at, value());
+        } else {
+            pc.memory.readLong(at);
         }
     }
 
@@ -381,12 +431,16 @@ public final class HostileGuest {
         if (wrong < 40) {
             descriptor(pc, RINGS + (n * 3L + wrong % 3) * 16);
         }
+        offer(pc, n * 3);
+        pc.host().mmioWrite(bar + 0x3000, 2, 0);
+    }
+
+    private static void offer(TestPc pc, int head) {
         int index = pc.memory.readShort(RINGS + 0x402);
         for (int size = 8; size <= 256; size *= 2) { // whatever the size of the queue
-            pc.memory.writeShort(RINGS + 0x404 + index % size * 2L, n * 3);
+            pc.memory.writeShort(RINGS + 0x404 + index % size * 2L, head);
         }
         pc.memory.writeShort(RINGS + 0x402, index + 1 & 0xffff);
-        pc.host().mmioWrite(bar + 0x3000, 2, 0);
     }
 
     /** The same in a packed ring of 32. */

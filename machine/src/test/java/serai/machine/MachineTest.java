@@ -487,15 +487,15 @@ class MachineTest {
                     new MachineState.DeviceState(
                             wrong.getFirst().name(), wrong.get(1).state()));
             for (MachineState bad : List.of(
-                    new MachineState(1, s.type(), s.memory(), 0, 0, 0, 0, s.cpus(), s.devices()),
-                    new MachineState(2, s.type(), s.memory(), 0, 0, 1, 0, s.cpus(), s.devices()),
-                    new MachineState(2, s.type(), s.memory(), 0, 0, 0, -1, s.cpus(), s.devices()),
-                    new MachineState(2, "pc-0.9", s.memory(), 0, 0, 0, 0, s.cpus(), s.devices()),
-                    new MachineState(2, s.type(), s.memory() + 1, 0, 0, 0, 0, s.cpus(), s.devices()),
-                    new MachineState(2, s.type(), s.memory(), 0, 0, 0, 0, List.of(), s.devices()),
-                    new MachineState(2, s.type(), s.memory(), 0, 0, 0, 0, s.cpus(), fewer),
-                    new MachineState(2, s.type(), s.memory(), 0, 0, 0, 0, s.cpus(), twice),
-                    new MachineState(2, s.type(), s.memory(), 0, 0, 0, 0, s.cpus(), wrong))) {
+                    new MachineState(2, s.type(), s.memory(), 0, 0, 0, 0, 0, s.cpus(), s.devices()),
+                    new MachineState(3, s.type(), s.memory(), 0, 0, 0, 1, 0, s.cpus(), s.devices()),
+                    new MachineState(3, s.type(), s.memory(), 0, 0, 0, 0, -1, s.cpus(), s.devices()),
+                    new MachineState(3, "pc-0.9", s.memory(), 0, 0, 0, 0, 0, s.cpus(), s.devices()),
+                    new MachineState(3, s.type(), s.memory() + 1, 0, 0, 0, 0, 0, s.cpus(), s.devices()),
+                    new MachineState(3, s.type(), s.memory(), 0, 0, 0, 0, 0, List.of(), s.devices()),
+                    new MachineState(3, s.type(), s.memory(), 0, 0, 0, 0, 0, s.cpus(), fewer),
+                    new MachineState(3, s.type(), s.memory(), 0, 0, 0, 0, 0, s.cpus(), twice),
+                    new MachineState(3, s.type(), s.memory(), 0, 0, 0, 0, 0, s.cpus(), wrong))) {
                 assertThrows(IllegalArgumentException.class, () -> pc.machine.restore(bad));
             }
             pc.machine.restore(s);

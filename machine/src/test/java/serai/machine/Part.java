@@ -27,6 +27,7 @@ public enum Part {
     PORTS,
     /** Any address outside RAM. */
     MEMORY,
+    VIRTIO_MEM,
     /** One of those above, another each time. */
     ALL;
 

@@ -7,12 +7,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import serai.machine.engine.GeneralProtection;
 import serai.machine.engine.Msr;
 import serai.machine.engine.VcpuHost;
+import serai.machine.memory.RamRegion;
 
 /**
  * Whatever a guest does with a device: a machine saved in the midst of it and restored elsewhere goes on as the one that was not.
@@ -68,12 +70,22 @@ class SaveAnywhereTest {
                             a.interrupts().externalPending(), b.interrupts().externalPending(), at);
                 }
                 assertEquals("", difference(TestPc.text(one.machine.save()), TestPc.text(other.machine.save())), where);
-                assertArrayEquals(one.memory.read(0, (int) TestPc.RAM), other.memory.read(0, (int) TestPc.RAM), where);
+                assertEquals(places(one), places(other), where);
+                for (RamRegion r : one.memory.present()) {
+                    int bytes = (int) r.size();
+                    assertArrayEquals(one.memory.read(r.base(), bytes), other.memory.read(r.base(), bytes), where);
+                }
                 for (int d = 0; d < one.disks.length; d++) {
                     assertArrayEquals(one.disks[d].bytes, other.disks[d].bytes, where);
                 }
             }
         }
+    }
+
+    private static List<Long> places(TestPc pc) {
+        return pc.memory.present().stream()
+                .flatMap(r -> Stream.of(r.base(), r.size()))
+                .toList();
     }
 
     /** The lines that only one of them has. */
@@ -211,6 +223,7 @@ class SaveAnywhereTest {
             case VIRTIO_CONSOLE -> console(random);
             case VIRTIO_RNG -> virtio(random, Layout.RNG_SLOT);
             case VIRTIO_BLK -> virtio(random, Layout.FIRST_DISK_SLOT + random.nextInt(2));
+            case VIRTIO_MEM -> memoryDevice(random);
             case PCI_HOTPLUG -> hotplug(random);
             case NVME -> nvme(random);
             case PORTS -> port(random, random.nextInt(0x10000), random.nextInt(0x1000));
@@ -356,6 +369,30 @@ class SaveAnywhereTest {
                 };
             }
             default -> virtio(random, Layout.CONSOLE_SLOT);
+        };
+    }
+
+    /** What the host wants, the driver's requests, and the memory that is there. */
+    private static Operation memoryDevice(Random random) {
+        int n = random.nextInt(TestPc.BLOCKS + 1);
+        long at = Layout.pluggableRam(TestPc.RAM) + n % TestPc.BLOCKS * TestPc.BLOCK + random.nextInt(16) * 1024L;
+        return switch (random.nextInt(8)) {
+            case 0 ->
+                pc -> {
+                    pc.requestMemory(n);
+                    return 0;
+                };
+            case 1 ->
+                pc -> {
+                    if (pc.memory.host(at) == 0) {
+                        return -1;
+                    }
+                    long v = pc.memory.readLong(at);
+                    pc.memory.writeLong(at, v + n);
+                    return v;
+                };
+            case 2 -> pc -> pc.host().mmioRead(pc.bar4(Layout.MEMORY_SLOT) + 0x2028, 8); // the plugged size
+            default -> virtio(random, Layout.MEMORY_SLOT);
         };
     }
 
@@ -630,9 +667,9 @@ class SaveAnywhereTest {
             if (n < CHAINS) {
                 busy |= 1 << n;
                 long data = ring + 0x1000 + n * 0x400L;
-                boolean write = type == 1;
-                request(pc, data, type, sector, available);
-                descriptor(pc, ring, n * 3, data, 16, 1);
+                boolean write = type == 1 && slot != Layout.MEMORY_SLOT;
+                request(pc, slot, data, type, sector, available);
+                descriptor(pc, ring, n * 3, data, header(slot), 1);
                 descriptor(pc, ring, n * 3 + 1, data + 32, type == 5 ? 20 : 512, write ? 1 : 3);
                 descriptor(pc, ring, n * 3 + 2, data + 24, 1, 2);
                 pc.memory.writeShort(ring + 0x404 + available % SIZE * 2L, n * 3);
@@ -647,7 +684,19 @@ class SaveAnywhereTest {
         };
     }
 
-    private static void request(TestPc pc, long data, int type, int sector, int seed) {
+    private static int header(int slot) {
+        return slot == Layout.MEMORY_SLOT ? 24 : 16;
+    }
+
+    private static void request(TestPc pc, int slot, long data, int type, int sector, int seed) {
+        if (slot == Layout.MEMORY_SLOT) {
+            // type, address, blocks: some beyond the ends of the region
+            pc.memory.writeLong(data, type);
+            pc.memory.writeLong(
+                    data + 8, Layout.pluggableRam(TestPc.RAM) + (sector % (TestPc.BLOCKS + 2) - 1) * TestPc.BLOCK);
+            pc.memory.writeLong(data + 16, 1 + sector / 8);
+            return;
+        }
         pc.memory.writeInt(data, type == 5 ? 8 : type);
         pc.memory.writeLong(data + 8, type == 1 ? 32 + sector : sector);
         if (type == 1) {
@@ -688,9 +737,11 @@ class SaveAnywhereTest {
         if (n < CHAINS) {
             busy |= 1 << n;
             long data = ring + 0x1000 + n * 0x400L;
-            request(pc, data, type, sector, place);
-            boolean write = type == 1;
-            long[][] parts = {{data, 16, 1}, {data + 32, type == 5 ? 20 : 512, write ? 1 : 3}, {data + 24, 1, 2}};
+            request(pc, slot, data, type, sector, place);
+            boolean write = type == 1 && slot != Layout.MEMORY_SLOT;
+            long[][] parts = {
+                {data, header(slot), 1}, {data + 32, type == 5 ? 20 : 512, write ? 1 : 3}, {data + 24, 1, 2}
+            };
             int first = place;
             for (int i = 0; i < 3; i++) {
                 long d = ring + (place & ~WRAP) * 16L;
@@ -720,6 +771,21 @@ class SaveAnywhereTest {
         pc.memory.writeInt(ring + n * 16L + 8, length);
         pc.memory.writeShort(ring + n * 16L + 12, flags);
         pc.memory.writeShort(ring + n * 16L + 14, n + 1);
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void theMemoryDriverInThisTestPlugsAndUnplugs(boolean packed) {
+        try (TestPc pc = TestPc.withAll()) {
+            initialize(Layout.MEMORY_SLOT, true, false, packed).on(pc);
+            pc.requestMemory(5);
+            submit(Layout.MEMORY_SLOT, 0, 0, 10, true).on(pc);
+            assertEquals(
+                    List.of(0L, TestPc.RAM, Layout.pluggableRam(TestPc.RAM) + 9 * TestPc.BLOCK, 2 * TestPc.BLOCK),
+                    places(pc));
+            submit(Layout.MEMORY_SLOT, 0, 2, 0, true).on(pc);
+            assertEquals(List.of(0L, TestPc.RAM), places(pc));
+        }
     }
 
     @ParameterizedTest

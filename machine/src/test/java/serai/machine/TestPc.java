@@ -2,10 +2,12 @@ package serai.machine;
 
 import java.io.ByteArrayOutputStream;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.lang.reflect.Array;
 import java.lang.reflect.RecordComponent;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import serai.machine.acpi.Numa;
 import serai.machine.cpuid.X86Model;
@@ -14,6 +16,7 @@ import serai.machine.disk.DeterministicIo;
 import serai.machine.disk.IoExecutor;
 import serai.machine.engine.VcpuHost;
 import serai.machine.memory.GuestMemory;
+import serai.machine.memory.PluggableRam;
 import serai.machine.memory.RamRegion;
 import serai.machine.nvme.Nvme;
 import serai.machine.nvme.NvmeDriver;
@@ -23,6 +26,7 @@ import serai.machine.time.VirtualClock;
 import serai.machine.virtio.ConsolePort;
 import serai.machine.virtio.VirtioBlk;
 import serai.machine.virtio.VirtioConsole;
+import serai.machine.virtio.VirtioMem;
 import serai.machine.virtio.VirtioRng;
 
 /** A whole machine of type pc-1.0 on a {@link FakeEngine}, with a console, an entropy device and two disks, as the VMM plugs them. */
@@ -33,6 +37,11 @@ public final class TestPc implements AutoCloseable {
     public static final long NANOS_PER_INSTRUCTION = 10;
     /** 2026-01-02 03:04:05 UTC. */
     public static final long EPOCH = 1767323045L;
+
+    /** Blocks of memory that can be plugged into a machine {@link #withAll}, and bytes of each. */
+    public static final int BLOCKS = 12;
+
+    public static final long BLOCK = 0x4000;
 
     /** The port that ends the machine. */
     public static final int DEBUG_EXIT = 0xf4;
@@ -62,6 +71,9 @@ public final class TestPc implements AutoCloseable {
 
     private static final long NVME_AREA = 0x38000;
 
+    /** Of a machine {@link #withAll}. */
+    public final @Nullable VirtioMem memoryDevice;
+
     private final boolean[] hot = new boolean[HOT_SLOTS.length];
     private final IoExecutor executor;
     public final ByteArrayOutputStream serial = new ByteArrayOutputStream();
@@ -88,12 +100,13 @@ public final class TestPc implements AutoCloseable {
         return new TestPc(new VirtualClock(EPOCH, NANOS_PER_INSTRUCTION), null, true);
     }
 
-    private TestPc(Clock clock, @Nullable IoExecutor io, boolean hpet, FakeEngine.Instruction... program) {
-        memory = new GuestMemory(
-                List.of(new RamRegion(0, RAM, arena.allocate(RAM, 4096).address(), false, -1, 0)));
+    private TestPc(Clock clock, @Nullable IoExecutor io, boolean all, FakeEngine.Instruction... program) {
+        RamRegion ram = new RamRegion(0, RAM, arena.allocate(RAM, 4096).address(), false, -1, 0);
+        PluggableRam pluggable = all ? pluggable() : null;
+        memory = new GuestMemory(List.of(ram), pluggable);
         engine = new FakeEngine(program);
         MachineConfig config = new MachineConfig(
-                1, X86Model.v1(1), clock, this::nextRandom, serial::write, console::write, Numa.NONE, hpet, DEBUG_EXIT);
+                1, X86Model.v1(1), clock, this::nextRandom, serial::write, console::write, Numa.NONE, all, DEBUG_EXIT);
         machine = new Machine(config, memory, engine);
         plug(Layout.CONSOLE_SLOT, consoleDevice.onPci("virtio-console0", memory, machine.msi()));
         plug(Layout.RNG_SLOT, VirtioRng.create("virtio-rng0", this::nextRandom, memory, machine.msi()));
@@ -104,12 +117,33 @@ public final class TestPc implements AutoCloseable {
                     VirtioBlk.create("virtio-blk" + i, disks[i], executor, 2 - i, memory, machine.msi()));
         }
         plug(NVME_SLOT, new Nvme("nvme0", disks[4], executor, memory, machine.msi()));
+        memoryDevice = pluggable == null ? null : new VirtioMem(pluggable);
+        if (memoryDevice != null) {
+            plug(Layout.MEMORY_SLOT, memoryDevice.onPci("virtio-mem0", memory, machine.msi()));
+        }
         machine.onEjected(slot -> {
             for (int i = 0; i < hot.length; i++) {
                 hot[i] &= HOT_SLOTS[i] != slot;
             }
         });
         machine.reset();
+    }
+
+    private PluggableRam pluggable() {
+        MemorySegment s = arena.allocate(BLOCKS * BLOCK, 4096);
+        RamRegion r = new RamRegion(Layout.pluggableRam(RAM), s.byteSize(), s.address(), false, -1, 0);
+        return new PluggableRam(
+                r, BLOCK, 0, (offset, length) -> s.asSlice(offset, length).fill((byte) 0));
+    }
+
+    /** The host wants so many blocks plugged. */
+    public void requestMemory(int blocks) {
+        machine.lock().lock();
+        try {
+            Objects.requireNonNull(memoryDevice).request(blocks * BLOCK);
+        } finally {
+            machine.lock().unlock();
+        }
     }
 
     /** Does something with the console as the host does: with the lock. */
@@ -234,7 +268,14 @@ public final class TestPc implements AutoCloseable {
 
     /** Becomes a copy of another machine: RAM, disks, the source of random numbers, and the state. */
     public void restoreFrom(TestPc other, MachineState state) {
-        memory.write(0, other.memory.read(0, (int) RAM));
+        PluggableRam pluggable = memory.pluggable();
+        if (pluggable != null) {
+            pluggable.plugAll();
+            memory.zero(pluggable.region().base(), pluggable.region().size());
+        }
+        for (RamRegion r : other.memory.present()) {
+            memory.write(r.base(), other.memory.read(r.base(), (int) r.size()));
+        }
         for (int i = 0; i < disks.length; i++) {
             System.arraycopy(other.disks[i].bytes, 0, disks[i].bytes, 0, disks[i].bytes.length);
         }

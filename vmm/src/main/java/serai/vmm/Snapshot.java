@@ -68,6 +68,7 @@ final class Snapshot {
             int version,
             String type,
             long memory,
+            long pluggable,
             long clockNanos,
             long clockSkipped,
             int turn,
@@ -81,6 +82,7 @@ final class Snapshot {
                     s.version(),
                     s.type(),
                     s.memory(),
+                    s.pluggable(),
                     s.clockNanos(),
                     s.clockSkipped(),
                     s.turn(),
@@ -112,7 +114,8 @@ final class Snapshot {
                     throw refused("its state of " + d.name + " is not what this version writes", e);
                 }
             }
-            return new MachineState(version, type, memory, clockNanos, clockSkipped, turn, turnLeft, cpus, states);
+            return new MachineState(
+                    version, type, memory, pluggable, clockNanos, clockSkipped, turn, turnLeft, cpus, states);
         }
     }
 
@@ -158,7 +161,7 @@ final class Snapshot {
 
     private static void ram(DataOutputStream out, GuestMemory memory) throws IOException {
         byte[] run = new byte[MAX_RUN * Pages.SIZE];
-        for (RamRegion r : memory.regions()) {
+        for (RamRegion r : memory.present()) {
             if (r.readOnly()) {
                 continue;
             }
@@ -210,6 +213,9 @@ final class Snapshot {
             throw new EOFException();
         }
         Head head = MAPPER.readValue(h, Head.class);
+        if (!MemorySize.possible(head.memory, head.pluggable)) {
+            throw refused("it has %d bytes of memory and %d to plug".formatted(head.memory, head.pluggable));
+        }
         for (CpuState s : head.cpus) {
             check(s);
         }

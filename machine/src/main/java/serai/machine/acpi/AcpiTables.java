@@ -12,7 +12,7 @@ import serai.machine.pci.PciHotplug;
 import serai.machine.pm.PowerManagement;
 
 /**
- * RSDP, XSDT, FADT, FACS, MADT, MCFG and DSDT; with NUMA nodes SRAT and SLIT, with an HPET its table. The hardware is full, not reduced: PM1 blocks, PM timer and SCI are there, in ACPI
+ * RSDP, XSDT, FADT, FACS, MADT, MCFG and DSDT; with NUMA nodes SRAT and SLIT, with memory that can be plugged SRAT, with an HPET its table. The hardware is full, not reduced: PM1 blocks, PM timer and SCI are there, in ACPI
  * mode from the start (no SMI command port).
  */
 public final class AcpiTables {
@@ -43,11 +43,14 @@ public final class AcpiTables {
         List<Long> tables = new ArrayList<>();
         List<byte[]> all = new ArrayList<>(List.of(fadt(facs, dsdt), madt(cpus), mcfg()));
         if (!numa.nodes().isEmpty()) {
-            all.add(table("SRAT", 3, AffinityTables.srat(numa, memory.regions())));
+            all.add(table("SRAT", 3, AffinityTables.srat(numa, memory)));
             all.add(table("SLIT", 1, AffinityTables.slit(numa)));
         }
         if (hpet) {
             all.add(hpet());
+        }
+        if (numa.nodes().isEmpty() && memory.pluggable() != null) {
+            all.add(table("SRAT", 3, AffinityTables.srat(Numa.one(cpus, memory.ramSize()), memory)));
         }
         for (byte[] t : all) {
             memory.write(at, t);

@@ -1,6 +1,7 @@
 package serai.machine.acpi;
 
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * The NUMA nodes that a guest is told of: which CPUs and how much memory each has, and how far they are apart (ACPI 6.5, 5.2.16 and
@@ -12,6 +13,11 @@ import java.util.List;
 public record Numa(List<Node> nodes, List<List<Integer>> distances) {
     /** A machine without nodes. */
     public static final Numa NONE = new Numa(List.of(), List.of());
+
+    /** One node that has all. */
+    static Numa one(int cpus, long memory) {
+        return new Numa(List.of(new Node(IntStream.range(0, cpus).boxed().toList(), memory)), List.of(List.of(LOCAL)));
+    }
 
     /** The distance within a node. */
     public static final int LOCAL = 10;

@@ -83,6 +83,9 @@ abstract class VirtioDevice {
         transport.usedBuffers(q);
     }
 
+    /** The whole machine is reset; {@link #reset} has been done. */
+    void systemReset() {}
+
     /** Forgets all; work under way must not touch the guest any more. */
     abstract void reset();
 

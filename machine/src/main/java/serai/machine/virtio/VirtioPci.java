@@ -406,6 +406,7 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
         resetPci();
         wasBusMaster = false;
         resetDevice();
+        device.systemReset();
     }
 
     @Override
