@@ -96,9 +96,14 @@ final class RunCommand implements Callable<Integer> {
 
     @Option(
             names = "--memory",
-            paramLabel = "SIZE",
+            paramLabel = "SIZE[,max=SIZE[,node=N]]",
             defaultValue = "512M",
-            description = "RAM, with K, M or G (default: ${DEFAULT-VALUE}).")
+            description = {
+                "RAM, with K, M or G (default: ${DEFAULT-VALUE}).",
+                "With max= it can grow to that while the machine runs, and shrink again: 'serai qmp PATH qom-set"
+                        + " path=virtiomem0 property=requested-size value=1G' says how much more the guest is to have."
+                        + " It is in NUMA node N, or 0."
+            })
     private String memory = "512M";
 
     @Option(
@@ -313,7 +318,7 @@ final class RunCommand implements Callable<Integer> {
         if (image == null && (reset || temporary)) {
             throw CliException.usage((reset ? "--reset" : "--temporary") + " goes with an image");
         }
-        p.add("memory", Long.toString(Values.memory(memory)));
+        p.add("memory", Values.memoryWord(memory));
         p.add("cpus", Integer.toString(Values.cpus(cpus)));
         numa.forEach(n -> p.add("numa", n));
         numaDistances.forEach(d -> p.add("numa-distance", d));

@@ -45,6 +45,28 @@ final class Values {
         return n;
     }
 
+    /** SIZE[,max=SIZE[,node=N]], as the VMM takes it. */
+    static String memoryWord(String text) throws CliException {
+        String[] parts = text.split(",", -1);
+        long size = memory(parts[0]);
+        StringBuilder word = new StringBuilder(Long.toString(size));
+        for (int i = 1; i < parts.length; i++) {
+            String value = parts[i].substring(parts[i].indexOf('=') + 1);
+            if (parts[i].startsWith("max=")) {
+                long max = memory(value);
+                if (max < size) {
+                    throw CliException.usage("--memory " + text + " can't grow to less than it has");
+                }
+                word.append(",max=").append(max);
+            } else if (parts[i].startsWith("node=")) {
+                word.append(",node=").append(number("--memory ...,node=", value, 0, 255));
+            } else {
+                throw CliException.usage("--memory wants SIZE[,max=SIZE[,node=N]], not '" + text + "'");
+            }
+        }
+        return word.toString();
+    }
+
     /** What this machine, or the container it runs in, has; unlimited if it doesn't tell. */
     private static long hostMemory() {
         long total = Long.MAX_VALUE;

@@ -33,6 +33,9 @@ class MainTest {
             run tiny --memory 0|--memory 0 is too little: a guest needs at least 2M
             run tiny --memory 1M|--memory 1M is too little: a guest needs at least 2M
             run tiny --memory -5|--memory wants a size such as 512M or 2G, not '-5'
+            run tiny --memory 4M,max=lots|--memory wants a size such as 512M or 2G, not 'lots'
+            run tiny --memory 8M,max=4M|--memory 8M,max=4M can't grow to less than it has
+            run tiny --memory 8M,most=16M|--memory wants SIZE[,max=SIZE[,node=N]], not '8M,most=16M'
             run tiny --memory lots|--memory wants a size such as 512M or 2G, not 'lots'
             run tiny --memory 4194305|--memory 4194305 is not a whole number of megabytes
             run tiny --cpus 0|--cpus wants a number from 1 to 16, not '0'
@@ -68,6 +71,7 @@ class MainTest {
 
     @Test
     void memory() throws CliException {
+        assertEquals("4194304,max=8388608,node=1", Values.memoryWord("4M,max=8M,node=1"));
         assertEquals(512L << 20, Values.memory("512M", Long.MAX_VALUE));
         assertEquals(2L << 30, Values.memory("2g", Long.MAX_VALUE));
         assertEquals(4L << 20, Values.memory("4096KiB", Long.MAX_VALUE));

@@ -2,12 +2,15 @@ package serai.vmm;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 import serai.machine.Machine;
+import serai.vmm.plug.MemoryDevice;
 import serai.vmm.plug.Peripherals;
 import serai.vmm.qmp.BlockCommands;
 import serai.vmm.qmp.CommandTable;
 import serai.vmm.qmp.DeviceCommands;
 import serai.vmm.qmp.Json;
+import serai.vmm.qmp.MemoryCommands;
 import serai.vmm.qmp.PowerCommands;
 import serai.vmm.qmp.QmpServer;
 import serai.vmm.qmp.StatusCommands;
@@ -17,7 +20,9 @@ import tools.jackson.databind.node.ObjectNode;
 final class ControlSocket {
     private ControlSocket() {}
 
-    static QmpServer open(Path path, Control control, Machine machine, Peripherals peripherals) throws VmmException {
+    static QmpServer open(
+            Path path, Control control, Machine machine, Peripherals peripherals, @Nullable MemoryDevice memory)
+            throws VmmException {
         CommandTable table = new CommandTable();
         QmpServer server;
         try {
@@ -30,6 +35,11 @@ final class ControlSocket {
         new PowerCommands(control, server).addTo(table);
         new BlockCommands(peripherals.nodes()).addTo(table);
         new DeviceCommands(peripherals, machine::pciFunctions).addTo(table);
+        new MemoryCommands(machine.memory().ramSize(), memory).addTo(table);
+        if (memory != null) {
+            memory.onSizeChanged(
+                    new Throttle(size -> server.tell("MEMORY_DEVICE_SIZE_CHANGE", MemoryCommands.sizeChanged(size))));
+        }
         control.events(server);
         peripherals.onDeleted(id -> server.tell("DEVICE_DELETED", DeviceCommands.deleted(id)));
         server.serve();

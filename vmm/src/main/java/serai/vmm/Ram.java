@@ -7,49 +7,79 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 import serai.linux.LinuxException;
 import serai.linux.SharedMapping;
 import serai.machine.Layout;
 import serai.machine.memory.GuestMemory;
+import serai.machine.memory.PluggableRam;
 import serai.machine.memory.RamRegion;
+import serai.machine.virtio.VirtioMem;
 
 /**
- * Guest RAM: one memfd, mapped once; what does not fit below the PCI hole lies from 4 GiB on. Nothing of it is touched
- * before the guest does.
+ * Guest RAM: one memfd, mapped once; what does not fit below the PCI hole lies from 4 GiB on. What can be plugged is another. Nothing of
+ * them is touched before the guest does.
  */
 final class Ram implements AutoCloseable {
-    private final SharedMapping mapping;
+    private final List<SharedMapping> mappings;
     private final GuestMemory memory;
 
-    private Ram(SharedMapping mapping, GuestMemory memory) {
-        this.mapping = mapping;
+    private Ram(List<SharedMapping> mappings, GuestMemory memory) {
+        this.mappings = mappings;
         this.memory = memory;
     }
 
-    static Ram create(long bytes) throws VmmException {
+    static Ram create(MemorySize size) throws VmmException {
         long host = hostMemory();
-        if (bytes > host) {
+        if (size.max() > host) {
             throw new VmmException(
                     VmmException.HOST,
                     "memory of %d MiB is more than the %d MiB this host has; give less with --memory"
-                            .formatted(bytes >> 20, host >> 20));
+                            .formatted(size.max() >> 20, host >> 20));
         }
+        long bytes = size.bytes();
+        List<SharedMapping> mappings = new ArrayList<>();
         try {
-            SharedMapping m = SharedMapping.create("serai-ram", bytes);
-            m.adviseGuestMemory();
+            SharedMapping m = create(mappings, "serai-ram", bytes);
             List<RamRegion> regions = new ArrayList<>();
             long low = Math.min(bytes, Layout.LOW_RAM_END);
             regions.add(new RamRegion(0, low, m.address(), false, m.fd(), 0));
             if (bytes > low) {
                 regions.add(new RamRegion(Layout.HIGH_RAM, bytes - low, m.address() + low, false, m.fd(), low));
             }
-            return new Ram(m, new GuestMemory(regions));
+            return new Ram(mappings, new GuestMemory(regions, pluggable(size, mappings)));
         } catch (LinuxException e) {
+            mappings.forEach(SharedMapping::close);
             throw new VmmException(
                     VmmException.HOST,
-                    "this host gives no %d MiB of memory: %s".formatted(bytes >> 20, e.getMessage()),
+                    "this host gives no %d MiB of memory: %s".formatted(size.max() >> 20, e.getMessage()),
                     e);
         }
+    }
+
+    private static SharedMapping create(List<SharedMapping> mappings, String name, long bytes) throws LinuxException {
+        SharedMapping m = SharedMapping.create(name, bytes);
+        mappings.add(m);
+        m.adviseGuestMemory();
+        return m;
+    }
+
+    /** What can be plugged: a memfd of its own, of which the host gives pages to plugged blocks only. */
+    private static @Nullable PluggableRam pluggable(MemorySize size, List<SharedMapping> mappings)
+            throws LinuxException {
+        if (size.pluggable() == 0) {
+            return null;
+        }
+        SharedMapping m = create(mappings, "serai-plugged", size.pluggable());
+        RamRegion r = new RamRegion(Layout.pluggableRam(size.bytes()), m.size(), m.address(), false, m.fd(), 0);
+        return new PluggableRam(r, VirtioMem.BLOCK_SIZE, size.node(), (offset, length) -> {
+            try {
+                m.discard(offset, length);
+            } catch (LinuxException e) {
+                // what matters to the guest is that nothing of it is left
+                m.segment().asSlice(offset, length).fill((byte) 0);
+            }
+        });
     }
 
     GuestMemory memory() {
@@ -69,6 +99,6 @@ final class Ram implements AutoCloseable {
 
     @Override
     public void close() {
-        mapping.close();
+        mappings.forEach(SharedMapping::close);
     }
 }

@@ -25,11 +25,13 @@ import serai.machine.engine.Engine;
 import serai.machine.engine.Vcpu;
 import serai.machine.engine.VcpuStats;
 import serai.machine.memory.GuestMemory;
+import serai.machine.memory.PluggableRam;
 import serai.machine.time.Clock;
 import serai.machine.time.RealClock;
 import serai.machine.time.VirtualClock;
 import serai.vmm.gdb.GdbStub;
 import serai.vmm.gdb.Stop;
+import serai.vmm.plug.MemoryDevice;
 import serai.vmm.plug.Peripherals;
 
 /**
@@ -78,7 +80,10 @@ final class Vm implements AutoCloseable {
         this.console = console;
         Path load = wanted.load();
         Snapshot.@Nullable Head head = load == null ? null : Snapshot.head(load);
-        config = head == null ? wanted : wanted.withMachine(head.memory(), head.cpuModel(), head.has("hpet"));
+        config = head == null
+                ? wanted
+                : wanted.withMachine(
+                        wanted.memory().with(head.memory(), head.pluggable()), head.cpuModel(), head.has("hpet"));
         boolean good = false;
         try {
             Ram ram = own(Ram.create(config.memory()));
@@ -106,6 +111,7 @@ final class Vm implements AutoCloseable {
             consolePorts = own(new ConsolePorts(config, backends));
             Peripherals peripherals = Devices.plug(
                     machine, config, consolePorts.device(), random, past == null ? d -> d : past::disk, parts);
+            MemoryDevice memoryDevice = MemoryDevice.plug(machine);
             InputLog log = own(inputLog(past != null));
             machine.inputLog(log);
             long rsdp = machine.reset();
@@ -117,7 +123,7 @@ final class Vm implements AutoCloseable {
             consolePorts.start(machine);
             Path socket = config.qmp();
             if (socket != null) {
-                own(ControlSocket.open(socket, control, machine, peripherals));
+                own(ControlSocket.open(socket, control, machine, peripherals, memoryDevice));
             }
             debugger = config.gdbPort() < 0
                     ? null
@@ -192,6 +198,10 @@ final class Vm implements AutoCloseable {
     private void restore(Path file) throws VmmException {
         // what reset has written must not show through where the snapshot has zeros
         memory.zero(0xe0000, 0x20000);
+        PluggableRam pluggable = memory.pluggable();
+        if (pluggable != null) {
+            pluggable.plugAll(); // the state will say which blocks are
+        }
         Snapshot.Head head = Snapshot.load(file, memory);
         try {
             machine.restore(head.state(machine));

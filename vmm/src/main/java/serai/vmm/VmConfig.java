@@ -19,7 +19,7 @@ import serai.machine.virtio.VirtioConsole;
  * @param kernel the kernel; null only with {@code load}
  * @param initrd the initial RAM disk, or null
  * @param append the kernel's command line
- * @param memory bytes of RAM
+ * @param memory how much RAM
  * @param cpus vCPUs, 1 to {@link serai.machine.Layout#MAX_CPUS}
  * @param numa the NUMA nodes of vCPUs and memory
  * @param hpet whether the machine has high precision event timers
@@ -51,7 +51,7 @@ public record VmConfig(
         @Nullable Path kernel,
         @Nullable Path initrd,
         String append,
-        long memory,
+        MemorySize memory,
         int cpus,
         Numa numa,
         boolean hpet,
@@ -136,7 +136,7 @@ public record VmConfig(
     public record Trace(boolean addresses, long from, long to) {}
 
     /** The same for another machine: that of a snapshot. */
-    VmConfig withMachine(long newMemory, String newModel, boolean newHpet) {
+    VmConfig withMachine(MemorySize newMemory, String newModel, boolean newHpet) {
         return new VmConfig(
                 kernel,
                 initrd,
@@ -190,7 +190,7 @@ public record VmConfig(
     private static final class Parser {
         private @Nullable Path kernel, initrd, record, replay, snapshot, load, qmp;
         private String append = "";
-        private long memory = 512L << 20;
+        private MemorySize memory = new MemorySize(512L << 20, 512L << 20, 0);
         private int cpus = 1;
         private final NumaWords numa = new NumaWords();
         private boolean hpet;
@@ -218,7 +218,7 @@ public record VmConfig(
                 case "kernel" -> kernel = path(key, v);
                 case "initrd" -> initrd = path(key, v);
                 case "append" -> append = v;
-                case "memory" -> memory = memory(v);
+                case "memory" -> memory = MemorySize.parse(v);
                 case "cpus" -> cpus = (int) number(key, v, 1, Layout.MAX_CPUS);
                 case "numa" -> numa.node(v);
                 case "numa-distance" -> numa.distance(v);
@@ -292,13 +292,15 @@ public record VmConfig(
                             || ports.stream().anyMatch(p -> p.sink() instanceof Sink.Socket))) {
                 throw usage("what comes in by a socket does not repeat: not with deterministic");
             }
+            Numa nodes = numa.finish(cpus, memory.bytes());
+            memory.checkNode(nodes.nodes().size());
             return new VmConfig(
                     kernel,
                     initrd,
                     append,
                     memory,
                     cpus,
-                    numa.finish(cpus, memory),
+                    nodes,
                     hpet,
                     engine,
                     cpuModel,

@@ -25,6 +25,22 @@ final class VmConfigTest {
     }
 
     @Test
+    void memoryMayGrow() throws VmmException {
+        assertEquals(
+                new MemorySize(512L << 20, 2L << 30, 0),
+                VmConfig.parse(List.of("kernel=k", "memory=512M,max=2G")).memory());
+        assertEquals(
+                new MemorySize(512L << 20, 2L << 30, 1),
+                VmConfig.parse(List.of(
+                                "kernel=k",
+                                "memory=512M,node=1,max=2G",
+                                "cpus=2",
+                                "numa=cpus=0,memory=256M",
+                                "numa=cpus=1,memory=256M"))
+                        .memory());
+    }
+
+    @Test
     void everyWordIsTaken() throws VmmException {
         VmConfig c = VmConfig.parse(List.of(
                 "kernel=k",
@@ -50,7 +66,7 @@ final class VmConfigTest {
                 "deterministic=7",
                 "save-at=1000,snap"));
         assertEquals("console=ttyS0 a=b", c.append());
-        assertEquals(1L << 30, c.memory());
+        assertEquals(new MemorySize(1L << 30, 1L << 30, 0), c.memory());
         assertEquals(
                 List.of(
                         new VmConfig.Disk(Path.of("a,b.raw"), true, VIRTIO, null, -1),
@@ -77,6 +93,12 @@ final class VmConfigTest {
                 "memory=0 | memory 0 is too little: a guest needs 2M at least",
                 "memory=1M | memory 1M is too little: a guest needs 2M at least",
                 "memory=lots | memory 'lots' is not a size; try 512M",
+                "memory=1G,max=lots | memory 'lots' is not a size; try 512M",
+                "memory=1G,most=2G | memory '1G,most=2G' is not SIZE[,max=SIZE[,node=N]]; try 1G,max=4G",
+                "memory=1G,max=512M | memory 1G,max=512M: what it can grow to is less than what it has at the start",
+                "memory=1G,max=1025M | memory 1G,max=1025M: it grows by 2M at a time",
+                "memory=1G,max=512G | memory 1G,max=512G is more than a guest can grow to: the addresses end at 512G",
+                "memory=1G,max=2G,node=1 | memory: node 1 is not there, and there are 0",
                 "memory=4096T | memory 4096T is more than the 1T that a guest can have",
                 "memory=3000000 | memory 3000000 is not a whole number of megabytes",
                 "cpus=17 | cpus must be from 1 to 16, not 17",

@@ -81,6 +81,20 @@ public final class Arguments {
         return n.longValue();
     }
 
+    /** A size in bytes: a number, its digits in a string, or such a string with K, M, G or T behind it. */
+    public long size(String name) throws QmpException {
+        JsonNode v = values.get(name);
+        if (v != null && v.isString() && v.stringValue().matches("\\d{1,9}[KMGT]")) {
+            String s = v.stringValue();
+            int shift = 10 * ("KMGT".indexOf(s.charAt(s.length() - 1)) + 1);
+            long n = Long.parseLong(s, 0, s.length() - 1, 10);
+            if (n <= Long.MAX_VALUE >> shift) {
+                return n << shift;
+            }
+        }
+        return integer(name, 0, Long.MAX_VALUE);
+    }
+
     /** An object's values. */
     public Arguments object(String name) throws QmpException {
         JsonNode v = values.get(name);
