@@ -52,7 +52,13 @@ main:
     litmus two_plus_two_w, ww, ww_bad
     litmus corr, corr, one_zero
     litmus sb_own_store, sb_own, own_bad
-    quit
+    # a CPU that has AVX promises it (SDM vol. 3, 9.1.1)
+    mov eax, 1
+    cpuid
+    bt ecx, 28
+    jnc 1f
+    litmus aligned_16_bytes, whole, torn
+1:  quit
 four:
     litmus iriw, iriw, iriw_bad
     litmus iriw_locked, iriw_locked, iriw_bad
@@ -258,6 +264,37 @@ sb_own:
     mov ecx, [r8]
     ret
 
+# One stores 16 bytes that are all alike, the other loads them: never some old and some new. eax counts.
+whole:
+    mov rax, cr0
+    and al, 0xf3                # EM and TS clear: SSE may be used
+    mov cr0, rax
+    mov rax, cr4
+    or ah, 2                    # OSFXSR
+    mov cr4, rax
+    xor ecx, ecx
+    mov edx, 32
+    on_first 1f
+    pcmpeqd xmm0, xmm0
+    pxor xmm1, xmm1
+2:  movdqa [r8], xmm0
+    movaps [r8], xmm1
+    dec edx
+    jnz 2b
+    xor eax, eax
+    ret
+1:  xor eax, eax
+2:  movdqa xmm0, [r8]
+    movq r10, xmm0
+    psrldq xmm0, 8
+    movq r11, xmm0
+    cmp r10, r11
+    setne cl
+    add eax, ecx
+    dec edx
+    jnz 2b
+    ret
+
 # Two writers, two readers: the readers see the stores in the same order.
 iriw:
     xor ecx, ecx
@@ -325,6 +362,11 @@ both_one:
     mov eax, [rsi]
     and eax, [rsi + 64]
     and eax, 1
+    ret
+torn:
+    xor eax, eax
+    cmp dword ptr [rsi + 64], 0
+    setne al
     ret
 # the second CPU's first load saw 1, its second one 0
 one_zero:

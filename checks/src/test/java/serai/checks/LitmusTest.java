@@ -18,6 +18,7 @@ final class LitmusTest {
         try (Vmm v = Vmm.start(List.of(
                 "kernel=" + Guests.binary(Guests.named("litmus")),
                 "engine=java",
+                "cpu-model=x86-64-v3",
                 "cpus=" + cpus,
                 "append=" + RUNS,
                 "memory=64M",

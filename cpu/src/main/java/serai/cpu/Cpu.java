@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import serai.machine.engine.CpuFeature;
 import serai.machine.engine.CpuState;
 import serai.machine.engine.Exit;
 import serai.machine.engine.Segment;
@@ -59,7 +60,8 @@ final class Cpu extends CpuTransfers implements Vcpu {
 
     private final CpuControl control = new CpuControl(this);
     private final CpuDebug debug = new CpuDebug(this);
-    final Cas16 cas16 = new Cas16();
+    final Atomic16 atomic16 = new Atomic16();
+    private final boolean avx = features.contains(CpuFeature.AVX);
     private int pauses;
 
     /** Something is to be done before the next block. Set by any thread. */
@@ -177,6 +179,11 @@ final class Cpu extends CpuTransfers implements Vcpu {
     @Override
     boolean onlyCpu() {
         return group.single();
+    }
+
+    /** Whether other vCPUs have to see aligned moves of 16 bytes as one access each. */
+    boolean inOnePiece() {
+        return avx && !group.single();
     }
 
     private void dropCode(long page) {

@@ -506,7 +506,7 @@ final class MoveNodes {
                     inOneGo(c, h);
                     return;
                 }
-            } else if (Cas16.POSSIBLE) {
+            } else if (Atomic16.COMPARES) {
                 long h = c.hostForUpdate(a, 16);
                 if (h != 0) {
                     inOneGo16(c, h);
@@ -548,11 +548,11 @@ final class MoveNodes {
         }
 
         private static void inOneGo16(Cpu c, long h) {
-            boolean equal = c.cas16.compareAndSet(
+            boolean equal = c.atomic16.compareAndSet(
                     h, c.r[CpuRegisters.RAX], c.r[CpuRegisters.RDX], c.r[CpuRegisters.RBX], c.r[CpuRegisters.RCX]);
             if (!equal) {
-                c.r[CpuRegisters.RAX] = c.cas16.foundLow();
-                c.r[CpuRegisters.RDX] = c.cas16.foundHigh();
+                c.r[CpuRegisters.RAX] = c.atomic16.foundLow();
+                c.r[CpuRegisters.RDX] = c.atomic16.foundHigh();
             }
             c.arithmeticFlags(equal ? CpuRegisters.ZF : 0, CpuRegisters.ZF);
         }

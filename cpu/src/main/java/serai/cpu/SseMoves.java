@@ -12,7 +12,8 @@ final class SseMoves {
         boolean toMemory = d.kind[0] == Decoded.Kind.MEM;
         boolean fromMemory = d.kind[1] == Decoded.Kind.MEM;
         return switch (d.row.operation()) {
-            case "MOVAPS", "MOVAPD", "MOVDQA", "MOVUPS", "MOVUPD", "MOVDQU" -> toMemory ? new Store16(d) : null;
+            case "MOVAPS", "MOVAPD", "MOVDQA" -> AlignedMoves.make(d);
+            case "MOVUPS", "MOVUPD", "MOVDQU" -> toMemory ? new Store16(d) : null;
             case "MOVNTPS", "MOVNTPD", "MOVNTDQ" -> new Store16(d);
             case "MOVSS", "MOVSD", "MOVLPS", "MOVLPD", "MOVHPS", "MOVHPD", "MOVQ" -> toMemory ? storePart(d) : null;
             case "MOVD" -> toMemory ? storePart(d) : fromMemory ? null : moveGeneral(d);

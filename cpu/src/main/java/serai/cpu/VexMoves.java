@@ -10,8 +10,11 @@ final class VexMoves {
     static @Nullable Node make(Decoded d) {
         boolean toMemory = d.isMem(0);
         return switch (d.row.operation()) {
-            case "MOVAPS", "MOVAPD", "MOVDQA", "MOVUPS", "MOVUPD", "MOVDQU", "MOVNTPS", "MOVNTPD", "MOVNTDQ" ->
-                toMemory ? new Store(d, 0) : null;
+            case "MOVAPS", "MOVAPD", "MOVDQA" -> {
+                Node n = AlignedMoves.make(d);
+                yield n == null && toMemory ? new Store(d, 0) : n;
+            }
+            case "MOVUPS", "MOVUPD", "MOVDQU", "MOVNTPS", "MOVNTPD", "MOVNTDQ" -> toMemory ? new Store(d, 0) : null;
             case "EXTRACTF128", "EXTRACTI128" -> toMemory ? new Store(d, (int) d.immediate & 1) : null;
             case "MOVSS", "MOVSD", "MOVLPS", "MOVLPD", "MOVHPS", "MOVHPD", "MOVQ", "MOVD" ->
                 toMemory ? new StorePart(d) : null;
