@@ -203,7 +203,8 @@ final class RunCommand implements Callable<Integer> {
     @Option(
             names = "--qmp",
             paramLabel = "PATH",
-            description = "Makes a control socket that speaks QMP, as QEMU's; 'serai qmp' sends it commands.")
+            description = "Makes a control socket that speaks QMP, as QEMU's; 'serai qmp' sends it commands, such as"
+                    + " system_powerdown, or system_wakeup for a guest that is suspended to RAM.")
     private @Nullable String qmp;
 
     @Option(

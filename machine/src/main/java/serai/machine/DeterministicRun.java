@@ -3,6 +3,7 @@ package serai.machine;
 import java.util.List;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import serai.machine.engine.Exit;
 import serai.machine.time.Timers;
@@ -152,6 +153,56 @@ final class DeterministicRun {
             if (done > 0 && cpu.index() == schedule.stepping()) {
                 return new Outcome.Stopped();
             }
+        }
+    }
+
+    /**
+     * The machine is asleep: on from timer to timer, until something wakes it. No instruction is completed.
+     *
+     * @param wakes whether something has woken it
+     * @return what ends the wait otherwise, or null
+     */
+    @Nullable
+    Outcome sleep(BooleanSupplier wakes) {
+        long count = RealTimeRun.instructions(cpus);
+        lock.lock();
+        try {
+            while (true) {
+                Outcome o = requests.take();
+                if (o != null) {
+                    return o;
+                }
+                inputs.take(count, clock.nanos());
+                timers.runDue();
+                if (requests.waiting()) {
+                    continue;
+                }
+                if (wakes.getAsBoolean()) {
+                    return null;
+                }
+                long next = Math.min(timers.next(), inputs.nextNanos(count));
+                if (next != Timers.NEVER) {
+                    clock.skipTo(next);
+                    if (lock.hasQueuedThreads()) {
+                        await(); // a clock that rings without waking must not keep the lock
+                    }
+                } else if (!inputs.takeLate()) {
+                    if (inputs.replays()) {
+                        return new Outcome.NothingToWaitFor();
+                    }
+                    changed.awaitUninterruptibly();
+                }
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void await() {
+        try {
+            changed.awaitNanos(1);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
     }
 

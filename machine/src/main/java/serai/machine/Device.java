@@ -17,6 +17,14 @@ public interface Device<S extends Record> {
     /** Power-on state. */
     void reset();
 
+    /**
+     * The machine enters S3, the power of most devices is cut. One that keeps its state then, by a battery or because it has to wake the
+     * machine, overrides this.
+     */
+    default void sleep() {
+        reset();
+    }
+
     /** The state now. The record shares no mutable array with the device. */
     S save();
 

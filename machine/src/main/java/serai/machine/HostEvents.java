@@ -13,6 +13,7 @@ import java.util.function.Consumer;
 final class HostEvents {
     static final String POWER_BUTTON = "power-button";
     static final String RESET_BUTTON = "reset-button";
+    static final String WAKE_UP = "wake-up";
 
     private final Deque<String> waiting = new ArrayDeque<>();
     private Consumer<String> handler = event -> {
@@ -50,7 +51,7 @@ final class HostEvents {
 
     /** A reset: a button that was pressed before is not pressed after; what is on its way to be plugged is. */
     void reset() {
-        waiting.removeIf(e -> e.equals(POWER_BUTTON) || e.equals(RESET_BUTTON));
+        waiting.removeIf(e -> e.equals(POWER_BUTTON) || e.equals(RESET_BUTTON) || e.equals(WAKE_UP));
     }
 
     /** Forgets all: those of another life of the machine. */

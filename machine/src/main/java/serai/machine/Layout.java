@@ -34,6 +34,9 @@ public final class Layout {
     /** The RSDP, where a scan of the BIOS area finds it. */
     public static final long ACPI_RSDP = 0xf0000;
 
+    /** Three page tables for who wakes in long mode (ACPI 6.5, 5.2.10), in what the guest takes for the firmware's. */
+    public static final long WAKE_PAGE_TABLES = 0xd0000;
+
     public static final long PCI_WINDOW_32 = 0xc0000000L;
     public static final long PCI_WINDOW_32_END = 0xe0000000L;
     public static final long PCI_WINDOW_64 = 0x80_0000_0000L;

@@ -18,6 +18,7 @@ import serai.machine.bus.MsiSink;
 import serai.machine.bus.PortBus;
 import serai.machine.debug.DebugPorts;
 import serai.machine.debug.KeyboardReset;
+import serai.machine.debug.SystemControlPort;
 import serai.machine.engine.CpuState;
 import serai.machine.engine.Engine;
 import serai.machine.engine.Vcpu;
@@ -66,6 +67,7 @@ public final class Machine implements AutoCloseable {
     private final PowerManagement pm;
     private final PciBus pci;
     private final PciHotplug pciHotplug;
+    private final Suspension suspension;
     private IntConsumer ejected = slot -> {};
     private final List<Device<?>> devices = new ArrayList<>();
     /** By index: the state after power-on, in which an application processor waits for a start-up IPI. */
@@ -106,16 +108,13 @@ public final class Machine implements AutoCloseable {
             ports.map(0x61, 1, pit);
             Rtc rtc = new Rtc(timers, hpet == null ? isa(8) : hpet.rtcLine(), memory.ramSize());
             ports.map(0x70, 2, rtc);
-            pm = new PowerManagement(
-                    Layout.PM_BASE,
-                    timers,
-                    isa(Layout.SCI_IRQ),
-                    () -> requests.end(new Outcome.PowerOff()),
-                    () -> requests.end(new Outcome.Reset()));
+            pm = new PowerManagement(Layout.PM_BASE, timers, isa(Layout.SCI_IRQ), requests.powerSwitch());
+            rtc.onAlarm(pm::alarm);
             ports.map(Layout.PM_BASE, PowerManagement.PORTS, pm);
             KeyboardReset keyboard = new KeyboardReset(() -> requests.end(new Outcome.Reset()));
             ports.map(0x60, 1, keyboard);
             ports.map(0x64, 1, keyboard);
+            ports.map(SystemControlPort.PORT, 1, new SystemControlPort(() -> requests.end(new Outcome.Reset())));
             Uart uart = new Uart("uart0", Layout.UART_BASE, timers, isa(4), config.serial());
             ports.map(Layout.UART_BASE, 8, uart);
             inputs = new Inputs(uart, virtual != null, this::perform);
@@ -139,6 +138,7 @@ public final class Machine implements AutoCloseable {
             ports.unmap(PowerManagement.RESET_PORT, 1);
             ports.map(PowerManagement.RESET_PORT, 1, pm);
             devices.add(pci);
+            suspension = new Suspension(pm, pci, memory);
             pciHotplug = new PciHotplug(() -> pm.raiseEvent(Layout.GPE_PCI_HOTPLUG), this::unplug);
             ports.map(Layout.PCI_HOTPLUG_BASE, PciHotplug.PORTS, pciHotplug);
             devices.add(pciHotplug);
@@ -373,6 +373,9 @@ public final class Machine implements AutoCloseable {
         if (deterministic != null) {
             deterministic.wake();
         }
+        if (realTime != null) {
+            realTime.rouse();
+        }
     }
 
     /** Makes {@link #run} return soon. From any thread. */
@@ -388,6 +391,21 @@ public final class Machine implements AutoCloseable {
     /** Presses the reset button. An input of the run, as {@link #hostEvent}. */
     public void pressResetButton() {
         hostEvent(HostEvents.RESET_BUTTON);
+    }
+
+    /** Wakes the machine from S3, if it is in it. An input of the run, as {@link #hostEvent}. */
+    public void wakeUp() {
+        hostEvent(HostEvents.WAKE_UP);
+    }
+
+    /** Whether the guest has entered S3 and has not left it. From any thread. */
+    public boolean asleep() {
+        lock.lock();
+        try {
+            return suspension.sleeping();
+        } finally {
+            lock.unlock();
+        }
     }
 
     /**
@@ -427,6 +445,7 @@ public final class Machine implements AutoCloseable {
         switch (event) {
             case HostEvents.POWER_BUTTON -> pm.pressPowerButton();
             case HostEvents.RESET_BUTTON -> requests.end(new Outcome.Reset());
+            case HostEvents.WAKE_UP -> pm.wakeUp();
             default -> inputs.events().handle(event);
         }
     }
@@ -460,7 +479,7 @@ public final class Machine implements AutoCloseable {
     }
 
     /**
-     * Runs until something ends it. No vCPU runs when it returns.
+     * Runs until something ends it. No vCPU runs when it returns. While the machine is in S3 it waits for what wakes it.
      *
      * @param untilInstructions stop when all vCPUs together have completed so many, {@link Long#MAX_VALUE} for never. Exact in
      *     deterministic mode, and with one vCPU where the engine counts; else at least so many
@@ -472,11 +491,14 @@ public final class Machine implements AutoCloseable {
     /** The same for some of the vCPUs. In deterministic mode a run without all of them is another one than it would have been. */
     public Outcome run(long untilInstructions, Schedule schedule) {
         schedule.in(cpus.size());
+        if (asleep()) {
+            return sleep(untilInstructions);
+        }
         if (deterministic != null) {
-            return deterministic.run(untilInstructions, schedule);
+            return suspended(deterministic.run(untilInstructions, schedule));
         }
         RealTimeRun r = Objects.requireNonNull(realTime);
-        return clockRuns(() -> r.run(untilInstructions, schedule));
+        return suspended(clockRuns(() -> r.run(untilInstructions, schedule)));
     }
 
     /**
@@ -484,11 +506,54 @@ public final class Machine implements AutoCloseable {
      * the turn.
      */
     public Outcome step(int index) {
-        if (deterministic != null) {
-            return deterministic.run(instructions() + 1, Schedule.ALL);
+        if (deterministic != null || asleep()) {
+            return run(instructions() + 1);
         }
         RealTimeRun r = Objects.requireNonNull(realTime);
-        return clockRuns(() -> r.step(cpus.get(index)));
+        return suspended(clockRuns(() -> r.step(cpus.get(index))));
+    }
+
+    /** What a run has ended by; if the guest has entered S3, the devices are off now. */
+    private Outcome suspended(Outcome o) {
+        return o instanceof Outcome.Suspended ? sleep(Long.MAX_VALUE) : o;
+    }
+
+    /** In S3: falls asleep, if it has not yet; else waits for what wakes the machine. */
+    private Outcome sleep(long untilInstructions) {
+        boolean wakes;
+        lock.lock();
+        try {
+            if (!suspension.asleep()) {
+                requests.forget(); // this is what it was for, if it was not taken
+                suspension.fallAsleep(devices);
+                return new Outcome.Suspended();
+            }
+            wakes = suspension.wakes();
+        } finally {
+            lock.unlock();
+        }
+        if (!wakes && instructions() >= untilInstructions) {
+            return new Outcome.Stopped();
+        }
+        Outcome o = deterministic != null
+                ? deterministic.sleep(suspension::wakes)
+                : clockRuns(() -> Objects.requireNonNull(realTime).sleep(suspension::wakes));
+        return o != null ? o : wake();
+    }
+
+    private Outcome wake() {
+        CpuState vector;
+        lock.lock();
+        try {
+            vector = suspension.wake();
+        } finally {
+            lock.unlock();
+        }
+        if (vector == null) {
+            return new Outcome.Reset(); // nowhere to go on: firmware would boot
+        }
+        start(vector);
+        return new Outcome.Woken();
     }
 
     /** The vCPU that runs next in deterministic mode, else the boot CPU. */
@@ -496,7 +561,7 @@ public final class Machine implements AutoCloseable {
         return deterministic != null ? deterministic.turn() : 0;
     }
 
-    private Outcome clockRuns(Supplier<Outcome> action) {
+    private <T extends @Nullable Outcome> T clockRuns(Supplier<T> action) {
         if (config.clock() instanceof RealClock c) {
             c.resume();
         }

@@ -5,6 +5,15 @@ public sealed interface Outcome {
     /** The guest has entered S5. */
     record PowerOff() implements Outcome {}
 
+    /** The guest has entered S4: as S5, but it has saved itself to a disk before. */
+    record Hibernated() implements Outcome {}
+
+    /** The guest has entered S3, its devices are off: {@link Machine#run} again to wait for what wakes it. */
+    record Suspended() implements Outcome {}
+
+    /** What has slept in S3 is awake: {@link Machine#run} again to run it. */
+    record Woken() implements Outcome {}
+
     /** The guest asks for a reset: {@link Machine#reset}, load the kernel anew, run again; or end. */
     record Reset() implements Outcome {}
 

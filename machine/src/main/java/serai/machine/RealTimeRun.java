@@ -3,6 +3,7 @@ package serai.machine;
 import java.util.List;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import serai.machine.engine.Exit;
 import serai.machine.time.Timers;
@@ -23,6 +24,7 @@ final class RealTimeRun implements AutoCloseable {
     private final Condition timerMoved;
     private final Condition roundBegins;
     private final Condition roundEnds;
+    private final Condition sleeper;
 
     // guarded by the lock
     private boolean threads;
@@ -41,6 +43,7 @@ final class RealTimeRun implements AutoCloseable {
         timerMoved = lock.newCondition();
         roundBegins = lock.newCondition();
         roundEnds = lock.newCondition();
+        sleeper = lock.newCondition();
         timers.onEarlier(timerMoved::signalAll);
     }
 
@@ -95,6 +98,34 @@ final class RealTimeRun implements AutoCloseable {
         } finally {
             lock.unlock();
         }
+    }
+
+    /**
+     * Waits while the machine is asleep.
+     *
+     * @param wakes whether something has woken it
+     * @return what ends the wait otherwise, or null
+     */
+    @Nullable
+    Outcome sleep(BooleanSupplier wakes) {
+        lock.lock();
+        try {
+            startThreads();
+            while (true) {
+                Outcome o = requests.take();
+                if (o != null || wakes.getAsBoolean()) {
+                    return o;
+                }
+                sleeper.awaitUninterruptibly();
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** {@link #sleep} looks again. With the lock held. */
+    void rouse() {
+        sleeper.signalAll();
     }
 
     private void startThreads() {
@@ -214,8 +245,8 @@ final class RealTimeRun implements AutoCloseable {
     private void end(Outcome o) {
         lock.lock();
         try {
-            Outcome guests = requests.take(); // a request that the exit came with goes before it
             if (outcome == null) {
+                Outcome guests = requests.take(); // a request that the exit came with goes before it
                 outcome = guests != null ? guests : o;
             }
             cpus.forEach(MachineCpu::rouse);

@@ -2,6 +2,7 @@ package serai.machine;
 
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
+import serai.machine.pm.PowerSwitch;
 
 /** What asks a run to end: the guest, by a device, or somebody outside. The first of the guest's requests counts. */
 final class Requests {
@@ -26,6 +27,36 @@ final class Requests {
             outcome = o;
         }
         rouse.run();
+    }
+
+    /** What the guest does by its power management. */
+    PowerSwitch powerSwitch() {
+        return new PowerSwitch() {
+            @Override
+            public void off() {
+                end(new Outcome.PowerOff());
+            }
+
+            @Override
+            public void hibernate() {
+                end(new Outcome.Hibernated());
+            }
+
+            @Override
+            public void suspend() {
+                end(new Outcome.Suspended());
+            }
+
+            @Override
+            public void wake() {
+                rouse.run();
+            }
+
+            @Override
+            public void reset() {
+                end(new Outcome.Reset());
+            }
+        };
     }
 
     /** Somebody wants the run to return. From any thread; it is not lost if there is no run yet. */

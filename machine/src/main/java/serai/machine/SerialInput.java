@@ -91,6 +91,9 @@ final class SerialInput implements Device<SerialInput.State> {
     public void reset() {}
 
     @Override
+    public void sleep() {}
+
+    @Override
     public State save() {
         ByteArrayOutputStream all = new ByteArrayOutputStream();
         waiting.forEach(all::writeBytes);

@@ -186,7 +186,13 @@ public final class HostileGuest {
                 port(h, List.of(0x40, 0x41, 0x42, 0x43, 0x43, 0x61, 0x3f, 0x60).get(next() & 7));
             case HPET -> hpet(h);
             case RTC -> port(h, 0x6f + (next() & 3));
-            case PM -> port(h, Layout.PM_BASE - 3 + next() % (0x24 + 6));
+            case PM -> {
+                if ((next() & 15) == 0) {
+                    sleep(pc);
+                } else {
+                    port(h, Layout.PM_BASE - 3 + next() % (0x24 + 6));
+                }
+            }
             case UART -> {
                 int what = next();
                 port(h, 0x3f5 + (what & 15) % 12);
@@ -211,6 +217,19 @@ public final class HostileGuest {
             case MEMORY -> anywhere(pc);
             case ALL -> part(Part.values()[next() % Part.SINGLE], pc);
         }
+    }
+
+    /** Suspends with whatever vector, and is woken or not. */
+    private void sleep(TestPc pc) {
+        pc.memory.writeInt(Layout.ACPI_TABLES + 12, (int) value());
+        pc.memory.writeLong(Layout.ACPI_TABLES + 24, value());
+        pc.memory.writeInt(Layout.ACPI_TABLES + 36, next() & 1);
+        pc.host().portWrite(Layout.PM_BASE + 4, 2, 3 << 10 | 1 << 13 | 1);
+        pc.machine.run(0);
+        if ((next() & 1) == 0) {
+            pc.machine.pressPowerButton();
+        }
+        pc.machine.run(0);
     }
 
     /** Mostly running, and with comparators soon reached. */

@@ -25,6 +25,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import serai.machine.FakeEngine.Instruction;
 import serai.machine.engine.Exit;
+import serai.machine.memory.GuestMemory;
 import serai.machine.pci.HostBridge;
 import serai.machine.time.RealClock;
 
@@ -58,10 +59,34 @@ class MachineTest {
     }
 
     @Test
-    void resetRegisterAndKeyboardController_reset() {
+    void resetRegisterKeyboardControllerAndPort92_reset() {
         assertEquals(new Outcome.Reset(), outcome(out(0xcf9, 1, 6)));
         assertEquals(new Outcome.Reset(), outcome(out(0x64, 1, 0xfe)));
-        assertEquals(new Outcome.HaltedForEver(0), outcome(out(0xcf9, 1, 2), out(0x64, 1, 0xd1)), "neither does");
+        assertEquals(new Outcome.Reset(), outcome(out(0x92, 1, 1)));
+        assertEquals(
+                new Outcome.HaltedForEver(0),
+                outcome(out(0xcf9, 1, 2), out(0x64, 1, 0xd1), out(0x92, 1, 2)),
+                "none does");
+    }
+
+    @Test
+    void resetRegisterOfTheFadt_resets() {
+        try (TestPc pc = new TestPc(c -> {
+            // ACPI 6.5, 4.8.3.6: the register and the value are in the FADT, the first of the tables
+            GuestMemory m = c.host.memory();
+            long fadt = m.readLong(m.readLong(Layout.ACPI_RSDP + 24) + 36);
+            assertEquals(0x50434146, m.readInt(fadt), "FACP");
+            assertEquals(1 << 10, m.readInt(fadt + 112) & 1 << 10, "RESET_REG_SUP");
+            c.host.portWrite((int) m.readLong(fadt + 120), 1, m.readByte(fadt + 128));
+            return null;
+        })) {
+            assertEquals(new Outcome.Reset(), pc.machine.run(NEVER));
+        }
+    }
+
+    @Test
+    void sleepTypeS4InPm1aControl_isToldApart() {
+        assertEquals(new Outcome.Hibernated(), outcome(out(Layout.PM_BASE + 4, 2, 4 << 10 | 1 << 13)));
     }
 
     @Test

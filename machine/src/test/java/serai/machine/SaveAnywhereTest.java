@@ -490,7 +490,15 @@ class SaveAnywhereTest {
 
     private static Operation pm(Random random) {
         int port = Layout.PM_BASE + List.of(0, 2, 4, 8, 0x20, 0x22).get(random.nextInt(6));
-        return switch (random.nextInt(5)) {
+        return switch (random.nextInt(8)) {
+            case 5 ->
+                pc -> {
+                    pc.memory.writeInt(Layout.ACPI_TABLES + 12, 0x9a000);
+                    pc.host().portWrite(Layout.PM_BASE + 4, 2, 3 << 10 | 1 << 13 | 1);
+                    return 0;
+                };
+            case 6 -> SaveAnywhereTest::sleep;
+            case 7 -> rtc(random);
             case 0 ->
                 pc -> {
                     pc.machine.pressPowerButton();
@@ -505,6 +513,19 @@ class SaveAnywhereTest {
             case 3 -> in(port, 2);
             default -> out(port, 2, value(random));
         };
+    }
+
+    /** Falls asleep, or wakes if something wakes it. */
+    private static long sleep(TestPc pc) {
+        if (!pc.machine.asleep()) {
+            return 0;
+        }
+        Outcome o;
+        do {
+            o = pc.machine.run(0);
+            // what was asked for before is not in the state: whoever runs a machine takes it first
+        } while (o instanceof Outcome.PowerOff || o instanceof Outcome.Hibernated);
+        return o.toString().hashCode();
     }
 
     private static final int[] SLOTS = {0, 1, 2, 3, 4, 31};

@@ -86,6 +86,21 @@ final class Control implements RunControl {
                 Json.object().put("guest", !byHost).put("reason", byHost ? "host-qmp-system-reset" : "guest-reset"));
     }
 
+    /** The guest is suspended to RAM. */
+    void suspended() {
+        events.tell("SUSPEND", Json.object());
+    }
+
+    /** It is awake again. */
+    void woken() {
+        events.tell("WAKEUP", Json.object());
+    }
+
+    /** The guest has saved itself to a disk, and powers off. */
+    void hibernated() {
+        events.tell("SUSPEND_DISK", Json.object());
+    }
+
     /** The run is over. */
     void ended(End e) {
         over = true;
@@ -104,7 +119,10 @@ final class Control implements RunControl {
 
     @Override
     public synchronized Status status() {
-        return over ? Status.SHUTDOWN : paused ? Status.PAUSED : Status.RUNNING;
+        if (over) {
+            return Status.SHUTDOWN;
+        }
+        return paused ? Status.PAUSED : machine.asleep() ? Status.SUSPENDED : Status.RUNNING;
     }
 
     @Override
@@ -155,7 +173,11 @@ final class Control implements RunControl {
 
     @Override
     public boolean wakeUp() {
-        return false;
+        if (!machine.asleep()) {
+            return false;
+        }
+        machine.wakeUp();
+        return true;
     }
 
     @Override

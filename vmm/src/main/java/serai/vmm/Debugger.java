@@ -239,8 +239,8 @@ final class Debugger implements Target {
         }
     }
 
-    /** The VMM has loaded a kernel anew. */
-    void rebooted() {
+    /** The machine was booted anew, has fallen asleep or was woken: there is no way back across that. */
+    void edge() {
         if (connected && history != null) {
             history.edge();
         }

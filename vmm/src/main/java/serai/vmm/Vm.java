@@ -388,6 +388,20 @@ final class Vm implements AutoCloseable {
     private @Nullable End taken(Outcome o) throws VmmException {
         return switch (o) {
             case Outcome.PowerOff() -> ended(End.POWER_OFF);
+            case Outcome.Hibernated() -> {
+                control.hibernated();
+                yield ended(End.POWER_OFF);
+            }
+            case Outcome.Suspended() -> {
+                control.suspended();
+                edge();
+                yield null;
+            }
+            case Outcome.Woken() -> {
+                control.woken();
+                edge();
+                yield null;
+            }
             case Outcome.DebugExit(int status) -> ended(new End(status & 0xff, ""));
             case Outcome.Reset() -> {
                 if (config.noReboot()) {
@@ -446,8 +460,13 @@ final class Vm implements AutoCloseable {
         long rsdp = machine.reset();
         machine.start(boot(rsdp));
         control.resetDone();
+        edge();
+    }
+
+    /** A run from before would not do what was done to the machine here. */
+    private void edge() {
         if (debugger != null) {
-            debugger.rebooted();
+            debugger.edge();
         }
     }
 

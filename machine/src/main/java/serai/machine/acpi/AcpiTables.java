@@ -32,14 +32,12 @@ public final class AcpiTables {
      * @return the guest-physical address of the RSDP
      */
     public static long build(GuestMemory memory, int cpus, Numa numa, boolean hpet) {
-        long at = Layout.ACPI_TABLES;
-        long facs = at;
-        memory.write(facs, facs());
-        at += 64;
-        long dsdt = at;
+        long facs = Facs.ADDRESS;
+        memory.write(facs, Facs.table());
+        long dsdt = facs + Facs.LENGTH;
         byte[] dsdtBytes = table("DSDT", 2, dsdt(hpet));
         memory.write(dsdt, dsdtBytes);
-        at = align(at + dsdtBytes.length);
+        long at = align(dsdt + dsdtBytes.length);
         List<Long> tables = new ArrayList<>();
         List<byte[]> all = new ArrayList<>(List.of(fadt(facs, dsdt), madt(cpus), mcfg()));
         if (!numa.nodes().isEmpty()) {
@@ -111,14 +109,6 @@ public final class AcpiTables {
         return b.array();
     }
 
-    /** 5.2.10. */
-    private static byte[] facs() {
-        ByteBuffer b = buffer(64);
-        b.put(ascii("FACS")).putInt(64);
-        b.put(32, (byte) 2);
-        return b.array();
-    }
-
     /** 5.2.9, revision 6.5. */
     private static byte[] fadt(long facs, long dsdt) {
         ByteBuffer b = buffer(276 - HEADER);
@@ -138,8 +128,9 @@ public final class AcpiTables {
         b.putShort(o + 98, (short) 0xfff); // no C3
         b.put(o + 108, (byte) 0x32); // century
         b.putShort(o + 109, (short) 1); // legacy devices, no 8042
-        // WBINVD, C1, sleep button absent, RTC wake not in fixed space, 32-bit PM timer, reset register
-        b.putInt(o + 112, 1 | 1 << 2 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 10);
+        // WBINVD, C1, sleep button absent, 32-bit PM timer, reset register; the RTC's alarm is in fixed space, and
+        // wakes from S3 only
+        b.putInt(o + 112, 1 | 1 << 2 | 1 << 5 | 1 << 8 | 1 << 10);
         gas(b, o + 116, 8, PowerManagement.RESET_PORT, 1);
         b.put(o + 128, (byte) 6); // reset value: full, by the CPU
         b.put(o + 131, (byte) 5); // minor revision
@@ -246,11 +237,17 @@ public final class AcpiTables {
                         Aml.name("_UID", Aml.integer(0)),
                         Aml.name("_CRS", Aml.resources(memory32(Layout.HPET_BASE, Hpet.SIZE))))
                 : new byte[0];
-        byte[] s5 = Aml.name(
-                "\\_S5_",
-                Aml.pack(Aml.integer(PowerManagement.SLEEP_S5), Aml.integer(0), Aml.integer(0), Aml.integer(0)));
+        byte[] sleep = Aml.join(
+                sleepState("\\_S3_", PowerManagement.SLEEP_S3),
+                sleepState("\\_S4_", PowerManagement.SLEEP_S4),
+                sleepState("\\_S5_", PowerManagement.SLEEP_S5));
         return Aml.join(
-                Aml.scope("\\_SB_", pci, ecam, com, rtc, timers), s5, Aml.scope("\\_GPE", PciHotplugAml.event()));
+                Aml.scope("\\_SB_", pci, ecam, com, rtc, timers), sleep, Aml.scope("\\_GPE", PciHotplugAml.event()));
+    }
+
+    /** 7.4.2: what to write into PM1a control's sleep type. */
+    private static byte[] sleepState(String name, int type) {
+        return Aml.name(name, Aml.pack(Aml.integer(type), Aml.integer(0), Aml.integer(0), Aml.integer(0)));
     }
 
     /** Memory32Fixed (6.4.3.4). */

@@ -154,6 +154,10 @@ public final class PciHotplug implements Device<PciHotplug.State>, PortDevice {
         gone = 0;
     }
 
+    /** {@inheritDoc} What has changed meanwhile is told when the guest is awake. */
+    @Override
+    public void sleep() {}
+
     @Override
     public State save() {
         return new State(1, up, down, wanted, gone);

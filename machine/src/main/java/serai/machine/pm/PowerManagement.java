@@ -7,7 +7,7 @@ import serai.machine.time.Timers;
 
 /**
  * ACPI fixed hardware (ACPI 6.5, 4.8.3): PM1a event and control blocks, the PM timer, one general-purpose event block; and the
- * reset control register 0xcf9 of the ICH.
+ * reset control register 0xcf9 of the ICH. All of it stays powered in S3, as it has to wake the machine.
  *
  * <p>Offsets from the base: 0 PM1 status, 2 PM1 enable, 4 PM1 control, 8 timer, 0x20 GPE0 status, 0x22 GPE0 enable.
  */
@@ -16,26 +16,30 @@ public final class PowerManagement implements Device<PmState>, PortDevice {
     public static final int PORTS = 0x24;
     /** The PM timer's frequency, in hertz. */
     public static final long TIMER_HZ = 3_579_545;
-    /** The sleep type that the DSDT gives for \_S5. */
-    public static final int SLEEP_S5 = 5;
+    /** The sleep types that the DSDT gives for \_S3, \_S4 and \_S5. */
+    public static final int SLEEP_S3 = 3, SLEEP_S4 = 4, SLEEP_S5 = 5;
     /** The reset control register. */
     public static final int RESET_PORT = 0xcf9;
 
-    private static final int TIMER_STATUS = 1, POWER_BUTTON = 1 << 8, WAKE = 1 << 15;
+    private static final int TIMER_STATUS = 1, POWER_BUTTON = 1 << 8, RTC = 1 << 10, WAKE = 1 << 15;
+    /** Values of {@link PmState#sleep}. */
+    private static final int AWAKE = 0, ENTERING = 1, ASLEEP = 2;
+
     private static final int SCI_ENABLE = 1, SLEEP_ENABLE = 1 << 13;
 
     private final int base;
     private final Timers timers;
     private final Timers.Timer overflow;
     private final IrqLine sci;
-    private final Runnable powerOff;
-    private final Runnable resetMachine;
+    private final PowerSwitch power;
     private int status;
     private int enable;
     private int control;
     private int gpeStatus;
     private int gpeEnable;
     private int resetControl;
+    private int sleep;
+    private boolean waking;
     /** How often the timer's top bit had changed when {@link #update} last looked. */
     private long lastHalf;
 
@@ -43,15 +47,13 @@ public final class PowerManagement implements Device<PmState>, PortDevice {
      * The hardware.
      *
      * @param base first of {@link #PORTS} ports
-     * @param powerOff what entering S5 does
-     * @param resetMachine what a write to the reset register does
+     * @param power what the machine does then
      */
-    public PowerManagement(int base, Timers timers, IrqLine sci, Runnable powerOff, Runnable resetMachine) {
+    public PowerManagement(int base, Timers timers, IrqLine sci, PowerSwitch power) {
         this.base = base;
         this.timers = timers;
         this.sci = sci;
-        this.powerOff = powerOff;
-        this.resetMachine = resetMachine;
+        this.power = power;
         overflow = timers.timer(this::update);
         reset();
     }
@@ -59,7 +61,15 @@ public final class PowerManagement implements Device<PmState>, PortDevice {
     /** The power button is pressed. */
     public void pressPowerButton() {
         status |= POWER_BUTTON;
+        wakeUp(); // 4.8.3.1.1: whether its event is enabled or not
         update();
+    }
+
+    /** The real-time clock's alarm has interrupted (4.8.2.4). */
+    public void alarm() {
+        status |= RTC;
+        wakeIfAsked();
+        drive();
     }
 
     /**
@@ -69,7 +79,53 @@ public final class PowerManagement implements Device<PmState>, PortDevice {
      */
     public void raiseEvent(int n) {
         gpeStatus |= 1 << n;
+        wakeIfAsked();
         drive();
+    }
+
+    // ---- S3 ----
+
+    /** Whether the guest has entered S3, and has not left it yet. */
+    public boolean sleeping() {
+        return sleep != AWAKE;
+    }
+
+    /** Whether no vCPU runs any more and the devices are off. */
+    public boolean asleep() {
+        return sleep == ASLEEP;
+    }
+
+    /** No vCPU runs any more, and the devices are off. */
+    public void fallenAsleep() {
+        sleep = ASLEEP;
+    }
+
+    /** Whether something has come that wakes the machine. */
+    public boolean wakes() {
+        return waking;
+    }
+
+    /** Wakes the machine if it sleeps. Other sources than this and the button have to be enabled by the guest. */
+    public void wakeUp() {
+        if (sleep != AWAKE && !waking) {
+            waking = true;
+            power.wake();
+        }
+    }
+
+    /** 4.8.2.4, 4.8.4.1: an event that is enabled wakes. The PM timer's does not: there is no clock for it in S3. */
+    private void wakeIfAsked() {
+        if ((status & enable & RTC) != 0 || (gpeStatus & gpeEnable) != 0) {
+            wakeUp();
+        }
+    }
+
+    /** The machine is awake: 16.3.3 has the guest see it by WAK_STS. */
+    public void awake() {
+        sleep = AWAKE;
+        waking = false;
+        status |= WAKE;
+        update();
     }
 
     private long ticks() {
@@ -132,7 +188,7 @@ public final class PowerManagement implements Device<PmState>, PortDevice {
         if (port == RESET_PORT) {
             resetControl = value & 0xe;
             if ((value & 4) != 0) {
-                resetMachine.run();
+                power.reset();
             }
             return;
         }
@@ -163,10 +219,17 @@ public final class PowerManagement implements Device<PmState>, PortDevice {
         // SLP_EN reads as zero
         control = v & ~SLEEP_ENABLE;
         if ((v & SLEEP_ENABLE) != 0) {
-            if ((v >>> 10 & 7) == SLEEP_S5) {
-                powerOff.run();
-            } else {
-                status |= WAKE; // no other sleep state is offered: awake at once
+            switch (v >>> 10 & 7) {
+                case SLEEP_S3 -> {
+                    if (sleep == AWAKE) {
+                        sleep = ENTERING;
+                        power.suspend();
+                        wakeIfAsked();
+                    }
+                }
+                case SLEEP_S4 -> power.hibernate();
+                case SLEEP_S5 -> power.off();
+                default -> status |= WAKE; // not offered: awake at once
             }
         }
         update();
@@ -185,19 +248,34 @@ public final class PowerManagement implements Device<PmState>, PortDevice {
         gpeStatus = 0;
         gpeEnable = 0;
         resetControl = 0;
+        sleep = AWAKE;
+        waking = false;
         lastHalf = ticks() >>> 31;
         update();
     }
 
     @Override
+    public void sleep() {}
+
+    @Override
     public PmState save() {
         return new PmState(
-                1, status, enable, control, gpeStatus, gpeEnable, resetControl, lastHalf, overflow.deadline());
+                2,
+                status,
+                enable,
+                control,
+                gpeStatus,
+                gpeEnable,
+                resetControl,
+                sleep,
+                waking,
+                lastHalf,
+                overflow.deadline());
     }
 
     @Override
     public void restore(PmState s) {
-        if (s.version() != 1) {
+        if (s.version() != 2 || s.sleep() < AWAKE || s.sleep() > ASLEEP) {
             throw new IllegalArgumentException("PM state of version " + s.version());
         }
         status = s.status();
@@ -206,6 +284,8 @@ public final class PowerManagement implements Device<PmState>, PortDevice {
         gpeStatus = s.gpeStatus();
         gpeEnable = s.gpeEnable();
         resetControl = s.reset();
+        sleep = s.sleep();
+        waking = s.waking() && sleep != AWAKE;
         lastHalf = s.half();
         overflow.restore(s.overflow());
         drive();

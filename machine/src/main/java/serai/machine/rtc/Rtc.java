@@ -41,6 +41,10 @@ public final class Rtc implements Device<RtcState>, PortDevice {
     private long flagsAt;
 
     private boolean irqLevel;
+    /** Whether the alarm is among what drives the line. */
+    private boolean alarmed;
+
+    private Runnable onAlarm = () -> {};
 
     /**
      * A clock.
@@ -54,6 +58,11 @@ public final class Rtc implements Device<RtcState>, PortDevice {
         second = timers.timer(this::passed);
         periodic = timers.timer(this::passed);
         reset();
+    }
+
+    /** Runs {@code action} when the alarm interrupts: power management has an event of it (ACPI 6.5, 4.8.2.4). */
+    public void onAlarm(Runnable action) {
+        onAlarm = action;
     }
 
     private long divider() {
@@ -284,6 +293,11 @@ public final class Rtc implements Device<RtcState>, PortDevice {
         }
         irqLevel = on;
         irq.set(on);
+        boolean was = alarmed;
+        alarmed = (cmos[C] & cmos[B] & B_ALARM) != 0;
+        if (alarmed && !was) {
+            onAlarm.run();
+        }
     }
 
     @Override
@@ -315,6 +329,10 @@ public final class Rtc implements Device<RtcState>, PortDevice {
         updateIrq();
     }
 
+    /** {@inheritDoc} It has a battery. */
+    @Override
+    public void sleep() {}
+
     @Override
     public RtcState save() {
         return new RtcState(
@@ -341,6 +359,7 @@ public final class Rtc implements Device<RtcState>, PortDevice {
         phase = Math.floorMod(s.phase(), SECOND);
         flagsAt = s.flagsAt();
         irqLevel = s.irq();
+        alarmed = (cmos[C] & cmos[B] & B_ALARM) != 0;
         irq.set(irqLevel);
         second.restore(s.second());
         periodic.restore(s.periodic());

@@ -403,10 +403,16 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
 
     @Override
     public void reset() {
+        sleep();
+        device.systemReset();
+    }
+
+    /** {@inheritDoc} What outlives a reset of the device alone, plugged memory, outlives S3. */
+    @Override
+    public void sleep() {
         resetPci();
         wasBusMaster = false;
         resetDevice();
-        device.systemReset();
     }
 
     @Override

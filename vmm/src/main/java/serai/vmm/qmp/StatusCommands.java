@@ -3,7 +3,8 @@ package serai.vmm.qmp;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Run, stop, end, and how things are: {@code query-status}, {@code query-cpus-fast}, {@code stop}, {@code cont}, {@code quit}. */
+/** Run, stop, end, and how things are: {@code query-status}, {@code query-current-machine},
+ * {@code query-cpus-fast}, {@code stop}, {@code cont}, {@code quit}. */
 public final class StatusCommands {
     private final RunControl vm;
 
@@ -15,6 +16,7 @@ public final class StatusCommands {
     /** Puts them into the table. */
     public void addTo(CommandTable table) {
         table.add("query-status", a -> status());
+        table.add("query-current-machine", a -> Json.object().put("wakeup-suspend-support", true));
         table.add("query-cpus-fast", a -> cpus());
         table.add("stop", a -> {
             vm.pause();
