@@ -16,6 +16,7 @@ import serai.machine.engine.VcpuHost;
 import serai.machine.engine.VcpuStats;
 import serai.machine.engine.Watchpoint;
 import serai.machine.memory.GuestMemory;
+import serai.machine.memory.PluggableRam;
 
 /**
  * A virtual x86-64 CPU that interprets.
@@ -57,6 +58,9 @@ final class Cpu extends CpuTransfers implements Vcpu {
     private final PageMail writtenCode = new PageMail();
     /** Pages that others have marked as code, and that may be in this TLB for writing. */
     final PageMail giveUp = new PageMail();
+
+    /** Guest memory has been unplugged: the TLB may have host addresses of it. */
+    private volatile boolean memoryGone;
 
     private final CpuControl control = new CpuControl(this);
     private final CpuDebug debug = new CpuDebug(this);
@@ -118,6 +122,13 @@ final class Cpu extends CpuTransfers implements Vcpu {
                 ATTENTION.setVolatile(this, 1);
             }
         });
+        PluggableRam pluggable = memory.pluggable();
+        if (pluggable != null) {
+            pluggable.onUnplugged(() -> {
+                memoryGone = true;
+                ATTENTION.setVolatile(this, 1);
+            });
+        }
         host.interrupts().onPending(() -> ATTENTION.setVolatile(this, 1));
     }
 
@@ -425,6 +436,10 @@ final class Cpu extends CpuTransfers implements Vcpu {
 
     /** What other vCPUs ask for; see {@link CpuGroup}. */
     private void answerRequests() {
+        if (memoryGone) {
+            memoryGone = false; // before the flush: what goes meanwhile sets it again
+            flushTlb();
+        }
         giveUp.drain(
                 page -> {
                     boolean may = protectPhysical(page << 12) || unfilledWrite;
