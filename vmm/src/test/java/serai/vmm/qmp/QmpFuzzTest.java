@@ -15,15 +15,18 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import serai.cpu.JavaEngine;
 import serai.fuzz.GuidedFuzz;
+import serai.machine.Layout;
 import serai.machine.Machine;
 import serai.machine.MachineConfig;
 import serai.machine.acpi.Numa;
 import serai.machine.cpuid.X86Model;
 import serai.machine.disk.DeterministicIo;
 import serai.machine.memory.GuestMemory;
+import serai.machine.memory.PluggableRam;
 import serai.machine.memory.RamRegion;
 import serai.machine.time.VirtualClock;
 import serai.vmm.plug.BlockNodes;
+import serai.vmm.plug.MemoryDevice;
 import serai.vmm.plug.Peripherals;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -35,7 +38,18 @@ public final class QmpFuzzTest {
     private static final long RAM = 2 << 20;
 
     private static final GuestMemory MEMORY = new GuestMemory(
-            List.of(new RamRegion(0, RAM, Arena.global().allocate(RAM, 4096).address(), false, -1, 0)));
+            List.of(new RamRegion(0, RAM, Arena.global().allocate(RAM, 4096).address(), false, -1, 0)),
+            new PluggableRam(
+                    new RamRegion(
+                            Layout.pluggableRam(RAM),
+                            RAM,
+                            Arena.global().allocate(RAM, 4096).address(),
+                            false,
+                            -1,
+                            0),
+                    RAM / 2,
+                    0,
+                    (offset, length) -> {}));
 
     /** Complete words to be mixed and damaged. */
     private static final List<String> WORDS = List.of(
@@ -54,6 +68,9 @@ public final class QmpFuzzTest {
             "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"nvme\",\"id\":\"e\",\"drive\":\"m\",\"addr\":\"0x12.0\"}}",
             "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"virtio-rng-pci\",\"id\":\"r\",\"bus\":\"pci.0\"}}",
             "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"r\",\"x-force\":\"on\"}}",
+            "{\"execute\":\"query-memory-devices\"}{\"execute\":\"query-memory-size-summary\"}",
+            "{\"execute\":\"qom-set\",\"arguments\":{\"path\":\"virtiomem0\",\"property\":\"requested-size\",\"value\":\"2M\"}}",
+            "{\"execute\":\"qom-get\",\"arguments\":{\"path\":\"virtiomem0\",\"property\":\"size\"}}",
             "{\"execute\":\"stop\"}{\"execute\":\"cont\"}",
             "{\"execute\":\"system_powerdown\"}{\"execute\":\"system_reset\"}{\"execute\":\"system_wakeup\"}",
             "{\"execute\":\"quit\"}");
@@ -123,6 +140,7 @@ public final class QmpFuzzTest {
                             new Peripherals(machine, nodes, new DeterministicIo(machine.timers(), 1), 1, () -> 0),
                             machine::pciFunctions)
                     .addTo(table);
+            new MemoryCommands(RAM, MemoryDevice.plug(machine)).addTo(table);
             table.add("query-commands", a -> table.names());
             talk(new Conversation(table), input);
         }
