@@ -40,7 +40,9 @@ import tools.jackson.databind.node.ObjectNode;
             "  serai qmp vm.sock query-status",
             "  serai qmp vm.sock blockdev-add driver=raw node-name=d1 file.driver=file file.filename=/tmp/d1.raw",
             "  serai qmp vm.sock device_add driver=virtio-blk-pci id=disk1 drive=d1",
-            "  serai qmp vm.sock device_del id=disk1 --wait-event DEVICE_DELETED"
+            "  serai qmp vm.sock device_del id=disk1 --wait-event DEVICE_DELETED",
+            "  serai qmp vm.sock qom-set path=virtiomem0 property=requested-size value=1G",
+            "  serai qmp vm.sock query-memory-devices"
         })
 final class QmpCommand implements Callable<Integer> {
     @Option(
