@@ -380,6 +380,23 @@ final class GdbTest {
     }
 
     @Test
+    void aMachineThatSleepsAndWakesKeepsItsBreakpoints_andThereIsNoWayBackAcross() throws Exception {
+        Guest guest = Guests.named("suspend");
+        Session s = debug(
+                guest,
+                List.of("deterministic=1"),
+                "break awake",
+                "continue",
+                "reverse-continue",
+                "continue",
+                "continue",
+                "delete",
+                "continue");
+        s.shows("Breakpoint 1, ", "No more reverse-execution history", "Breakpoint 1, ", "Breakpoint 1, ");
+        s.endsWell(guest);
+    }
+
+    @Test
     void inRealTimeThereIsNoWayBack() throws Exception {
         Session s = debug(Guests.named("hello64"), List.of(), "stepi", "reverse-stepi", "continue");
         s.shows("Target remote does not support this command.");

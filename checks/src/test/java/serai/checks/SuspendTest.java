@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.RandomAccessFile;
+import java.net.InetAddress;
+import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -146,6 +148,125 @@ final class SuspendTest {
                 v.type("poweroff -f\n");
             }
             assertEquals(0, v.await(60).status());
+        }
+    }
+
+    // ---- a small guest that nothing of its own wakes ----
+
+    private static List<String> asleep(String... more) {
+        List<String> w = new ArrayList<>(List.of(
+                "engine=java", "serial=null", "debugcon=stdio", "debug-exit=0xf4", "memory=64M", "timeout=120"));
+        w.addAll(List.of(more));
+        return w;
+    }
+
+    private static String kernel() {
+        return "kernel=" + Guests.binary(Guests.named("asleep"));
+    }
+
+    private static void awaitSuspended(Qmp q) throws Exception {
+        while (!status(q).equals("suspended")) {
+            Thread.sleep(20);
+        }
+    }
+
+    private static void awake(Vmm v) throws Exception {
+        Vmm.Result r = v.await(60);
+        assertEquals(33, r.status(), r.err());
+        assertTrue(r.out().endsWith("awake\n"), r.out());
+    }
+
+    @Test
+    @Tag("e2e")
+    void savedAsleep_isWokenInAnotherProcess() throws Exception {
+        Path socket = directory.resolve("qmp");
+        String snapshot = "snapshot=" + directory.resolve("snapshot");
+        Vmm.Result saved = Vmm.run(asleep(kernel(), "save-after=1", snapshot));
+        assertEquals(0, saved.status(), saved.err());
+        try (Vmm v = Vmm.start(asleep("load=" + directory.resolve("snapshot"), "qmp=" + socket))) {
+            v.awaitError(e -> e.contains("engine java"), 60);
+            try (Qmp q = connect(socket)) {
+                awaitSuspended(q);
+                q.execute("{'execute': 'system_wakeup'}");
+                awake(v);
+            }
+        }
+    }
+
+    /** The socket is there before the guest runs, but not before the process is. */
+    private static Qmp connect(Path socket) throws Exception {
+        for (int i = 0; ; i++) {
+            try {
+                return new Qmp(socket);
+            } catch (java.io.IOException e) {
+                if (i == 500) {
+                    throw e;
+                }
+                Thread.sleep(20);
+            }
+        }
+    }
+
+    @Test
+    @Tag("e2e")
+    void theResetButtonAndStop_workWhileItSleeps() throws Exception {
+        Path socket = directory.resolve("qmp");
+        try (Vmm v = Vmm.start(asleep(kernel(), "qmp=" + socket))) {
+            v.awaitOutput(o -> o.contains("asleep"), 60);
+            try (Qmp q = connect(socket)) {
+                awaitSuspended(q);
+                q.execute("{'execute': 'system_reset'}");
+                assertEquals(
+                        "host-qmp-system-reset", q.await("RESET").path("reason").asString());
+                v.awaitOutput(o -> o.contains("asleep\nasleep"), 60);
+                awaitSuspended(q);
+                q.execute("{'execute': 'stop'}");
+                assertEquals("paused", status(q));
+                q.execute("{'execute': 'system_wakeup'}");
+                assertEquals("paused", status(q));
+                q.execute("{'execute': 'cont'}");
+                q.await("WAKEUP");
+                awake(v);
+            }
+        }
+    }
+
+    @Test
+    @Tag("e2e")
+    void aDebugger_interruptsAMachineThatSleeps() throws Exception {
+        for (String mode : List.of("no-reboot=false", "deterministic=1")) {
+            Path socket = directory.resolve("qmp-" + mode.length());
+            try (Vmm v = Vmm.start(asleep(kernel(), "gdb=0", "qmp=" + socket, mode))) {
+                String said = v.awaitError(e -> e.contains("target remote"), 60);
+                int port = Integer.parseInt(
+                        said.substring(said.lastIndexOf(':') + 1).strip());
+                try (Qmp q = connect(socket);
+                        Socket gdb = new Socket(InetAddress.getLoopbackAddress(), port)) {
+                    send(gdb, "+$c#63");
+                    awaitSuspended(q);
+                    send(gdb, "\003");
+                    awaitReply(gdb, "$T02");
+                    send(gdb, "+$c#63");
+                    assertEquals("suspended", status(q));
+                    q.execute("{'execute': 'system_wakeup'}");
+                    awaitReply(gdb, "$W21"); // exited with 33
+                    awake(v);
+                }
+            }
+        }
+    }
+
+    private static void send(Socket gdb, String text) throws Exception {
+        gdb.getOutputStream().write(text.getBytes(StandardCharsets.US_ASCII));
+    }
+
+    private static void awaitReply(Socket gdb, String text) throws Exception {
+        gdb.setSoTimeout(60_000);
+        StringBuilder said = new StringBuilder();
+        while (said.indexOf(text) < 0) {
+            int c = gdb.getInputStream().read();
+            assertTrue(c >= 0, said::toString);
+            said.append((char) c);
         }
     }
 }
