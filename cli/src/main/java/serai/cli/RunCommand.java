@@ -108,9 +108,12 @@ final class RunCommand implements Callable<Integer> {
 
     @Option(
             names = "--cpus",
-            paramLabel = "N",
+            paramLabel = "N[,max=M]",
             defaultValue = "1",
-            description = "Number of virtual CPUs, 1 to 16 (default: ${DEFAULT-VALUE}).")
+            description = {
+                "Number of virtual CPUs, 1 to 16 (default: ${DEFAULT-VALUE}).",
+                "With max=M, up to M can be plugged into the running machine, by device_add on the control socket (--qmp)."
+            })
     private String cpus = "1";
 
     @Option(
@@ -320,7 +323,7 @@ final class RunCommand implements Callable<Integer> {
             throw CliException.usage((reset ? "--reset" : "--temporary") + " goes with an image");
         }
         p.add("memory", Values.memoryWord(memory));
-        p.add("cpus", Integer.toString(Values.cpus(cpus)));
+        p.add("cpus", Values.cpus(cpus));
         numa.forEach(n -> p.add("numa", n));
         numaDistances.forEach(d -> p.add("numa-distance", d));
         if (hpet) {

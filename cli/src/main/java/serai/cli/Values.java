@@ -15,6 +15,7 @@ final class Values {
     /** Enough for firmware areas and a very small guest. */
     private static final long MIN_MEMORY = 2 << 20;
 
+    private static final int MAX_CPUS = 16;
     private static final Pattern SIZE = Pattern.compile("(\\d{1,12})([KMGT]?)(i?B)?", Pattern.CASE_INSENSITIVE);
     private static final Pattern MEM_TOTAL = Pattern.compile("MemTotal:\\s*(\\d{1,15}) kB");
 
@@ -81,8 +82,14 @@ final class Values {
         }
     }
 
-    static int cpus(String text) throws CliException {
-        return number("--cpus", text, 1, 16);
+    /** N, or N,max=M. */
+    static String cpus(String text) throws CliException {
+        int comma = text.indexOf(",max=");
+        if (comma < 0) {
+            return Integer.toString(number("--cpus", text, 1, MAX_CPUS));
+        }
+        int n = number("--cpus", text.substring(0, comma), 1, MAX_CPUS);
+        return n + ",max=" + number("max of --cpus", text.substring(comma + 5), n, MAX_CPUS);
     }
 
     /** Decimal, or hexadecimal after 0x. */

@@ -44,6 +44,7 @@ final class UnpluggedMemoryTest {
     private Outcome run(Clock clock, Consumer<Integer> onTold, String program) {
         MachineConfig config = new MachineConfig(
                 1,
+                1,
                 X86Model.v1(1),
                 clock,
                 () -> 0,

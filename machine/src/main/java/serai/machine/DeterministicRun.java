@@ -12,7 +12,8 @@ import serai.machine.time.VirtualClock;
 /**
  * Runs the vCPUs in deterministic mode: all on the caller's thread, in turns. A turn ends after {@value #TURN} instructions or when its
  * vCPU halts, and within it a vCPU is given exactly as many as fit before the next timer or recorded input. The clock counts
- * the instructions of all vCPUs, as if they shared one processor; while all of them wait it jumps ahead to the next timer.
+ * the instructions of all vCPUs, as if they shared one processor; while all of them wait it jumps ahead to the next timer. Those that are
+ * not in the machine have no turn.
  */
 final class DeterministicRun {
     /** Live input is looked for this often, in instructions. */
@@ -88,10 +89,30 @@ final class DeterministicRun {
      * @param untilInstructions stop when all vCPUs together have completed so many
      */
     Outcome run(long untilInstructions, Schedule schedule) {
+        Outcome o = turns(untilInstructions, schedule);
+        lock.lock();
+        try {
+            cpus.forEach(MachineCpu::settle);
+        } finally {
+            lock.unlock();
+        }
+        return o;
+    }
+
+    /** Those that take turns. */
+    private List<MachineCpu> running(Schedule schedule) {
+        return cpus.stream()
+                .filter(c -> c.present() && !schedule.holds(c.index()))
+                .toList();
+    }
+
+    private Outcome turns(long untilInstructions, Schedule schedule) {
         int idle = 0; // vCPUs found waiting, one after the other
-        int running = cpus.size() - Integer.bitCount(schedule.held());
         while (true) {
-            while (schedule.holds(turn)) {
+            for (int i = 0; !cpus.get(turn).present() || schedule.holds(turn); i++) {
+                if (i == cpus.size()) {
+                    return new Outcome.Stopped(); // all that are not held have left the machine
+                }
                 pass();
             }
             MachineCpu cpu = cpus.get(turn);
@@ -106,6 +127,7 @@ final class DeterministicRun {
                 if (count >= untilInstructions) {
                     return new Outcome.Stopped();
                 }
+                cpu.settle(); // pulled out and back since its last turn
                 inputs.take(count, clock.nanos());
                 timers.runDue();
                 budget = Math.min(budget, Math.max(1, clock.instructionsUntil(timers.next())));
@@ -132,7 +154,7 @@ final class DeterministicRun {
                 case HALTED, HALTED_FOR_EVER -> {
                     cpu.haltedForEver = exit == Exit.HALTED_FOR_EVER;
                     pass();
-                    if (++idle >= running) {
+                    if (++idle >= running(schedule).size()) {
                         Outcome end = skip(schedule);
                         if (end != null) {
                             return end;
@@ -229,8 +251,7 @@ final class DeterministicRun {
     private @Nullable Outcome skip(Schedule schedule) {
         lock.lock();
         try {
-            List<MachineCpu> running =
-                    cpus.stream().filter(c -> !schedule.holds(c.index())).toList();
+            List<MachineCpu> running = running(schedule);
             while (running.stream().noneMatch(MachineCpu::canRun) && !requests.waiting() && !liveInput()) {
                 Outcome dead = Outcomes.allDead(running);
                 if (dead != null) {

@@ -62,8 +62,12 @@ public final class Layout {
     /** {@link serai.machine.pci.PciHotplug}; where QEMU's ICH9 has it. */
     public static final int PCI_HOTPLUG_BASE = 0xcc0;
 
+    /** {@link serai.machine.hotplug.CpuHotplug}, in a machine that vCPUs can be plugged into; where QEMU's ICH9 has it. */
+    public static final int CPU_HOTPLUG_BASE = 0xcd8;
+
     // general-purpose events, GPE0 by number
     public static final int GPE_PCI_HOTPLUG = 1;
+    public static final int GPE_CPU_HOTPLUG = 2;
 
     /** vCPUs at most. */
     public static final int MAX_CPUS = 16;

@@ -22,6 +22,7 @@ import serai.machine.debug.SystemControlPort;
 import serai.machine.engine.CpuState;
 import serai.machine.engine.Engine;
 import serai.machine.engine.Vcpu;
+import serai.machine.hotplug.CpuHotplug;
 import serai.machine.hpet.Hpet;
 import serai.machine.irq.ApicBus;
 import serai.machine.irq.IoApic;
@@ -62,6 +63,7 @@ public final class Machine implements AutoCloseable {
     private final MmioBus mmio = new MmioBus();
     private final ApicBus apicBus = new ApicBus();
     private final List<MachineCpu> cpus = new ArrayList<>();
+    private final CpuSockets sockets;
     private final IoApic ioApic;
     private final PicPair pic = new PicPair();
     private final PowerManagement pm;
@@ -70,9 +72,6 @@ public final class Machine implements AutoCloseable {
     private final Suspension suspension;
     private IntConsumer ejected = slot -> {};
     private final List<Device<?>> devices = new ArrayList<>();
-    /** By index: the state after power-on, in which an application processor waits for a start-up IPI. */
-    private final List<CpuState> powerOn = new ArrayList<>();
-
     private final Inputs inputs;
     private final Requests requests = new Requests(lock, this::rouse);
     private final @Nullable RealTimeRun realTime;
@@ -91,7 +90,7 @@ public final class Machine implements AutoCloseable {
         lock.lock();
         try {
             List<LocalApic> apics = new ArrayList<>();
-            for (int i = 0; i < config.cpus(); i++) {
+            for (int i = 0; i < Math.max(config.cpus(), config.maxCpus()); i++) {
                 apics.add(new LocalApic(i, apicBus, timers, lock));
             }
             ioApic = new IoApic(apicBus);
@@ -125,6 +124,12 @@ public final class Machine implements AutoCloseable {
                         1,
                         DebugPorts.exit(status -> requests.end(new Outcome.DebugExit(status))));
             }
+            sockets = new CpuSockets(config, cpus, lock, () -> pm.raiseEvent(Layout.GPE_CPU_HOTPLUG));
+            CpuHotplug cpuHotplug = sockets.hotplug();
+            if (cpuHotplug != null) {
+                ports.map(Layout.CPU_HOTPLUG_BASE, CpuHotplug.PORTS, cpuHotplug);
+                devices.add(cpuHotplug); // before the APICs: restored, it resets them
+            }
             devices.addAll(apics);
             devices.addAll(List.of(ioApic, pic));
             if (hpet != null) {
@@ -149,11 +154,9 @@ public final class Machine implements AutoCloseable {
             for (LocalApic a : apics) {
                 cpus.add(new MachineCpu(a.index(), a, shared, engine));
             }
+            sockets.fill();
         } finally {
             lock.unlock();
-        }
-        for (MachineCpu c : cpus) {
-            powerOn.add(c.vcpu().save());
         }
         if (virtual != null) {
             if (!vcpu().countsInstructions()) {
@@ -214,9 +217,14 @@ public final class Machine implements AutoCloseable {
         return cpus.get(index).vcpu();
     }
 
-    /** How many vCPUs there are. */
+    /** How many vCPUs there are or, where they come and go, can be. */
     public int cpus() {
         return cpus.size();
+    }
+
+    /** Which of them are in the machine, and how they come and go. */
+    public CpuSockets sockets() {
+        return sockets;
     }
 
     /** The instructions that all vCPUs have completed together, as far as the engine counts them. */
@@ -344,13 +352,14 @@ public final class Machine implements AutoCloseable {
         lock.lock();
         try {
             pciHotplug.finish();
+            sockets.finish();
             inputs.events().reset();
             for (Device<?> d : devices) {
                 d.reset();
             }
             requests.forget();
             pci.assignBars();
-            return AcpiTables.build(memory, config.cpus(), config.numa(), config.hpet());
+            return AcpiTables.build(memory, sockets.processors(), config.numa(), config.hpet());
         } finally {
             lock.unlock();
         }
@@ -360,7 +369,7 @@ public final class Machine implements AutoCloseable {
     public void start(CpuState state) {
         vcpu().restore(state.withInstructions(vcpu().instructions()));
         for (MachineCpu c : cpus.subList(1, cpus.size())) {
-            c.vcpu().restore(powerOn.get(c.index()).withInstructions(c.vcpu().instructions()));
+            c.powerUp();
         }
         if (deterministic != null) {
             deterministic.reset();
@@ -620,12 +629,12 @@ public final class Machine implements AutoCloseable {
         return inputs.position();
     }
 
-    /** Whether a state is of a machine with the devices that this one has now. */
+    /** Whether a state is of a machine with the devices and vCPUs that this one has now. */
     public boolean fits(MachineState s) {
         lock.lock();
         try {
             return s.devices().size() == devices.size()
-                    && s.devices().stream().allMatch(d -> stateType(d.name()) != null);
+                    && s.devices().stream().allMatch(d -> stateType(d.name()) != null && sockets.fit(d.state()));
         } finally {
             lock.unlock();
         }
@@ -684,7 +693,7 @@ public final class Machine implements AutoCloseable {
         }
         if (s.memory() != memory.ramSize()
                 || s.pluggable() != pluggable()
-                || s.cpus().size() != config.cpus()) {
+                || s.cpus().size() != cpus.size()) {
             throw new IllegalArgumentException("the state is of a machine with other memory or CPUs");
         }
         lock.lock();

@@ -9,7 +9,9 @@ import serai.machine.uart.SerialBackend;
 /**
  * What a machine is made with, beside its memory and its engine.
  *
- * @param cpus vCPUs, 1 to {@link Layout#MAX_CPUS}
+ * @param cpus vCPUs at the start, 1 to {@link Layout#MAX_CPUS}
+ * @param maxCpus how many there can be; more than {@code cpus} makes a machine that vCPUs are plugged into while it runs. The model has
+ *     to tell of a package for each of them then: that is what is plugged
  * @param model what CPUID tells
  * @param clock the guest's time; with a {@link serai.machine.time.VirtualClock} the machine is deterministic
  * @param random values of RDRAND; seeded in deterministic mode
@@ -21,6 +23,7 @@ import serai.machine.uart.SerialBackend;
  */
 public record MachineConfig(
         int cpus,
+        int maxCpus,
         CpuModel model,
         Clock clock,
         LongSupplier random,
@@ -28,4 +31,9 @@ public record MachineConfig(
         SerialBackend debugConsole,
         Numa numa,
         boolean hpet,
-        int debugExitPort) {}
+        int debugExitPort) {
+    /** Whether vCPUs come and go while the machine runs. */
+    public boolean cpusPluggable() {
+        return maxCpus > cpus;
+    }
+}

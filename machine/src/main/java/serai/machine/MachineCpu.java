@@ -5,6 +5,7 @@ import java.util.concurrent.locks.ReentrantLock;
 import serai.machine.bus.MmioBus;
 import serai.machine.bus.PortBus;
 import serai.machine.engine.CpuModel;
+import serai.machine.engine.CpuState;
 import serai.machine.engine.Engine;
 import serai.machine.engine.GeneralProtection;
 import serai.machine.engine.InterruptSource;
@@ -27,6 +28,13 @@ final class MachineCpu implements VcpuHost {
     private final Condition wake;
 
     private final Vcpu vcpu;
+    /** The state after power-on, in which an application processor waits for a start-up IPI. */
+    private final CpuState powerOn;
+
+    /** Whether it is in the machine. Guarded by the machine lock; in deterministic mode only the thread that runs all vCPUs changes it. */
+    private boolean present = true;
+    /** It was pulled out and its registers are still those of then. Guarded likewise. */
+    private boolean pulled;
 
     /** It waits in HLT with interrupts off. Guarded by the machine lock. */
     boolean haltedForEver;
@@ -39,6 +47,7 @@ final class MachineCpu implements VcpuHost {
         wake = lock.newCondition();
         interrupts = new Interrupts();
         vcpu = engine.createVcpu(this);
+        powerOn = vcpu.save();
     }
 
     Vcpu vcpu() {
@@ -47,6 +56,56 @@ final class MachineCpu implements VcpuHost {
 
     LocalApic apic() {
         return apic;
+    }
+
+    /** The registers are as after power-on; the count of instructions goes on. Only for the thread that runs it, or while nobody does. */
+    void powerUp() {
+        vcpu.restore(powerOn.withInstructions(vcpu.instructions()));
+    }
+
+    // ---- in the machine or not: all with the machine lock held ----
+
+    boolean present() {
+        return present;
+    }
+
+    /** Comes into the machine, and waits for its start. */
+    void insert() {
+        present = true;
+        apic.present(true);
+    }
+
+    /** Leaves the machine. Whoever runs as this vCPU stops at its next instruction but one at the latest, and calls {@link #settle}. */
+    void pull() {
+        present = false;
+        pulled = true;
+        apic.present(false);
+        rouse();
+    }
+
+    /** Whether {@link #settle} has something to do. */
+    boolean unsettled() {
+        return pulled;
+    }
+
+    /** After {@link #pull}: as if it had never run. By the thread that runs it, or while nobody does. */
+    void settle() {
+        if (pulled) {
+            pulled = false;
+            haltedForEver = false;
+            if (!present) {
+                apic.present(false); // what it may have done with it since
+            }
+            powerUp();
+        }
+    }
+
+    /** As in a machine that was saved; its registers and its APIC are restored on their own. */
+    void restorePresent(boolean now) {
+        present = now;
+        pulled = false;
+        haltedForEver = false;
+        apic.present(now);
     }
 
     /** Whoever runs or waits as this vCPU looks up soon. With the machine lock held. */

@@ -11,7 +11,7 @@ import serai.machine.time.Timers;
 /**
  * Runs the vCPUs in real time: the boot CPU on the caller's thread, each other one on a platform thread of its own, the timers on one
  * more. What ends the run of one vCPU ends it for all: the others are roused and come back, and nobody runs any more when
- * {@link #run} returns. Between two runs the threads wait.
+ * {@link #run} returns. Between two runs the threads wait; so does, all the time, that of a vCPU that is not in the machine.
  */
 final class RealTimeRun implements AutoCloseable {
     /** In nanoseconds. */
@@ -71,6 +71,7 @@ final class RealTimeRun implements AutoCloseable {
             while (running > 0) {
                 roundEnds.awaitUninterruptibly();
             }
+            cpus.forEach(MachineCpu::settle);
             Outcome o = outcome;
             return o != null ? o : new Outcome.Stopped();
         } finally {
@@ -93,6 +94,7 @@ final class RealTimeRun implements AutoCloseable {
         Exit exit = cpu.vcpu().run(1);
         lock.lock();
         try {
+            cpus.forEach(MachineCpu::settle);
             Outcome o = requests.take();
             return o != null ? o : Outcomes.of(exit, cpu);
         } finally {
@@ -170,6 +172,7 @@ final class RealTimeRun implements AutoCloseable {
                 boolean steps;
                 lock.lock();
                 try {
+                    cpu.settle();
                     if (over()) {
                         return;
                     }
@@ -259,7 +262,7 @@ final class RealTimeRun implements AutoCloseable {
         lock.lock();
         try {
             cpu.haltedForEver = forEver;
-            while (outcome == null && !requests.waiting() && !cpu.canRun()) {
+            while (outcome == null && !requests.waiting() && !cpu.canRun() && !cpu.unsettled()) {
                 Outcome dead = Outcomes.allDead(cpus);
                 if (dead != null) {
                     end(dead);

@@ -87,6 +87,11 @@ class DeviceFuzzTest {
     }
 
     @FuzzTest
+    void cpuHotplug(byte[] input) {
+        HostileGuest.run(Part.CPU_HOTPLUG, input);
+    }
+
+    @FuzzTest
     void nvme(byte[] input) {
         HostileGuest.run(Part.NVME, input);
     }

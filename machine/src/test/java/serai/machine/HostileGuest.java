@@ -45,6 +45,7 @@ public final class HostileGuest {
             pc.requestMemory(0);
             pc.machine.reset();
             fresh.plugAs(pc);
+            fresh.plugCpusAs(pc);
             fresh.engine.cpu().count = pc.engine.cpu().count;
             fresh.machine.reset();
             for (int port = 0; port < 2; port++) {
@@ -211,6 +212,7 @@ public final class HostileGuest {
             case VIRTIO_BLK -> virtio(pc, Layout.FIRST_DISK_SLOT);
             case PCI_HOTPLUG -> hotplug(pc);
             case VIRTIO_MEM -> memoryDevice(pc);
+            case CPU_HOTPLUG -> cpus(pc);
             case NVME -> nvme(pc);
             case MSIX -> memory(h, (pc.config(1 + next() % 5, 0x14) & 0xfffffff0L) + (next(2) & 0xfff));
             case PORTS -> port(h, (int) next(2));
@@ -272,6 +274,21 @@ public final class HostileGuest {
                 pc.host().mmioWrite(config + 4, 2, 7);
             }
             default -> virtio(pc, slot);
+        }
+    }
+
+    private void cpus(TestPc pc) {
+        int cpu = 1 + next() % (TestPc.MAX_CPUS - 1);
+        switch (next() & 7) {
+            case 0 -> pc.plugCpu(cpu);
+            case 1 -> pc.askForCpu(cpu);
+            case 2 -> pc.host().portWrite(Layout.CPU_HOTPLUG_BASE, 4, (next() & 7) == 0 ? (int) value() : next() & 3);
+            case 3 -> pc.host().portWrite(Layout.CPU_HOTPLUG_BASE + 4, 1, 1 << (next() & 3));
+            case 4 -> pc.host().portWrite(Layout.CPU_HOTPLUG_BASE + 5, 1, next() & 3);
+            case 5 -> pc.host().portWrite(Layout.CPU_HOTPLUG_BASE + 8, 4, (int) value());
+            case 6 ->
+                pc.host().mmioWrite(Layout.LAPIC_BASE + 0x300, 4, 0xc4000 | (next() & 7) << 8 | next()); // to others
+            default -> port(pc.host(), Layout.CPU_HOTPLUG_BASE - 2 + (next() & 15));
         }
     }
 

@@ -34,7 +34,7 @@ class HostileGuestTest {
     /** Every port, in every size, read and written with what a guest may well write. */
     @Test
     void everyPort() {
-        try (TestPc pc = new TestPc()) {
+        try (TestPc pc = TestPc.withRoomForCpus()) {
             for (int port = 0; port < 0x10000; port++) {
                 for (int size = 1; size <= 4; size *= 2) {
                     pc.host().portRead(port, size);

@@ -28,6 +28,7 @@ public enum Part {
     /** Any address outside RAM. */
     MEMORY,
     VIRTIO_MEM,
+    CPU_HOTPLUG,
     /** One of those above, another each time. */
     ALL;
 

@@ -225,6 +225,7 @@ class SaveAnywhereTest {
             case VIRTIO_BLK -> virtio(random, Layout.FIRST_DISK_SLOT + random.nextInt(2));
             case VIRTIO_MEM -> memoryDevice(random);
             case PCI_HOTPLUG -> hotplug(random);
+            case CPU_HOTPLUG -> cpus(random);
             case NVME -> nvme(random);
             case PORTS -> port(random, random.nextInt(0x10000), random.nextInt(0x1000));
             case MEMORY -> {
@@ -393,6 +394,31 @@ class SaveAnywhereTest {
                 };
             case 2 -> pc -> pc.host().mmioRead(pc.bar4(Layout.MEMORY_SLOT) + 0x2028, 8); // the plugged size
             default -> virtio(random, Layout.MEMORY_SLOT);
+        };
+    }
+
+    /** What the host does, what the DSDT's methods do, and messages to CPUs that may be there. */
+    private static Operation cpus(Random random) {
+        int cpu = 1 + random.nextInt(TestPc.MAX_CPUS - 1);
+        int base = Layout.CPU_HOTPLUG_BASE;
+        return switch (random.nextInt(10)) {
+            case 0, 1 ->
+                pc -> {
+                    pc.plugCpu(cpu);
+                    return 0;
+                };
+            case 2 ->
+                pc -> {
+                    pc.askForCpu(cpu);
+                    return 0;
+                };
+            case 3 -> out(base, 4, random.nextInt(TestPc.MAX_CPUS + 1));
+            case 4 -> out(base + 4, 1, 1 << random.nextInt(4));
+            case 5 -> out(base + 5, 1, random.nextInt(4));
+            case 6 -> out(base + 8, 4, value(random));
+            case 7 -> in(base + 8, 4);
+            case 8 -> store(Layout.LAPIC_BASE + 0x300, 4, 0xc4000 | random.nextInt(8) << 8 | random.nextInt(256));
+            default -> port(random, base, base + 4, base + 5, base + 8);
         };
     }
 

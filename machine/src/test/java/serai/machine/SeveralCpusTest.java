@@ -39,7 +39,16 @@ class SeveralCpusTest {
                 List.of(new RamRegion(0, RAM, arena.allocate(RAM, 4096).address(), false, -1, 0)));
         Machine m = new Machine(
                 new MachineConfig(
-                        cpus, X86Model.v1(cpus), clock, () -> 1, b -> {}, b -> {}, Numa.NONE, false, TestPc.DEBUG_EXIT),
+                        cpus,
+                        cpus,
+                        X86Model.v1(cpus),
+                        clock,
+                        () -> 1,
+                        b -> {},
+                        b -> {},
+                        Numa.NONE,
+                        false,
+                        TestPc.DEBUG_EXIT),
                 memory,
                 engine);
         m.reset();

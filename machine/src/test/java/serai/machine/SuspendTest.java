@@ -255,6 +255,7 @@ class SuspendTest {
                     List.of(new RamRegion(0, ram, arena.allocate(ram, 4096).address(), false, -1, 0)));
             MachineConfig config = new MachineConfig(
                     2,
+                    2,
                     X86Model.v1(2),
                     realTime ? new RealClock() : new VirtualClock(TestPc.EPOCH, TestPc.NANOS_PER_INSTRUCTION),
                     () -> 1,

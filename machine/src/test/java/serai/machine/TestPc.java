@@ -63,6 +63,9 @@ public final class TestPc implements AutoCloseable {
         new ArrayDisk("disk 4", 64)
     };
 
+    /** vCPUs that there can be in a machine with room for some. */
+    public static final int MAX_CPUS = 3;
+
     /** Where {@link #hotPlug} plugs. */
     public static final int[] HOT_SLOTS = {Layout.FIRST_HOTPLUG_SLOT, Layout.FIRST_HOTPLUG_SLOT + 3};
 
@@ -92,21 +95,45 @@ public final class TestPc implements AutoCloseable {
 
     /** On a clock; with {@code io} instead of disks that complete after a fixed time of the guest. */
     public TestPc(Clock clock, @Nullable IoExecutor io, FakeEngine.Instruction... program) {
-        this(clock, io, false, program);
+        this(1, clock, io, false, program);
+    }
+
+    /** In deterministic mode, with the boot CPU and room for two more that can be plugged. */
+    public static TestPc withRoomForCpus(FakeEngine.Instruction... program) {
+        return withRoomForCpus(new VirtualClock(EPOCH, NANOS_PER_INSTRUCTION), program);
+    }
+
+    /** The same on a clock. */
+    public static TestPc withRoomForCpus(Clock clock, FakeEngine.Instruction... program) {
+        return new TestPc(MAX_CPUS, clock, null, false, program);
+    }
+
+    /** In deterministic mode, with an HPET and memory that comes and goes. */
+    public static TestPc withHpet() {
+        return new TestPc(1, new VirtualClock(EPOCH, NANOS_PER_INSTRUCTION), null, true);
     }
 
     /** One that has what a machine may have and what most have not, too. */
     public static TestPc withAll() {
-        return new TestPc(new VirtualClock(EPOCH, NANOS_PER_INSTRUCTION), null, true);
+        return new TestPc(MAX_CPUS, new VirtualClock(EPOCH, NANOS_PER_INSTRUCTION), null, true);
     }
 
-    private TestPc(Clock clock, @Nullable IoExecutor io, boolean all, FakeEngine.Instruction... program) {
+    private TestPc(int maxCpus, Clock clock, @Nullable IoExecutor io, boolean all, FakeEngine.Instruction... program) {
         RamRegion ram = new RamRegion(0, RAM, arena.allocate(RAM, 4096).address(), false, -1, 0);
         PluggableRam pluggable = all ? pluggable() : null;
         memory = new GuestMemory(List.of(ram), pluggable);
         engine = new FakeEngine(program);
         MachineConfig config = new MachineConfig(
-                1, X86Model.v1(1), clock, this::nextRandom, serial::write, console::write, Numa.NONE, all, DEBUG_EXIT);
+                1,
+                maxCpus,
+                X86Model.v1(1),
+                clock,
+                this::nextRandom,
+                serial::write,
+                console::write,
+                Numa.NONE,
+                all,
+                DEBUG_EXIT);
         machine = new Machine(config, memory, engine);
         plug(Layout.CONSOLE_SLOT, consoleDevice.onPci("virtio-console0", memory, machine.msi()));
         plug(Layout.RNG_SLOT, VirtioRng.create("virtio-rng0", this::nextRandom, memory, machine.msi()));
@@ -207,6 +234,38 @@ public final class TestPc implements AutoCloseable {
             } else {
                 machine.unplug(HOT_SLOTS[n]);
             }
+        }
+    }
+
+    /** Plugs and ejects vCPUs until the same are in the machine. */
+    public void plugCpusAs(TestPc other) {
+        for (int cpu = 1; cpu < machine.cpus(); cpu++) {
+            boolean wanted = other.machine.sockets().present(cpu);
+            if (wanted && !machine.sockets().present(cpu)) {
+                machine.sockets().plug(cpu);
+            } else if (!wanted) {
+                ejectCpu(cpu);
+            }
+        }
+    }
+
+    /** Takes a vCPU out as _EJ0 of its device does. */
+    public void ejectCpu(int cpu) {
+        host().portWrite(Layout.CPU_HOTPLUG_BASE, 4, cpu);
+        host().portWrite(Layout.CPU_HOTPLUG_BASE + 4, 1, 8);
+    }
+
+    /** Plugs a vCPU, if it is not there. */
+    public void plugCpu(int cpu) {
+        if (!machine.sockets().present(cpu)) {
+            machine.sockets().plug(cpu);
+        }
+    }
+
+    /** Asks for a vCPU, if it is there. */
+    public void askForCpu(int cpu) {
+        if (machine.sockets().present(cpu)) {
+            machine.sockets().askBack(cpu);
         }
     }
 

@@ -21,7 +21,6 @@ final class Control implements RunControl {
     private static final long STAND_SECONDS = 5;
 
     private final Machine machine;
-    private final int cpus;
     private final Consumer<End> end;
     private volatile Events events = (name, data) -> {};
     private final AtomicBoolean hostReset = new AtomicBoolean();
@@ -30,9 +29,8 @@ final class Control implements RunControl {
     private volatile boolean over;
     private volatile int thread;
 
-    Control(Machine machine, int cpus, Consumer<End> end) {
+    Control(Machine machine, Consumer<End> end) {
         this.machine = machine;
-        this.cpus = cpus;
         this.end = end;
     }
 
@@ -183,7 +181,8 @@ final class Control implements RunControl {
     @Override
     public List<Cpu> cpus() {
         // the machine makes the threads of the others by itself
-        return IntStream.range(0, cpus)
+        return IntStream.range(0, machine.cpus())
+                .filter(machine.sockets()::present)
                 .mapToObj(i -> new Cpu(i, i == 0 ? thread : 0))
                 .toList();
     }

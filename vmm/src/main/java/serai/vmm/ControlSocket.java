@@ -6,8 +6,10 @@ import org.jspecify.annotations.Nullable;
 import serai.machine.Machine;
 import serai.vmm.plug.MemoryDevice;
 import serai.vmm.plug.Peripherals;
+import serai.vmm.plug.PluggedCpus;
 import serai.vmm.qmp.BlockCommands;
 import serai.vmm.qmp.CommandTable;
+import serai.vmm.qmp.CpuCommands;
 import serai.vmm.qmp.DeviceCommands;
 import serai.vmm.qmp.Json;
 import serai.vmm.qmp.MemoryCommands;
@@ -21,7 +23,12 @@ final class ControlSocket {
     private ControlSocket() {}
 
     static QmpServer open(
-            Path path, Control control, Machine machine, Peripherals peripherals, @Nullable MemoryDevice memory)
+            Path path,
+            Control control,
+            Machine machine,
+            Peripherals peripherals,
+            PluggedCpus cpus,
+            @Nullable MemoryDevice memory)
             throws VmmException {
         CommandTable table = new CommandTable();
         QmpServer server;
@@ -34,7 +41,9 @@ final class ControlSocket {
         new StatusCommands(control).addTo(table);
         new PowerCommands(control, server).addTo(table);
         new BlockCommands(peripherals.nodes()).addTo(table);
-        new DeviceCommands(peripherals, machine::pciFunctions).addTo(table);
+        CpuCommands cpuCommands = new CpuCommands(control, cpus);
+        cpuCommands.addTo(table);
+        new DeviceCommands(peripherals, cpuCommands, machine::pciFunctions).addTo(table);
         new MemoryCommands(machine.memory().ramSize(), memory).addTo(table);
         if (memory != null) {
             memory.onSizeChanged(
@@ -42,6 +51,7 @@ final class ControlSocket {
         }
         control.events(server);
         peripherals.onDeleted(id -> server.tell("DEVICE_DELETED", DeviceCommands.deleted(id)));
+        cpus.listener(cpuCommands.telling(server));
         server.serve();
         return server;
     }

@@ -125,10 +125,20 @@ final class Debugger implements Target {
                 return stopped(Stop.signal(stepping, Stop.SIGTRAP));
             }
         }
+        if (nobodyLeft()) {
+            return stopped(Stop.signal(0, Stop.NONE));
+        }
         long before = lastStand;
         lastStand = machine.instructions();
         // those that are not held wait for the others
         return schedule.held() != 0 && lastStand == before ? stopped(Stop.signal(current, Stop.NONE)) : null;
+    }
+
+    /** Whether the vCPU that is to step, or all that are to run, have left the machine. */
+    private boolean nobodyLeft() {
+        int stepping = schedule.stepping();
+        int present = machine.sockets().present();
+        return (schedule.held() & present) == present || stepping >= 0 && (present >>> stepping & 1) == 0;
     }
 
     /** A vCPU has reached a break- or watchpoint; a reason to end. */
@@ -146,7 +156,8 @@ final class Debugger implements Target {
         }
         collect();
         wentBack = false;
-        Stop now = stop;
+        // gdb knows no thread of a vCPU that has left the machine meanwhile
+        Stop now = present(stop.cpu()) ? stop : Stop.signal(0, Stop.NONE);
         while (true) {
             current = now.cpu();
             switch (gdb.stopped(this, now)) {
@@ -263,6 +274,11 @@ final class Debugger implements Target {
     @Override
     public int cpus() {
         return machine.cpus();
+    }
+
+    @Override
+    public boolean present(int index) {
+        return machine.sockets().present(index);
     }
 
     @Override

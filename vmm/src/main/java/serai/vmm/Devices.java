@@ -44,7 +44,7 @@ final class Devices {
             throws VmmException {
         machine.plug(Layout.CONSOLE_SLOT, console.onPci("virtio-console0", machine.memory(), machine.msi()));
         machine.plug(Layout.RNG_SLOT, VirtioRng.create("virtio-rng0", random, machine.memory(), machine.msi()));
-        int queues = Math.min(config.cpus(), VirtioBlk.MAX_QUEUES);
+        int queues = Math.min(config.maxCpus(), VirtioBlk.MAX_QUEUES);
         BlockNodes nodes = new BlockNodes(between);
         parts.add(nodes);
         IoExecutor io;

@@ -44,7 +44,9 @@ final class Monitor {
             case "info registers" -> {
                 StringBuilder b = new StringBuilder();
                 for (int i = 0; i < machine.cpus(); i++) {
-                    registers(b, i, machine.vcpu(i).save());
+                    if (machine.sockets().present(i)) {
+                        registers(b, i, machine.vcpu(i).save());
+                    }
                 }
                 return b.toString();
             }

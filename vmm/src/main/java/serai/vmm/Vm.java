@@ -33,6 +33,7 @@ import serai.vmm.gdb.GdbStub;
 import serai.vmm.gdb.Stop;
 import serai.vmm.plug.MemoryDevice;
 import serai.vmm.plug.Peripherals;
+import serai.vmm.plug.PluggedCpus;
 
 /**
  * One virtual machine: built from a configuration, run to its end.
@@ -93,11 +94,13 @@ final class Vm implements AutoCloseable {
             Backends backends = own(new Backends(console, past == null ? b -> b : past::output));
             Clock clock = seed == null ? new RealClock() : new VirtualClock(EPOCH, NANOS_PER_INSTRUCTION);
             random = seed == null ? new SecureRandom()::nextLong : new SeededRandom(seed);
-            Models.named(config.cpuModel(), config.cpus()); // a wrong name is refused before anything is opened
+            Models.named(
+                    config.cpuModel(), config.cpusInPackage()); // a wrong name is refused before anything is opened
             Engine engine = own(Engines.open(config, console));
-            model = Models.on(engine, config.cpuModel(), config.cpus(), load != null, console);
+            model = Models.on(engine, config.cpuModel(), config.cpusInPackage(), load != null, console);
             MachineConfig machineConfig = new MachineConfig(
                     config.cpus(),
+                    config.maxCpus(),
                     model,
                     clock,
                     random,
@@ -107,11 +110,12 @@ final class Vm implements AutoCloseable {
                     config.hpet(),
                     config.debugExit());
             machine = own(new Machine(machineConfig, memory, engine));
-            control = new Control(machine, config.cpus(), this::requestEnd);
+            control = new Control(machine, this::requestEnd);
             consolePorts = own(new ConsolePorts(config, backends));
             Peripherals peripherals = Devices.plug(
                     machine, config, consolePorts.device(), random, past == null ? d -> d : past::disk, parts);
             MemoryDevice memoryDevice = MemoryDevice.plug(machine);
+            PluggedCpus pluggedCpus = new PluggedCpus(machine, model.name(), config.numa());
             InputLog log = own(inputLog(past != null));
             machine.inputLog(log);
             long rsdp = machine.reset();
@@ -123,7 +127,7 @@ final class Vm implements AutoCloseable {
             consolePorts.start(machine);
             Path socket = config.qmp();
             if (socket != null) {
-                own(ControlSocket.open(socket, control, machine, peripherals, memoryDevice));
+                own(ControlSocket.open(socket, control, machine, peripherals, pluggedCpus, memoryDevice));
             }
             debugger = config.gdbPort() < 0
                     ? null

@@ -20,7 +20,8 @@ import serai.machine.virtio.VirtioConsole;
  * @param initrd the initial RAM disk, or null
  * @param append the kernel's command line
  * @param memory how much RAM
- * @param cpus vCPUs, 1 to {@link serai.machine.Layout#MAX_CPUS}
+ * @param cpus vCPUs at the start, 1 to {@link serai.machine.Layout#MAX_CPUS}
+ * @param maxCpus how many there can be; more than {@code cpus} if they are to be plugged into the running machine
  * @param numa the NUMA nodes of vCPUs and memory
  * @param hpet whether the machine has high precision event timers
  * @param engine {@code auto}, {@code java} or {@code kvm}
@@ -53,6 +54,7 @@ public record VmConfig(
         String append,
         MemorySize memory,
         int cpus,
+        int maxCpus,
         Numa numa,
         boolean hpet,
         String engine,
@@ -135,6 +137,11 @@ public record VmConfig(
      */
     public record Trace(boolean addresses, long from, long to) {}
 
+    /** vCPUs in a package: what is plugged into a running machine is a package, so that each has one then. */
+    int cpusInPackage() {
+        return maxCpus > cpus ? 1 : cpus;
+    }
+
     /** The same for another machine: that of a snapshot. */
     VmConfig withMachine(MemorySize newMemory, String newModel, boolean newHpet) {
         return new VmConfig(
@@ -143,6 +150,7 @@ public record VmConfig(
                 append,
                 newMemory,
                 cpus,
+                maxCpus,
                 numa,
                 newHpet,
                 engine,
@@ -192,6 +200,7 @@ public record VmConfig(
         private String append = "";
         private MemorySize memory = new MemorySize(512L << 20, 512L << 20, 0);
         private int cpus = 1;
+        private int maxCpus = 1;
         private final NumaWords numa = new NumaWords();
         private boolean hpet;
         private String engine = "auto";
@@ -219,7 +228,13 @@ public record VmConfig(
                 case "initrd" -> initrd = path(key, v);
                 case "append" -> append = v;
                 case "memory" -> memory = MemorySize.parse(v);
-                case "cpus" -> cpus = (int) number(key, v, 1, Layout.MAX_CPUS);
+                case "cpus" -> {
+                    int comma = v.indexOf(",max=");
+                    cpus = (int) number(key, comma < 0 ? v : v.substring(0, comma), 1, Layout.MAX_CPUS);
+                    maxCpus = comma < 0
+                            ? cpus
+                            : (int) number("max of cpus", v.substring(comma + 5), cpus, Layout.MAX_CPUS);
+                }
                 case "numa" -> numa.node(v);
                 case "numa-distance" -> numa.distance(v);
                 case "hpet" -> hpet = bool(key, v);
@@ -292,7 +307,7 @@ public record VmConfig(
                             || ports.stream().anyMatch(p -> p.sink() instanceof Sink.Socket))) {
                 throw usage("what comes in by a socket does not repeat: not with deterministic");
             }
-            Numa nodes = numa.finish(cpus, memory.bytes());
+            Numa nodes = numa.finish(maxCpus, memory.bytes());
             memory.checkNode(nodes.nodes().size());
             return new VmConfig(
                     kernel,
@@ -300,6 +315,7 @@ public record VmConfig(
                     append,
                     memory,
                     cpus,
+                    maxCpus,
                     nodes,
                     hpet,
                     engine,

@@ -41,6 +41,29 @@ final class VmConfigTest {
     }
 
     @Test
+    void cpus_atTheStartAndAtMost() throws VmmException {
+        VmConfig some = VmConfig.parse(List.of("kernel=k", "cpus=2"));
+        assertEquals(List.of(2, 2, 2), List.of(some.cpus(), some.maxCpus(), some.cpusInPackage()));
+        VmConfig more = VmConfig.parse(List.of("kernel=k", "cpus=2,max=16"));
+        assertEquals(List.of(2, 16, 1), List.of(more.cpus(), more.maxCpus(), more.cpusInPackage()));
+        assertEquals(
+                "max of cpus must be from 2 to 16, not 1",
+                assertThrows(VmmException.class, () -> VmConfig.parse(List.of("kernel=k", "cpus=2,max=1")))
+                        .getMessage());
+        assertEquals(
+                "cpus must be a number, not '2,most=3'",
+                assertThrows(VmmException.class, () -> VmConfig.parse(List.of("kernel=k", "cpus=2,most=3")))
+                        .getMessage());
+        assertEquals(
+                "vCPU 3 is in no NUMA node",
+                assertThrows(
+                                VmmException.class,
+                                () -> VmConfig.parse(
+                                        List.of("kernel=k", "cpus=2,max=4", "memory=64M", "numa=cpus=0-2,memory=64M")))
+                        .getMessage());
+    }
+
+    @Test
     void everyWordIsTaken() throws VmmException {
         VmConfig c = VmConfig.parse(List.of(
                 "kernel=k",

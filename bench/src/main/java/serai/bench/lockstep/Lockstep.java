@@ -62,6 +62,7 @@ public final class Lockstep {
             Machine machine = new Machine(
                     new MachineConfig(
                             1,
+                            1,
                             X86Model.v1(1),
                             new VirtualClock(1_767_225_600L, 5),
                             () -> 4,

@@ -20,22 +20,24 @@ public final class AcpiTables {
     private static final int GAS_IO = 1;
     /** The shortest period of the HPET that loses no interrupt: 128 us. */
     private static final int HPET_MIN_TICKS = 12_800;
+    /** Flags of a local APIC: its CPU is there, or can come while the machine runs. */
+    static final int ENABLED = 1, ONLINE_CAPABLE = 2;
 
     private AcpiTables() {}
 
     /**
      * Writes the tables.
      *
-     * @param cpus local APICs 0 to cpus - 1
+     * @param cpus the vCPUs, which come and go or not
      * @param numa the nodes that they and the memory are in
      * @param hpet whether there is an HPET
      * @return the guest-physical address of the RSDP
      */
-    public static long build(GuestMemory memory, int cpus, Numa numa, boolean hpet) {
+    public static long build(GuestMemory memory, Processors cpus, Numa numa, boolean hpet) {
         long facs = Facs.ADDRESS;
         memory.write(facs, Facs.table());
         long dsdt = facs + Facs.LENGTH;
-        byte[] dsdtBytes = table("DSDT", 2, dsdt(hpet));
+        byte[] dsdtBytes = table("DSDT", 2, dsdt(cpus, numa, hpet));
         memory.write(dsdt, dsdtBytes);
         long at = align(dsdt + dsdtBytes.length);
         List<Long> tables = new ArrayList<>();
@@ -48,7 +50,7 @@ public final class AcpiTables {
             all.add(hpet());
         }
         if (numa.nodes().isEmpty() && memory.pluggable() != null) {
-            all.add(table("SRAT", 3, AffinityTables.srat(Numa.one(cpus, memory.ramSize()), memory)));
+            all.add(table("SRAT", 3, AffinityTables.srat(Numa.one(cpus.possible(), memory.ramSize()), memory)));
         }
         for (byte[] t : all) {
             memory.write(at, t);
@@ -151,11 +153,11 @@ public final class AcpiTables {
     }
 
     /** 5.2.12. */
-    private static byte[] madt(int cpus) {
-        ByteBuffer b = buffer(8 + cpus * 8 + 12 + 2 * 10 + 6);
+    private static byte[] madt(Processors cpus) {
+        ByteBuffer b = buffer(8 + cpus.possible() * 8 + 12 + 2 * 10 + 6);
         b.putInt((int) Layout.LAPIC_BASE).putInt(1); // PC-AT compatible: 8259s
-        for (int i = 0; i < cpus; i++) {
-            b.put((byte) 0).put((byte) 8).put((byte) i).put((byte) i).putInt(1);
+        for (int i = 0; i < cpus.possible(); i++) {
+            b.put(localApic(i, cpus.has(i) ? ENABLED : ONLINE_CAPABLE));
         }
         b.put((byte) 1)
                 .put((byte) 12)
@@ -167,6 +169,17 @@ public final class AcpiTables {
         sourceOverride(b, Layout.SCI_IRQ, Layout.SCI_IRQ, 0xd); // level, active-high
         b.put((byte) 4).put((byte) 6).put((byte) 0xff).putShort((short) 0).put((byte) 1); // NMI on LINT1
         return table("APIC", 5, b.array());
+    }
+
+    /** The processor local APIC structure (5.2.12.2) of a vCPU. */
+    static byte[] localApic(int cpu, int flags) {
+        return buffer(8)
+                .put((byte) 0)
+                .put((byte) 8)
+                .put((byte) cpu)
+                .put((byte) cpu)
+                .putInt(flags)
+                .array();
     }
 
     private static void sourceOverride(ByteBuffer b, int irq, int gsi, int flags) {
@@ -193,7 +206,7 @@ public final class AcpiTables {
 
     // ---- DSDT ----
 
-    private static byte[] dsdt(boolean hpet) {
+    private static byte[] dsdt(Processors cpus, Numa numa, boolean hpet) {
         byte[] pci = Aml.device(
                 "PCI0",
                 Aml.name("_HID", Aml.eisaId("PNP0A08")),
@@ -241,8 +254,13 @@ public final class AcpiTables {
                 sleepState("\\_S3_", PowerManagement.SLEEP_S3),
                 sleepState("\\_S4_", PowerManagement.SLEEP_S4),
                 sleepState("\\_S5_", PowerManagement.SLEEP_S5));
+        byte[] none = {};
+        byte[] processors = cpus.pluggable() ? CpuHotplugAml.devices(cpus, numa) : none;
+        byte[] processorEvent = cpus.pluggable() ? CpuHotplugAml.event() : none;
         return Aml.join(
-                Aml.scope("\\_SB_", pci, ecam, com, rtc, timers), sleep, Aml.scope("\\_GPE", PciHotplugAml.event()));
+                Aml.scope("\\_SB_", pci, ecam, com, rtc, timers, processors),
+                sleep,
+                Aml.scope("\\_GPE", PciHotplugAml.event(), processorEvent));
     }
 
     /** 7.4.2: what to write into PM1a control's sleep type. */

@@ -189,7 +189,11 @@ final class Aml {
 
     /** Tells the operating system of an object's event (ACPI 6.5, 5.6.6). */
     static byte[] notify(String object, long event) {
-        return join(bytes(0x86), path(object), integer(event));
+        return notify(object, integer(event));
+    }
+
+    static byte[] notify(String object, byte[] event) {
+        return join(bytes(0x86), path(object), event);
     }
 
     /** A call of a method. */

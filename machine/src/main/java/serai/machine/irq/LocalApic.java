@@ -54,6 +54,8 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
     private int startup = -1;
     /** INIT has come, or power, and no start-up IPI since: one that comes at another time is ignored (SDM vol. 3, 9.4.4). */
     private boolean waitForSipi;
+    /** Whether its CPU is in the machine: what is not takes no message. */
+    private boolean present = true;
 
     private volatile boolean external;
     private volatile boolean any;
@@ -148,6 +150,15 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
     /** The number of the CPU it belongs to, its initial APIC id. */
     public int index() {
         return index;
+    }
+
+    /**
+     * Its CPU comes into the machine or leaves it; in either case it is as after power-on, but for what {@link #restore} brings.
+     * With the machine lock held.
+     */
+    public void present(boolean now) {
+        present = now;
+        reset();
     }
 
     /** Whether an NMI, INIT or start-up IPI waits: what a CPU takes whatever its IF. With the machine lock held. */
@@ -277,7 +288,7 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
      * @param wide from an x2APIC's ICR, where 0xff is an id or a set of eight like any other (SDM vol. 3, 11.12.9)
      */
     boolean matches(int destination, boolean logical, boolean wide) {
-        if (!enabled()) {
+        if (!present || !enabled()) {
             return false;
         }
         if (x2()) {
@@ -302,6 +313,9 @@ public final class LocalApic implements Device<LocalApicState>, MmioDevice, Inte
     }
 
     void accept(int mode, int vector, boolean level) {
+        if (!present) {
+            return;
+        }
         switch (mode) {
             case ApicBus.FIXED, ApicBus.LOWEST -> {
                 if (vector < 16) {

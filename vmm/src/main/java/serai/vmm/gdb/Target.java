@@ -6,8 +6,11 @@ import serai.machine.memory.GuestMemory;
 
 /** The machine that a debugger looks at, as the stub needs it: all of it stands still while the stub asks. */
 public interface Target {
-    /** How many vCPUs there are; each is a thread of the debugger's, numbered from 1. */
+    /** How many vCPUs there can be; each is a thread of the debugger's, numbered from 1, while it is {@link #present}. */
     int cpus();
+
+    /** Whether a vCPU is in the machine. */
+    boolean present(int index);
 
     /** The vCPU of an index from 0. */
     Vcpu vcpu(int index);

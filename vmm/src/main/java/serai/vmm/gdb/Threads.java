@@ -1,5 +1,7 @@
 package serai.vmm.gdb;
 
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import serai.machine.Schedule;
 import serai.machine.engine.CpuState;
 
@@ -39,7 +41,7 @@ final class Threads {
             return -1;
         }
         int n = Integer.parseInt(thread, 16);
-        if (n < 0 || n > target.cpus()) {
+        if (n < 0 || n > target.cpus() || n > 0 && !target.present(n - 1)) {
             throw new IllegalArgumentException("thread " + n);
         }
         return n - 1;
@@ -65,11 +67,10 @@ final class Threads {
 
     /** {@code qfThreadInfo}. */
     static String all(Target target) {
-        StringBuilder b = new StringBuilder("m");
-        for (int i = 0; i < target.cpus(); i++) {
-            b.append(i == 0 ? "" : ",").append(id(i));
-        }
-        return b.toString();
+        return IntStream.range(0, target.cpus())
+                .filter(target::present)
+                .mapToObj(Threads::id)
+                .collect(Collectors.joining(",", "m", ""));
     }
 
     /** {@code qThreadExtraInfo}, as text. */
@@ -87,7 +88,8 @@ final class Threads {
     }
 
     /**
-     * The actions of {@code vCont}: for each vCPU the first that is for its thread or for all; those without one are held.
+     * The actions of {@code vCont}: for each vCPU the first that is for its thread or for all; those without one are held, those, too,
+     * that come while the machine runs.
      *
      * @param actions {@code ;action:thread} for each, the thread left out for all
      */
@@ -110,7 +112,7 @@ final class Threads {
                             default -> throw new IllegalArgumentException("vCont action " + a);
                         };
                 // one at a time: of several that are to step the one that the debugger looks at
-                if (step && (stepping < 0 || i == selected)) {
+                if (step && target.present(i) && (stepping < 0 || i == selected)) {
                     stepping = i;
                 }
                 found = true;
@@ -118,7 +120,8 @@ final class Threads {
             }
             held |= found ? 0 : 1 << i;
         }
-        if (Integer.bitCount(held) == target.cpus()) {
+        int h = held;
+        if (IntStream.range(0, target.cpus()).noneMatch(i -> target.present(i) && (h >>> i & 1) == 0)) {
             throw new IllegalArgumentException("vCont for nobody");
         }
         return new Schedule(held, stepping);

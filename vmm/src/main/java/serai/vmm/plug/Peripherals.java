@@ -134,7 +134,7 @@ public final class Peripherals {
             if (!machine.hostEvent(event.toString())) {
                 made.remove(id);
                 ejected(at);
-                throw new PlugException("this run repeats recorded inputs and takes no others");
+                throw PlugException.replayed();
             }
         } finally {
             machine.lock().unlock();
@@ -159,7 +159,7 @@ public final class Peripherals {
                         "Device '" + id + "' is in slot " + p.slot + ", which does not support hot-plug");
             }
             if (!machine.hostEvent((force ? "pull " : "unplug ") + id)) {
-                throw new PlugException("this run repeats recorded inputs and takes no others");
+                throw PlugException.replayed();
             }
         } finally {
             machine.lock().unlock();

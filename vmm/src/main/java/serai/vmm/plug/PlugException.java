@@ -17,6 +17,10 @@ public final class PlugException extends Exception {
         return new PlugException("Device '" + id + "' not found", true);
     }
 
+    static PlugException replayed() {
+        return new PlugException("this run repeats recorded inputs and takes no others");
+    }
+
     /** Whether there is no device of that name. */
     public boolean notFound() {
         return notFound;

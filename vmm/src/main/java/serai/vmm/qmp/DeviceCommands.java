@@ -1,5 +1,6 @@
 package serai.vmm.qmp;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
 import serai.machine.pci.PciInfo;
@@ -8,24 +9,29 @@ import serai.vmm.plug.PlugException;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Hot-plug: {@code device_add}, {@code device_del}, {@code query-pci}; the event {@code DEVICE_DELETED} is told by whoever wires it. */
+/** Hot-plug: {@code device_add}, {@code device_del}, also of vCPUs, {@code query-pci}; the event {@code DEVICE_DELETED} is told by whoever wires it. */
 public final class DeviceCommands {
     private final Peripherals devices;
+    private final CpuCommands cpus;
     private final Supplier<List<PciInfo>> pci;
 
     /**
      * Of a VM.
      *
+     * @param cpus what is plugged in other ways than on PCI
      * @param pci what is on its bus
      */
-    public DeviceCommands(Peripherals devices, Supplier<List<PciInfo>> pci) {
+    public DeviceCommands(Peripherals devices, CpuCommands cpus, Supplier<List<PciInfo>> pci) {
         this.devices = devices;
+        this.cpus = cpus;
         this.pci = pci;
     }
 
     /** Puts them into the table. */
     public void addTo(CommandTable table) {
-        table.add("device_add", List.of("driver", "id"), List.of("drive", "bus", "addr"), a -> {
+        List<String> properties = new ArrayList<>(List.of("drive", "bus", "addr"));
+        properties.addAll(CpuCommands.PROPERTIES);
+        table.add("device_add", List.of("driver", "id"), properties, a -> {
             add(a);
             return Json.object();
         });
@@ -34,6 +40,9 @@ public final class DeviceCommands {
             // as with QEMU, by its path in the object tree, too
             String id = a.string("id").replaceFirst("^/machine/peripheral/", "");
             try {
+                if (cpus.remove(id)) {
+                    return Json.object();
+                }
                 devices.remove(id, a.bool("x-force", false));
             } catch (PlugException e) {
                 throw refused(e);
@@ -54,15 +63,40 @@ public final class DeviceCommands {
                 String.valueOf(e.getMessage()));
     }
 
-    private void add(Arguments a) throws QmpException {
+    /** One at a time, so that no id is given twice. */
+    private synchronized void add(Arguments a) throws QmpException {
+        String id = a.string("id");
+        boolean cpu = CpuCommands.isDriver(a.string("driver"));
+        if (cpus.has(id) || cpu && devices.list().stream().anyMatch(p -> p.id().equals(id))) {
+            throw new QmpException("Duplicate device ID '" + id + "'");
+        }
+        if (cpu) {
+            only(a, CpuCommands.PROPERTIES);
+            try {
+                cpus.add(a);
+            } catch (PlugException e) {
+                throw refused(e);
+            }
+            return;
+        }
+        only(a, List.of("drive", "bus", "addr"));
         String bus = a.optionalString("bus");
         if (bus != null && !bus.equals("pci.0") && !bus.equals("pcie.0")) {
             throw new QmpException("Bus '" + bus + "' not found");
         }
         try {
-            devices.add(a.string("driver"), a.string("id"), slot(a.optionalString("addr")), a.optionalString("drive"));
+            devices.add(a.string("driver"), id, slot(a.optionalString("addr")), a.optionalString("drive"));
         } catch (PlugException e) {
             throw refused(e);
+        }
+    }
+
+    /** Refuses properties that other drivers have. */
+    private static void only(Arguments a, List<String> properties) throws QmpException {
+        for (String n : a.names()) {
+            if (!n.equals("driver") && !n.equals("id") && !properties.contains(n)) {
+                throw new QmpException("Property '%s.%s' not found".formatted(a.string("driver"), n));
+            }
         }
     }
 

@@ -55,6 +55,6 @@ public interface RunControl {
      */
     boolean wakeUp();
 
-    /** The vCPUs. */
+    /** The vCPUs that are in the machine. */
     List<Cpu> cpus();
 }

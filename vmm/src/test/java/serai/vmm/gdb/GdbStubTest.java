@@ -103,12 +103,18 @@ final class GdbStubTest {
 
     private static final class TwoCpus implements Target {
         final List<StillCpu> cpus = List.of(new StillCpu(), new StillCpu());
+        final java.util.Set<Integer> absent = new java.util.HashSet<>();
         final GuestMemory memory = new GuestMemory(List.of(
                 new RamRegion(0, 1 << 16, Arena.global().allocate(1 << 16, 4096).address(), false, -1, 0)));
 
         @Override
         public int cpus() {
             return 2;
+        }
+
+        @Override
+        public boolean present(int index) {
+            return !absent.contains(index);
         }
 
         @Override
@@ -199,6 +205,18 @@ final class GdbStubTest {
         assertEquals(new Resume.StepBack(1), r.get(6));
         assertEquals(new Resume.RunBack(1), r.get(7));
         assertInstanceOf(Resume.Detached.class, r.getLast());
+    }
+
+    @Test
+    void aVcpuThatIsNotInTheMachine_isNoThread() throws Exception {
+        assertTrue(answer("qfThreadInfo").contains("$m01,02#"));
+        target.absent.add(0);
+        String a = answer("qfThreadInfo", "T1", "Hg1", "T2", "vCont;s:1", "vCont;c:1");
+        assertTrue(a.contains("$m02#"), a);
+        assertEquals(4, a.split("\\$E22#", -1).length - 1, a);
+        List<Resume> r = converse(new StringBuilder(), List.of("vCont;s", "vCont;c:2"));
+        assertEquals(new Resume.Forward(new Schedule(0, 1)), r.get(0));
+        assertEquals(new Resume.Forward(new Schedule(1, -1)), r.get(1));
     }
 
     @Test

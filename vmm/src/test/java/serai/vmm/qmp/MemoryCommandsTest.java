@@ -42,7 +42,8 @@ final class MemoryCommandsTest {
                 new PluggableRam(region(Layout.pluggableRam(2 * MIB), 4 * MIB), 2 * MIB, 0, (offset, length) -> {});
         GuestMemory memory = new GuestMemory(List.of(region(0, 2 * MIB)), pluggable);
         machine = new Machine(
-                new MachineConfig(1, X86Model.v1(1), new RealClock(), () -> 0, b -> {}, b -> {}, Numa.NONE, false, -1),
+                new MachineConfig(
+                        1, 1, X86Model.v1(1), new RealClock(), () -> 0, b -> {}, b -> {}, Numa.NONE, false, -1),
                 memory,
                 new JavaEngine());
         new MemoryCommands(memory.ramSize(), MemoryDevice.plug(machine)).addTo(table);

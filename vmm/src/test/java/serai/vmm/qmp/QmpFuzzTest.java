@@ -28,6 +28,7 @@ import serai.machine.time.VirtualClock;
 import serai.vmm.plug.BlockNodes;
 import serai.vmm.plug.MemoryDevice;
 import serai.vmm.plug.Peripherals;
+import serai.vmm.plug.PluggedCpus;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -71,6 +72,9 @@ public final class QmpFuzzTest {
             "{\"execute\":\"query-memory-devices\"}{\"execute\":\"query-memory-size-summary\"}",
             "{\"execute\":\"qom-set\",\"arguments\":{\"path\":\"virtiomem0\",\"property\":\"requested-size\",\"value\":\"2M\"}}",
             "{\"execute\":\"qom-get\",\"arguments\":{\"path\":\"virtiomem0\",\"property\":\"size\"}}",
+            "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"x86-64-v1-x86_64-cpu\",\"id\":\"c\",\"socket-id\":1,"
+                    + "\"core-id\":0,\"thread-id\":0}}{\"execute\":\"query-hotpluggable-cpus\"}",
+            "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"c\"}}{\"execute\":\"query-acpi-ospm-status\"}",
             "{\"execute\":\"stop\"}{\"execute\":\"cont\"}",
             "{\"execute\":\"system_powerdown\"}{\"execute\":\"system_reset\"}{\"execute\":\"system_wakeup\"}",
             "{\"execute\":\"quit\"}");
@@ -128,7 +132,16 @@ public final class QmpFuzzTest {
             }
         }
         MachineConfig config = new MachineConfig(
-                1, X86Model.v1(1), new VirtualClock(1_800_000_000, 1), () -> 0, b -> {}, b -> {}, Numa.NONE, false, -1);
+                1,
+                3,
+                X86Model.v1(1),
+                new VirtualClock(1_800_000_000, 1),
+                () -> 0,
+                b -> {},
+                b -> {},
+                Numa.NONE,
+                false,
+                -1);
         try (Machine machine = new Machine(config, MEMORY, new JavaEngine());
                 BlockNodes nodes = new BlockNodes(d -> d)) {
             CommandTable table = new CommandTable();
@@ -136,8 +149,11 @@ public final class QmpFuzzTest {
             new StatusCommands(vm).addTo(table);
             new PowerCommands(vm, (name, data) -> {}).addTo(table);
             new BlockCommands(nodes).addTo(table);
+            CpuCommands cpus = new CpuCommands(vm, new PluggedCpus(machine, "x86-64-v1", Numa.NONE));
+            cpus.addTo(table);
             new DeviceCommands(
                             new Peripherals(machine, nodes, new DeterministicIo(machine.timers(), 1), 1, () -> 0),
+                            cpus,
                             machine::pciFunctions)
                     .addTo(table);
             new MemoryCommands(RAM, MemoryDevice.plug(machine)).addTo(table);
