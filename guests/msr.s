@@ -53,4 +53,7 @@ main:
     rdmsr
     and eax, 0xfffff900         # base, enabled, bootstrap processor
     show apic_base, rax
+    mov ecx, 0x17               # IA32_PLATFORM_ID: Linux reads it without a guard when it wakes from S3
+    rdmsr
+    show platform_id, rax
     quit

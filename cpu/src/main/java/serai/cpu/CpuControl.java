@@ -259,7 +259,7 @@ final class CpuControl {
             case Msr.TSC -> tsc();
             case Msr.DEBUGCTL -> debugCtl;
             case Msr.TSC_ADJUST -> tscOffset;
-            case Msr.BIOS_SIGN_ID, Msr.MCG_CAP, 0x17a -> 0;
+            case Msr.PLATFORM_ID, Msr.BIOS_SIGN_ID, Msr.MCG_CAP, 0x17a -> 0;
             case Msr.ARCH_CAPABILITIES -> ARCH_CAPABILITIES;
             case Msr.MISC_ENABLE -> miscEnable;
             case Msr.PAT -> pat;

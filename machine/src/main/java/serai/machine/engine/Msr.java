@@ -6,6 +6,7 @@ import java.util.stream.Stream;
 /** Model-specific registers by number (SDM vol. 4, table 2-2). */
 public final class Msr {
     public static final int TSC = 0x10;
+    public static final int PLATFORM_ID = 0x17;
     public static final int APIC_BASE = 0x1b;
     public static final int TSC_ADJUST = 0x3b;
     public static final int BIOS_SIGN_ID = 0x8b;
