@@ -20,14 +20,14 @@ final class Backends implements AutoCloseable {
         this.between = between;
     }
 
-    SerialBackend open(String what, VmConfig.Sink sink) throws VmmException {
+    SerialBackend open(String what, StreamConfig.Sink sink) throws VmmException {
         OutputPump pump =
                 switch (sink) {
-                    case VmConfig.Sink.Stdio() -> console.stdout();
-                    case VmConfig.Sink.Null() -> null;
-                    case VmConfig.Sink.Socket(var path) ->
+                    case StreamConfig.Sink.Stdio() -> console.stdout();
+                    case StreamConfig.Sink.Null() -> null;
+                    case StreamConfig.Sink.Socket(var path) ->
                         throw new VmmException(VmmException.USAGE, what + " can't go to the socket " + path);
-                    case VmConfig.Sink.ToFile(var path) -> {
+                    case StreamConfig.Sink.ToFile(var path) -> {
                         try {
                             FileOutputStream f = new FileOutputStream(path.toFile());
                             files.add(f);

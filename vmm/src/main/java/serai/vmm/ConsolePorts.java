@@ -35,8 +35,8 @@ final class ConsolePorts implements AutoCloseable {
         List<ConsolePort> hosts = new ArrayList<>();
         boolean good = false;
         try {
-            hosts.add(port("", config.console(), 0, backends));
-            for (VmConfig.Port p : config.ports()) {
+            hosts.add(port("", config.streams().console(), 0, backends));
+            for (StreamConfig.Port p : config.streams().ports()) {
                 hosts.add(port(p.name(), p.sink(), hosts.size(), backends));
             }
             good = true;
@@ -48,8 +48,8 @@ final class ConsolePorts implements AutoCloseable {
         device = new VirtioConsole(hosts);
     }
 
-    private ConsolePort port(String name, VmConfig.Sink sink, int number, Backends backends) throws VmmException {
-        if (sink instanceof VmConfig.Sink.Socket(var path)) {
+    private ConsolePort port(String name, StreamConfig.Sink sink, int number, Backends backends) throws VmmException {
+        if (sink instanceof StreamConfig.Sink.Socket(var path)) {
             SocketPort s = SocketPort.listen(name.isEmpty() ? "hvc0" : name, path);
             sockets.add(s);
             socketNumbers.add(number);
@@ -87,8 +87,8 @@ final class ConsolePorts implements AutoCloseable {
         for (int i = 0; i < sockets.size(); i++) {
             sockets.get(i).start(machine, device, socketNumbers.get(i));
         }
-        if (config.console() instanceof VmConfig.Sink.Stdio
-                && config.deterministic() == null
+        if (config.streams().console() instanceof StreamConfig.Sink.Stdio
+                && config.repeat().seed() == null
                 && Terminal.isTerminal(TERMINAL)) {
             Thread.ofPlatform().daemon().name("serai-terminal-size").start(() -> follow(machine));
         }

@@ -44,11 +44,11 @@ final class Devices {
             throws VmmException {
         machine.plug(Layout.CONSOLE_SLOT, console.onPci("virtio-console0", machine.memory(), machine.msi()));
         machine.plug(Layout.RNG_SLOT, VirtioRng.create("virtio-rng0", random, machine.memory(), machine.msi()));
-        int queues = Math.min(config.maxCpus(), VirtioBlk.MAX_QUEUES);
+        int queues = Math.min(config.hardware().maxCpus(), VirtioBlk.MAX_QUEUES);
         BlockNodes nodes = new BlockNodes(between);
         parts.add(nodes);
         IoExecutor io;
-        if (config.deterministic() != null) {
+        if (config.repeat().seed() != null) {
             io = new DeterministicIo(machine.timers(), DETERMINISTIC_LATENCY);
         } else {
             ThreadIo threads = new ThreadIo(machine.lock(), IO_THREADS);
@@ -58,7 +58,7 @@ final class Devices {
         Peripherals peripherals = new Peripherals(machine, nodes, io, queues, random);
         int next = Layout.FIRST_DISK_SLOT;
         int n = 0;
-        for (VmConfig.Disk d : config.disks()) {
+        for (DiskConfig d : config.disks()) {
             if (d.slot() < 0 && next > Layout.LAST_DISK_SLOT) {
                 throw new VmmException(
                         VmmException.USAGE,
@@ -70,7 +70,7 @@ final class Devices {
             try {
                 nodes.open(id, d.file(), d.readOnly());
                 peripherals.addAtStart(
-                        d.bus() == VmConfig.Disk.Bus.NVME ? Peripherals.NVME : Peripherals.VIRTIO_BLK,
+                        d.bus() == DiskConfig.Bus.NVME ? Peripherals.NVME : Peripherals.VIRTIO_BLK,
                         id,
                         d.slot() < 0 ? next++ : d.slot(),
                         id);

@@ -11,14 +11,16 @@ final class Engines {
     private Engines() {}
 
     static Engine open(VmConfig config, Console console) throws VmmException {
-        boolean counts = config.deterministic() != null || config.saveAt() >= 0 || config.trace() != null;
-        if (config.engine().equals("kvm") && counts) {
+        boolean counts = config.repeat().seed() != null
+                || config.snapshots().saveAt() >= 0
+                || config.session().trace() != null;
+        if (config.hardware().engine().equals("kvm") && counts) {
             throw new VmmException(
                     VmmException.USAGE,
                     "the kvm engine can't count instructions, so deterministic, record, replay, save-at, trace and"
                             + " hash-every need engine=java");
         }
-        return switch (config.engine()) {
+        return switch (config.hardware().engine()) {
             case "java" -> java(console, "as asked for");
             case "kvm" -> {
                 console.say("serai: engine kvm: as asked for\n");
@@ -28,7 +30,7 @@ final class Engines {
                 if (counts) {
                     yield java(console, "it can count instructions");
                 }
-                if (config.gdbPort() >= 0) {
+                if (config.session().gdbPort() >= 0) {
                     yield java(console, "it can be debugged");
                 }
                 KvmProbe probe = KvmProbe.measure();

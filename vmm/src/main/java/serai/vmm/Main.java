@@ -30,7 +30,7 @@ public final class Main {
                 VmConfig config = VmConfig.parse(words);
                 try (Vm vm = new Vm(config, console)) {
                     end = vm.run();
-                    if (config.stats()) {
+                    if (config.session().stats()) {
                         console.say(vm.stats());
                     }
                 }

@@ -23,8 +23,8 @@ public record MemorySize(long bytes, long max, int node) {
 
     /** Whether a machine can have so much, and that much to be plugged. */
     static boolean possible(long bytes, long pluggable) {
-        return bytes >= VmConfig.MIN_MEMORY
-                && bytes <= VmConfig.MAX_MEMORY
+        return bytes >= Words.MIN_MEMORY
+                && bytes <= Words.MAX_MEMORY
                 && pluggable >= 0
                 && pluggable % VirtioMem.BLOCK_SIZE == 0
                 && (pluggable == 0 || pluggable <= Layout.PCI_WINDOW_64 - Layout.pluggableRam(bytes));
@@ -32,13 +32,13 @@ public record MemorySize(long bytes, long max, int node) {
 
     static MemorySize parse(String v) throws VmmException {
         String[] parts = v.split(",", -1);
-        long bytes = VmConfig.memory(parts[0]);
+        long bytes = Words.memory(parts[0]);
         long max = bytes;
         int node = 0;
         for (int i = 1; i < parts.length; i++) {
             String value = parts[i].substring(parts[i].indexOf('=') + 1);
             if (parts[i].startsWith("max=")) {
-                max = VmConfig.memory(value);
+                max = Words.memory(value);
             } else if (parts[i].matches("node=\\d{1,3}")) {
                 node = Integer.parseInt(value);
             } else {

@@ -18,7 +18,7 @@ final class NumaWords {
         for (String part : v.split(",", -1)) {
             String value = part.substring(part.indexOf('=') + 1);
             if (part.startsWith("memory=")) {
-                memory = VmConfig.memory(value);
+                memory = Words.memory(value);
             } else if (part.startsWith("cpus=") && value.matches("\\d{1,3}(-\\d{1,3})?")) {
                 int dash = value.indexOf('-');
                 int first = Integer.parseInt(dash < 0 ? value : value.substring(0, dash));

@@ -14,10 +14,10 @@ final class Tracer {
 
     private final Console out;
     private final GuestMemory memory;
-    private final VmConfig.Trace range;
+    private final SessionConfig.Trace range;
     private @Nullable CpuState before;
 
-    Tracer(Console out, GuestMemory memory, VmConfig.Trace range) {
+    Tracer(Console out, GuestMemory memory, SessionConfig.Trace range) {
         this.range = range;
         this.out = out;
         this.memory = memory;

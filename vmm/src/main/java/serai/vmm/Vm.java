@@ -79,43 +79,49 @@ final class Vm implements AutoCloseable {
      */
     Vm(VmConfig wanted, Console console) throws VmmException {
         this.console = console;
-        Path load = wanted.load();
+        Path load = wanted.snapshots().load();
         Snapshot.@Nullable Head head = load == null ? null : Snapshot.head(load);
         config = head == null
                 ? wanted
-                : wanted.withMachine(
-                        wanted.memory().with(head.memory(), head.pluggable()), head.cpuModel(), head.has("hpet"));
+                : wanted.withHardware(wanted.hardware()
+                        .with(
+                                wanted.hardware().memory().with(head.memory(), head.pluggable()),
+                                head.cpuModel(),
+                                head.has("hpet")));
         boolean good = false;
         try {
-            Ram ram = own(Ram.create(config.memory()));
+            Ram ram = own(Ram.create(config.hardware().memory()));
             memory = ram.memory();
-            Long seed = config.deterministic();
+            Long seed = config.repeat().seed();
             History.Parts past = canGoBack(config) ? new History.Parts() : null;
             Backends backends = own(new Backends(console, past == null ? b -> b : past::output));
             Clock clock = seed == null ? new RealClock() : new VirtualClock(EPOCH, NANOS_PER_INSTRUCTION);
             random = seed == null ? new SecureRandom()::nextLong : new SeededRandom(seed);
             Models.named(
-                    config.cpuModel(), config.cpusInPackage()); // a wrong name is refused before anything is opened
+                    config.hardware().cpuModel(),
+                    config.hardware().cpusInPackage()); // a wrong name is refused before anything is opened
             Engine engine = own(Engines.open(config, console));
-            model = Models.on(engine, config.cpuModel(), config.cpusInPackage(), load != null, console);
+            model = Models.on(
+                    engine, config.hardware().cpuModel(), config.hardware().cpusInPackage(), load != null, console);
             MachineConfig machineConfig = new MachineConfig(
-                    config.cpus(),
-                    config.maxCpus(),
+                    config.hardware().cpus(),
+                    config.hardware().maxCpus(),
                     model,
                     clock,
                     random,
-                    backends.open("serial", config.serial()),
-                    backends.open("debugcon", config.debugcon()),
-                    config.numa(),
-                    config.hpet(),
-                    config.debugExit());
+                    backends.open("serial", config.streams().serial()),
+                    backends.open("debugcon", config.streams().debugcon()),
+                    config.hardware().numa(),
+                    config.hardware().hpet(),
+                    config.hardware().debugExit());
             machine = own(new Machine(machineConfig, memory, engine));
             control = new Control(machine, this::requestEnd);
             consolePorts = own(new ConsolePorts(config, backends));
             Peripherals peripherals = Devices.plug(
                     machine, config, consolePorts.device(), random, past == null ? d -> d : past::disk, parts);
             MemoryDevice memoryDevice = MemoryDevice.plug(machine);
-            PluggedCpus pluggedCpus = new PluggedCpus(machine, model.name(), config.numa());
+            PluggedCpus pluggedCpus =
+                    new PluggedCpus(machine, model.name(), config.hardware().numa());
             InputLog log = own(inputLog(past != null));
             machine.inputLog(log);
             long rsdp = machine.reset();
@@ -125,14 +131,14 @@ final class Vm implements AutoCloseable {
                 restore(load);
             }
             consolePorts.start(machine);
-            Path socket = config.qmp();
+            Path socket = config.session().qmp();
             if (socket != null) {
                 own(ControlSocket.open(socket, control, machine, peripherals, pluggedCpus, memoryDevice));
             }
-            debugger = config.gdbPort() < 0
+            debugger = config.session().gdbPort() < 0
                     ? null
                     : new Debugger(
-                            own(listen(config.gdbPort())),
+                            own(listen(config.session().gdbPort())),
                             machine,
                             console,
                             past,
@@ -153,8 +159,8 @@ final class Vm implements AutoCloseable {
     }
 
     private InputLog inputLog(boolean remember) throws VmmException {
-        Path record = config.record();
-        Path replay = config.replay();
+        Path record = config.repeat().record();
+        Path replay = config.repeat().replay();
         try {
             return record != null
                     ? InputLog.record(record)
@@ -169,11 +175,10 @@ final class Vm implements AutoCloseable {
 
     /** Whether a debugger gets a history: what was recorded to a file, or sent to a client of a socket, can't be taken back. */
     private static boolean canGoBack(VmConfig config) {
-        return config.gdbPort() >= 0
-                && config.deterministic() != null
-                && config.record() == null
-                && !(config.console() instanceof VmConfig.Sink.Socket)
-                && config.ports().stream().noneMatch(p -> p.sink() instanceof VmConfig.Sink.Socket);
+        return config.session().gdbPort() >= 0
+                && config.repeat().seed() != null
+                && config.repeat().record() == null
+                && !config.streams().haveSockets();
     }
 
     private static GdbStub listen(int port) throws VmmException {
@@ -186,13 +191,19 @@ final class Vm implements AutoCloseable {
     }
 
     private CpuState boot(long rsdp) throws VmmException {
-        Path kernel = config.kernel();
+        Path kernel = config.boot().kernel();
         if (kernel == null) {
             throw new VmmException(
                     VmmException.INPUT, "the guest wants a reboot, but a snapshot has no kernel; give one");
         }
         try {
-            return Loader.load(memory, new BootSource(kernel, config.initrd(), config.append()), rsdp)
+            return Loader.load(
+                            memory,
+                            new BootSource(
+                                    kernel,
+                                    config.boot().initrd(),
+                                    config.boot().append()),
+                            rsdp)
                     .cpu();
         } catch (BootException e) {
             throw new VmmException(VmmException.INPUT, String.valueOf(e.getMessage()), e);
@@ -218,7 +229,7 @@ final class Vm implements AutoCloseable {
     }
 
     private void save() throws VmmException {
-        Path file = config.snapshot();
+        Path file = config.snapshots().file();
         if (file != null) {
             Snapshot.save(
                     file,
@@ -265,33 +276,34 @@ final class Vm implements AutoCloseable {
     }
 
     private End runToEnd() throws VmmException {
-        if (config.serial() instanceof VmConfig.Sink.Stdio) {
+        if (config.streams().serial() instanceof StreamConfig.Sink.Stdio) {
             console.read(this::typed, () -> requestEnd(End.QUIT));
-        } else if (config.console() instanceof VmConfig.Sink.Stdio) {
+        } else if (config.streams().console() instanceof StreamConfig.Sink.Stdio) {
             console.read(
                     (b, length) -> consolePorts.typed(machine, java.util.Arrays.copyOf(b, length)),
                     () -> requestEnd(End.QUIT));
         }
-        if (config.parent() > 0) {
+        if (config.session().parent() > 0) {
             // the command that shows the guest's terminal: killed, it can't tell us, and nobody could end this VM by
             // its keys
             Runnable gone = () -> requestEnd(new End(VmmException.HOST, "the command that started this VM is gone"));
-            ProcessHandle parent = ProcessHandle.of(config.parent()).orElse(null);
+            ProcessHandle parent = ProcessHandle.of(config.session().parent()).orElse(null);
             if (parent == null) {
                 gone.run();
             } else {
                 CompletableFuture<Void> unused = parent.onExit().thenRun(gone);
             }
         }
-        if (config.timeoutMillis() > 0) {
+        if (config.session().timeoutMillis() > 0) {
             after(
-                    config.timeoutMillis(),
+                    config.session().timeoutMillis(),
                     () -> requestEnd(new End(
                             VmmException.TIMEOUT,
-                            "the time of %s s is over".formatted(config.timeoutMillis() / 1000.0))));
+                            "the time of %s s is over"
+                                    .formatted(config.session().timeoutMillis() / 1000.0))));
         }
-        if (config.saveAfterMillis() > 0) {
-            after(config.saveAfterMillis(), () -> {
+        if (config.snapshots().saveAfterMillis() > 0) {
+            after(config.snapshots().saveAfterMillis(), () -> {
                 saveNow = true;
                 machine.stop();
                 control.wake();
@@ -300,8 +312,9 @@ final class Vm implements AutoCloseable {
         control.begun();
         started = System.nanoTime();
         startInstructions = machine.instructions();
-        if (config.hashEvery() > 0) {
-            nextHash = (startInstructions / config.hashEvery() + 1) * config.hashEvery();
+        if (config.repeat().hashEvery() > 0) {
+            nextHash = (startInstructions / config.repeat().hashEvery() + 1)
+                    * config.repeat().hashEvery();
         }
         try {
             Debugger d = debugger;
@@ -314,7 +327,7 @@ final class Vm implements AutoCloseable {
             return loop();
         } finally {
             over = true;
-            if (config.hashEvery() > 0) {
+            if (config.repeat().hashEvery() > 0) {
                 console.say("serai: final cpu %s ram %s instructions %d%n"
                         .formatted(hash.alone(states()), hash.memory(memory), machine.instructions()));
             }
@@ -329,7 +342,7 @@ final class Vm implements AutoCloseable {
     }
 
     private End loop() throws VmmException {
-        VmConfig.Trace trace = config.trace();
+        SessionConfig.Trace trace = config.session().trace();
         Tracer tracer = trace == null ? null : new Tracer(console, memory, trace);
         while (true) {
             End e = requests();
@@ -357,10 +370,10 @@ final class Vm implements AutoCloseable {
     }
 
     /** The next count of instructions at which the loop has something to do. */
-    private long until(VmConfig.@Nullable Trace trace) {
+    private long until(SessionConfig.@Nullable Trace trace) {
         long n = debugger == null ? nextHash : Math.min(nextHash, debugger.next());
-        if (config.saveAt() >= 0) {
-            n = Math.min(n, config.saveAt());
+        if (config.snapshots().saveAt() >= 0) {
+            n = Math.min(n, config.snapshots().saveAt());
         }
         if (trace != null && !trace.addresses() && machine.instructions() < trace.from()) {
             n = Math.min(n, trace.from());
@@ -378,13 +391,15 @@ final class Vm implements AutoCloseable {
             debugger.passing();
         }
         long now = machine.instructions();
-        if (saveNow || (config.saveAt() >= 0 && now >= config.saveAt())) {
+        if (saveNow
+                || (config.snapshots().saveAt() >= 0
+                        && now >= config.snapshots().saveAt())) {
             save();
             return new End(0, "");
         }
         if (now >= nextHash) {
             console.say("serai: hash %d %s%n".formatted(now, hash.add(states())));
-            nextHash += config.hashEvery();
+            nextHash += config.repeat().hashEvery();
         }
         return null;
     }
@@ -408,7 +423,7 @@ final class Vm implements AutoCloseable {
             }
             case Outcome.DebugExit(int status) -> ended(new End(status & 0xff, ""));
             case Outcome.Reset() -> {
-                if (config.noReboot()) {
+                if (config.session().noReboot()) {
                     yield ended(End.POWER_OFF);
                 }
                 reboot();

@@ -3,8 +3,8 @@ package serai.vmm;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static serai.vmm.VmConfig.Disk.Bus.NVME;
-import static serai.vmm.VmConfig.Disk.Bus.VIRTIO;
+import static serai.vmm.DiskConfig.Bus.NVME;
+import static serai.vmm.DiskConfig.Bus.VIRTIO;
 
 import java.nio.file.Path;
 import java.util.List;
@@ -16,7 +16,7 @@ final class VmConfigTest {
     @Test
     void diskSettings_areToldFromTheNameByTheEnd() throws VmmException {
         assertEquals(
-                List.of(new VmConfig.Disk(Path.of("x,y.raw"), false, VIRTIO, "d1", 17)),
+                List.of(new DiskConfig(Path.of("x,y.raw"), false, VIRTIO, "d1", 17)),
                 VmConfig.parse(List.of("kernel=k", "disk=x,y.raw,readonly=false,id=d1,addr=17"))
                         .disks());
         VmmException e = org.junit.jupiter.api.Assertions.assertThrows(
@@ -28,7 +28,9 @@ final class VmConfigTest {
     void memoryMayGrow() throws VmmException {
         assertEquals(
                 new MemorySize(512L << 20, 2L << 30, 0),
-                VmConfig.parse(List.of("kernel=k", "memory=512M,max=2G")).memory());
+                VmConfig.parse(List.of("kernel=k", "memory=512M,max=2G"))
+                        .hardware()
+                        .memory());
         assertEquals(
                 new MemorySize(512L << 20, 2L << 30, 1),
                 VmConfig.parse(List.of(
@@ -37,15 +39,26 @@ final class VmConfigTest {
                                 "cpus=2",
                                 "numa=cpus=0,memory=256M",
                                 "numa=cpus=1,memory=256M"))
+                        .hardware()
                         .memory());
     }
 
     @Test
     void cpus_atTheStartAndAtMost() throws VmmException {
         VmConfig some = VmConfig.parse(List.of("kernel=k", "cpus=2"));
-        assertEquals(List.of(2, 2, 2), List.of(some.cpus(), some.maxCpus(), some.cpusInPackage()));
+        assertEquals(
+                List.of(2, 2, 2),
+                List.of(
+                        some.hardware().cpus(),
+                        some.hardware().maxCpus(),
+                        some.hardware().cpusInPackage()));
         VmConfig more = VmConfig.parse(List.of("kernel=k", "cpus=2,max=16"));
-        assertEquals(List.of(2, 16, 1), List.of(more.cpus(), more.maxCpus(), more.cpusInPackage()));
+        assertEquals(
+                List.of(2, 16, 1),
+                List.of(
+                        more.hardware().cpus(),
+                        more.hardware().maxCpus(),
+                        more.hardware().cpusInPackage()));
         assertEquals(
                 "max of cpus must be from 2 to 16, not 1",
                 assertThrows(VmmException.class, () -> VmConfig.parse(List.of("kernel=k", "cpus=2,max=1")))
@@ -88,24 +101,26 @@ final class VmConfigTest {
                 "trace=100,20",
                 "deterministic=7",
                 "save-at=1000,snap"));
-        assertEquals("console=ttyS0 a=b", c.append());
-        assertEquals(new MemorySize(1L << 30, 1L << 30, 0), c.memory());
+        assertEquals("console=ttyS0 a=b", c.boot().append());
+        assertEquals(new MemorySize(1L << 30, 1L << 30, 0), c.hardware().memory());
         assertEquals(
                 List.of(
-                        new VmConfig.Disk(Path.of("a,b.raw"), true, VIRTIO, null, -1),
-                        new VmConfig.Disk(Path.of("c.raw"), false, VIRTIO, null, -1),
-                        new VmConfig.Disk(Path.of("d"), false, NVME, null, -1)),
+                        new DiskConfig(Path.of("a,b.raw"), true, VIRTIO, null, -1),
+                        new DiskConfig(Path.of("c.raw"), false, VIRTIO, null, -1),
+                        new DiskConfig(Path.of("d"), false, NVME, null, -1)),
                 c.disks());
-        assertEquals(new VmConfig.Sink.ToFile(Path.of("/tmp/x")), c.serial());
         assertEquals(
-                List.of(new VmConfig.Port("org.qemu.guest_agent.0", new VmConfig.Sink.ToFile(Path.of("agent")))),
-                c.ports());
-        assertEquals(0xf4, c.debugExit());
-        assertEquals(1500, c.timeoutMillis());
-        assertEquals(new VmConfig.Trace(false, 100, 120), c.trace());
-        assertEquals(7L, c.deterministic());
-        assertEquals(1000, c.saveAt());
-        assertEquals(Path.of("snap"), c.snapshot());
+                new StreamConfig.Sink.ToFile(Path.of("/tmp/x")), c.streams().serial());
+        assertEquals(
+                List.of(new StreamConfig.Port(
+                        "org.qemu.guest_agent.0", new StreamConfig.Sink.ToFile(Path.of("agent")))),
+                c.streams().ports());
+        assertEquals(0xf4, c.hardware().debugExit());
+        assertEquals(1500, c.session().timeoutMillis());
+        assertEquals(new SessionConfig.Trace(false, 100, 120), c.session().trace());
+        assertEquals(7L, c.repeat().seed());
+        assertEquals(1000, c.snapshots().saveAt());
+        assertEquals(Path.of("snap"), c.snapshots().file());
     }
 
     @ParameterizedTest
