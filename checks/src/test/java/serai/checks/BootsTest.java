@@ -21,6 +21,8 @@ import serai.image.Progress;
 @Tag("e2e")
 final class BootsTest {
     private static final int BOOTS = Integer.getInteger("serai.test.boots", 20);
+    /** Which of the image-and-vCPUs pairs, such as {@code tiny:trixie,4}; all, if not told otherwise. */
+    private static final String OF = System.getProperty("serai.test.boots.of", ".*");
     /** What /init does but for the shell, then something on every CPU. */
     private static final String WORK = "sed '/setsid/,$d' /init > /i; . /i; "
             + "for c in /sys/devices/system/cpu/cpu[0-9]*; do "
@@ -60,8 +62,9 @@ final class BootsTest {
     }
 
     static Stream<Arguments> kernels() {
-        return Stream.of("tiny:bookworm", "tiny:trixie")
-                .flatMap(name -> Stream.of(1, 2, 4).map(cpus -> Arguments.of(name, cpus)));
+        return Stream.of("tiny:bookworm", "tiny:trixie").flatMap(name -> Stream.of(1, 2, 4)
+                .filter(cpus -> (name + "," + cpus).matches(OF))
+                .map(cpus -> Arguments.of(name, cpus)));
     }
 
     @ParameterizedTest
