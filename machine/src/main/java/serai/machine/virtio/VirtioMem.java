@@ -20,13 +20,14 @@ import serai.machine.memory.PluggableRam;
  * </pre>
  *
  * The whole region is usable. A request is done when its chain goes back: nothing is ever busy. A reset of the device leaves what is
- * plugged; a reset of the machine unplugs all, and the host's wish stays. What there is no request for is answered as one that is wrong.
+ * plugged, and so does S3, which VIRTIO_MEM_F_PERSISTENT_SUSPEND (newer than 1.3; Linux 6.11) promises: without it Linux refuses to suspend while
+ * memory is plugged. A reset of the machine unplugs all, and the host's wish stays. What there is no request for is answered as one that is wrong.
  */
 public final class VirtioMem extends VirtioDevice {
     /** Bytes of a block: what Linux can offline in one go, and the host's huge page. */
     public static final long BLOCK_SIZE = 2L << 20;
 
-    private static final long F_ACPI_PXM = 1, F_UNPLUGGED_INACCESSIBLE = 2;
+    private static final long F_ACPI_PXM = 1, F_UNPLUGGED_INACCESSIBLE = 2, F_PERSISTENT_SUSPEND = 4;
     private static final int PLUG = 0, UNPLUG = 1, UNPLUG_ALL = 2, STATE = 3;
     private static final int ACK = 0, NACK = 1, ERROR = 3;
     private static final int PLUGGED = 0, UNPLUGGED = 1, MIXED = 2;
@@ -84,7 +85,7 @@ public final class VirtioMem extends VirtioDevice {
 
     @Override
     long features() {
-        return F_ACPI_PXM | F_UNPLUGGED_INACCESSIBLE;
+        return F_ACPI_PXM | F_UNPLUGGED_INACCESSIBLE | F_PERSISTENT_SUSPEND;
     }
 
     @Override

@@ -74,7 +74,7 @@ class VirtioMemTest {
         assertEquals(0x1af4 | 0x1058 << 16, d.config(0));
         assertEquals(1, d.common(18, 2), "one queue");
         d.common(0, 4, 0);
-        assertEquals(3, d.common(4, 4) & 0xff, "ACPI_PXM, UNPLUGGED_INACCESSIBLE");
+        assertEquals(7, d.common(4, 4) & 0xff, "ACPI_PXM, UNPLUGGED_INACCESSIBLE, PERSISTENT_SUSPEND");
         device.request(3 * BLOCK);
         blocks(PLUG, 2, 2);
         assertEquals(
@@ -188,6 +188,9 @@ class VirtioMemTest {
         memory.writeLong(BASE + 2 * BLOCK, 9);
         d.common(20, 1, 0);
         assertEquals("--++----", plugged());
+        assertEquals(9, memory.readLong(BASE + 2 * BLOCK));
+        pci.sleep();
+        assertEquals("--++----", plugged(), "PERSISTENT_SUSPEND");
         assertEquals(9, memory.readLong(BASE + 2 * BLOCK));
         pci.reset();
         assertEquals("--------", plugged());
