@@ -145,6 +145,22 @@ class SuspendTest {
     }
 
     @Test
+    void deterministic_anAlarmThatWakesNobody_leavesTheHostItsTurn() {
+        Instruction[] everySecond =
+                program(out(0x70, 2, 0xff01), out(0x70, 2, 0xff03), out(0x70, 2, 0xff05), out(0x70, 2, 0x220b));
+        try (TestPc pc = new TestPc(everySecond)) {
+            assertEquals(new Outcome.Suspended(), pc.machine.run(NEVER));
+            Thread stops = Thread.ofPlatform().start(pc.machine::stop);
+            assertEquals(new Outcome.Stopped(), pc.machine.run(NEVER));
+            join(stops);
+            assertTrue(pc.machine.asleep());
+            Thread wakes = Thread.ofPlatform().start(pc.machine::wakeUp);
+            assertEquals(new Outcome.Woken(), pc.machine.run(NEVER));
+            join(wakes);
+        }
+    }
+
+    @Test
     void savedAsleep_wakesInAnotherMachine() {
         for (boolean realTime : new boolean[] {false, true}) {
             try (TestPc pc = new TestPc(alarmInFiveSeconds());
