@@ -31,7 +31,7 @@ import org.tukaani.xz.XZInputStream;
  */
 final class DebianImage implements Recipe {
     static final String NAME = "debian";
-    static final String APPEND = "console=ttyS0 root=/dev/vda ro";
+    static final String APPEND = "console=ttyS0 root=/dev/vda ro " + TinyImage.PLUGGED_MEMORY;
     static final String KERNEL = "vmlinuz";
     static final String INITRD = "initrd.cpio";
     static final String DISK = "disk.raw";

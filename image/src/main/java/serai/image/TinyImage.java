@@ -21,7 +21,10 @@ final class TinyImage implements Recipe {
 
     static final String NAME = "tiny";
     static final String GENERIC = "generic";
-    static final String APPEND = "console=ttyS0";
+    /** Memory that is plugged is used at once, and can be given back: Debian 12 would leave it to its administrator. */
+    static final String PLUGGED_MEMORY = "memhp_default_state=online_movable";
+
+    static final String APPEND = "console=ttyS0 " + PLUGGED_MEMORY;
     static final String KERNEL = "vmlinuz";
     static final String INITRD = "initrd.cpio";
 
