@@ -120,7 +120,7 @@ class DebianImageTest {
     @Test
     void image_isBuiltOnceAndHasKernelInitramfsAndDisk() throws Exception {
         Image debian = images().get("debian");
-        assertEquals("console=ttyS0 root=/dev/vda ro", debian.append());
+        assertEquals("console=ttyS0 root=/dev/vda ro memhp_default_state=online_movable", debian.append());
         assertEquals("kernel", Files.readString(debian.kernel()));
         assertEquals(DebianImage.DISK_SIZE, Files.size(dir.resolve("debian/1/disk.raw")));
         List<String> names = new ArrayList<>();

@@ -123,7 +123,7 @@ class ImagesTest {
                 NO_HOST,
                 progress);
         Image tiny = images.get("tiny");
-        assertEquals("console=ttyS0", tiny.append());
+        assertEquals("console=ttyS0 memhp_default_state=online_movable", tiny.append());
         assertEquals("kernel", Files.readString(tiny.kernel()));
         Map<String, byte[]> contents = new TreeMap<>();
         byte[] first = Files.readAllBytes(tiny.initrd());
