@@ -23,6 +23,9 @@ import org.jspecify.annotations.Nullable;
  * @param <K> what the device knows a request by; unique among those under way
  */
 public final class DiskRequests<K> {
+    /** In place of when a request is due: it is done, and waits until the device may write to memory. */
+    public static final long DONE = -1;
+
     /** What a request does to the disk. */
     @FunctionalInterface
     public interface Work {
@@ -73,12 +76,17 @@ public final class DiskRequests<K> {
      * Begins a request.
      *
      * @param done takes what went wrong, or null
-     * @param due as {@link IoExecutor#submit} has it
+     * @param due as {@link IoExecutor#submit} has it, or {@link #DONE}; unless it is 0, the work was done when the request was begun, before
+     *     the state was saved, and is not done again
      */
     public void submit(K key, Work work, Consumer<@Nullable IOException> done, long due) {
         Request r = new Request(key, done);
         underWay.put(key, r);
-        r.submitted = io.submit(() -> run(r, work), () -> finished(r), due);
+        if (due == DONE) {
+            waiting.add(r);
+        } else {
+            r.submitted = io.submit(due == 0 ? () -> run(r, work) : () -> {}, () -> finished(r), due);
+        }
     }
 
     private void run(Request r, Work work) {
@@ -144,8 +152,8 @@ public final class DiskRequests<K> {
         }
     }
 
-    /** Each request with when it is due, in the order in which they were begun. */
+    /** Each request with when it is due, or {@link #DONE} if it waits for {@link #resume}, in the order in which they were begun. */
     public void forEach(ObjLongConsumer<K> action) {
-        underWay.forEach((k, r) -> action.accept(k, r.submitted.due()));
+        underWay.forEach((k, r) -> action.accept(k, waiting.contains(r) ? DONE : r.submitted.due()));
     }
 }
