@@ -1,9 +1,10 @@
 package serai.cpu;
 
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import serai.cpu.Decoded.Kind;
 import serai.machine.engine.CpuFeature;
@@ -37,7 +38,11 @@ final class Decoder {
     /** What an operand code of the table means, parsed once. */
     private record Code(char method, String size) {}
 
-    private static final Map<String, Code> CODES = new HashMap<>();
+    /** All of them. Several vCPUs decode at once, so nothing is added later. */
+    private static final Map<String, Code> CODES = TABLE.rows().stream()
+            .flatMap(r -> r.operands().stream())
+            .distinct()
+            .collect(Collectors.toUnmodifiableMap(t -> t, t -> new Code(t.charAt(0), t.substring(1))));
 
     /** Rows of other features are not there. */
     private final Set<CpuFeature> features;
@@ -483,7 +488,7 @@ final class Decoder {
                 d.immediate2 = immediate(2);
                 return true;
             default:
-                Code code = CODES.computeIfAbsent(text, t -> new Code(t.charAt(0), t.substring(1)));
+                Code code = Objects.requireNonNull(CODES.get(text));
                 return coded(d, i, code.method, sizeOf(code.size, d));
         }
     }
