@@ -93,10 +93,8 @@ wake64:
     push rax
     retfq
 
-.code32
-wake32:
-    letter 'P'
-    lgdt [gdt_pointer]
+# To compatibility mode, from 32- or 16-bit code; a far jump leads on.
+.macro paging_on
     mov eax, 0x620
     mov cr4, eax
     mov eax, offset pml4
@@ -107,6 +105,13 @@ wake32:
     wrmsr
     mov eax, 0x80010033
     mov cr0, eax
+.endm
+
+.code32
+wake32:
+    letter 'P'
+    lgdt [gdt_pointer]
+    paging_on
     .byte 0xea                      # jmp KCODE:awake
     .long awake
     .word KCODE
@@ -120,16 +125,7 @@ real:
     mov bx, offset real_gdt - real
     .byte 0x66
     lgdt [bx]
-    mov eax, 0x620
-    mov cr4, eax
-    mov eax, offset pml4
-    mov cr3, eax
-    mov ecx, MSR_EFER
-    xor edx, edx
-    mov eax, 0x901
-    wrmsr
-    mov eax, 0x80010033
-    mov cr0, eax
+    paging_on
     .byte 0x66, 0xea                # jmp KCODE:awake
     .long awake
     .word KCODE

@@ -18,72 +18,70 @@ final class AlignedMoves {
         };
     }
 
-    private static long aligned(Cpu c, long linear) {
-        if ((linear & 15) != 0) {
-            throw c.fault(CpuSegments.GP, 0);
-        }
-        return linear;
-    }
+    /** What loads and stores have in common: the checks, and the address. */
+    private abstract static class Move extends MemNode {
+        final int register;
+        final boolean vex;
 
-    private static void check(Cpu c, boolean vex) {
-        if (vex) {
-            VexNodes.check(c);
-        } else {
-            SseNodes.check(c);
-        }
-    }
-
-    private static final class Load extends MemNode {
-        private final int destination;
-        private final boolean vex;
-
-        Load(Decoded d) {
-            super(d, 16, false);
-            destination = SseNodes.xmm(d, 0);
+        Move(Decoded d, int operand, boolean write) {
+            super(d, 16, write);
+            register = SseNodes.xmm(d, operand);
             vex = d.row.isVex();
+        }
+
+        final long operand(Cpu c) {
+            if (vex) {
+                VexNodes.check(c);
+            } else {
+                SseNodes.check(c);
+            }
+            long a = address(c);
+            if ((a & 15) != 0) {
+                throw c.fault(CpuSegments.GP, 0);
+            }
+            return a;
+        }
+    }
+
+    private static final class Load extends Move {
+        Load(Decoded d) {
+            super(d, 0, false);
         }
 
         @Override
         void execute(Cpu c) {
-            check(c, vex);
-            long a = aligned(c, address(c));
+            long a = operand(c);
             long[] v = c.vec;
             long h = c.inOnePiece() ? c.hostForRead(a) : 0;
             if (h != 0 && Atomic16.MOVES) {
                 c.atomic16.load(h);
-                v[destination] = c.atomic16.foundLow();
-                v[destination + 1] = c.atomic16.foundHigh();
+                v[register] = c.atomic16.foundLow();
+                v[register + 1] = c.atomic16.foundHigh();
             } else {
                 if (h != 0) {
                     c.exclusiveForUpdate(); // nobody stores meanwhile
                 }
                 long low = c.load64(a);
-                v[destination + 1] = c.load64(a + 8);
-                v[destination] = low;
+                v[register + 1] = c.load64(a + 8);
+                v[register] = low;
             }
             if (vex) {
-                v[destination + 2] = 0;
-                v[destination + 3] = 0;
+                v[register + 2] = 0;
+                v[register + 3] = 0;
             }
         }
     }
 
-    private static final class Store extends MemNode {
-        private final int source;
-        private final boolean vex;
-
+    private static final class Store extends Move {
         Store(Decoded d) {
-            super(d, 16, true);
-            source = SseNodes.xmm(d, 1);
-            vex = d.row.isVex();
+            super(d, 1, true);
         }
 
         @Override
         void execute(Cpu c) {
-            check(c, vex);
-            long a = aligned(c, address(c));
-            long low = c.vec[source];
-            long high = c.vec[source + 1];
+            long a = operand(c);
+            long low = c.vec[register];
+            long high = c.vec[register + 1];
             if (c.inOnePiece()) {
                 long h = c.hostForUpdate(a, 16);
                 if (h != 0 && Atomic16.MOVES) {

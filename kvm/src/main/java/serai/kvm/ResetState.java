@@ -63,28 +63,8 @@ final class ResetState {
 
     /** After a start-up IPI in the state that INIT left (SDM vol. 3, 10.4.3): at {@code vector} × 4,096, real mode. */
     static CpuState startup(CpuState s, int vector) {
-        Segment[] segments = s.segments().clone();
-        segments[CpuState.CS] = new Segment(vector << 8, (long) vector << 12, 0xffff, CODE);
-        return new CpuState(
-                s.version(),
-                s.gpr(),
-                0,
-                s.rflags(),
-                segments,
-                s.gdtBase(),
-                s.gdtLimit(),
-                s.idtBase(),
-                s.idtLimit(),
-                s.cr(),
-                s.dr(),
-                s.xcr0(),
-                s.xsave(),
-                s.msrs(),
-                s.tscOffset(),
-                s.apic(),
-                s.events().with(CpuState.Activity.RUNNING),
-                s.smbase(),
-                s.instructions());
+        return s.withCode(new Segment(vector << 8, (long) vector << 12, 0xffff, CODE), 0)
+                .with(CpuState.Activity.RUNNING);
     }
 
     static CpuState withTscOffset(CpuState s, long tscOffset) {

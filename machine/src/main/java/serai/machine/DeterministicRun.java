@@ -202,22 +202,29 @@ final class DeterministicRun {
                 if (wakes.getAsBoolean()) {
                     return null;
                 }
-                long next = Math.min(timers.next(), inputs.nextNanos(count));
-                if (next != Timers.NEVER) {
-                    clock.skipTo(next);
+                if (ahead(count)) {
                     if (lock.hasQueuedThreads()) {
                         await(); // a clock that rings without waking must not keep the lock
                     }
-                } else if (!inputs.takeLate()) {
-                    if (inputs.replays()) {
-                        return new Outcome.NothingToWaitFor();
-                    }
+                } else if (inputs.replays()) {
+                    return new Outcome.NothingToWaitFor();
+                } else {
                     changed.awaitUninterruptibly();
                 }
             }
         } finally {
             lock.unlock();
         }
+    }
+
+    /** On to the next timer or recorded input; false if none is to come. */
+    private boolean ahead(long count) {
+        long next = Math.min(timers.next(), inputs.nextNanos(count));
+        if (next == Timers.NEVER) {
+            return inputs.takeLate();
+        }
+        clock.skipTo(next);
+        return true;
     }
 
     private void await() {
@@ -258,12 +265,7 @@ final class DeterministicRun {
                     // those that are held could wake them
                     return schedule.held() == 0 ? dead : new Outcome.Stopped();
                 }
-                long next = Math.min(timers.next(), inputs.nextNanos(RealTimeRun.instructions(cpus)));
-                if (next != Timers.NEVER) {
-                    clock.skipTo(next);
-                    return null;
-                }
-                if (inputs.takeLate()) {
+                if (ahead(RealTimeRun.instructions(cpus))) {
                     return null;
                 }
                 if (inputs.replays()) {

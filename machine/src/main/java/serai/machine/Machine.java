@@ -1,9 +1,7 @@
 package serai.machine;
 
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
@@ -29,7 +27,6 @@ import serai.machine.irq.IoApic;
 import serai.machine.irq.LocalApic;
 import serai.machine.irq.PicPair;
 import serai.machine.memory.GuestMemory;
-import serai.machine.memory.PluggableRam;
 import serai.machine.pci.HostBridge;
 import serai.machine.pci.LpcBridge;
 import serai.machine.pci.PciBus;
@@ -76,6 +73,7 @@ public final class Machine implements AutoCloseable {
     private final Requests requests = new Requests(lock, this::rouse);
     private final @Nullable RealTimeRun realTime;
     private final @Nullable DeterministicRun deterministic;
+    private final StateKeeper states;
 
     /**
      * Builds the machine: no firmware, so PCI addresses are assigned and ACPI tables written here.
@@ -90,7 +88,7 @@ public final class Machine implements AutoCloseable {
         lock.lock();
         try {
             List<LocalApic> apics = new ArrayList<>();
-            for (int i = 0; i < Math.max(config.cpus(), config.maxCpus()); i++) {
+            for (int i = 0; i < config.maxCpus(); i++) {
                 apics.add(new LocalApic(i, apicBus, timers, lock));
             }
             ioApic = new IoApic(apicBus);
@@ -168,6 +166,7 @@ public final class Machine implements AutoCloseable {
             realTime = new RealTimeRun(cpus, timers, lock, requests);
             deterministic = null;
         }
+        states = new StateKeeper(config.clock(), memory, cpus, sockets, devices, inputs, requests, deterministic);
     }
 
     /** An ISA interrupt: to the 8259s and the I/O APIC, where IRQ 0 is input 2. */
@@ -236,7 +235,7 @@ public final class Machine implements AutoCloseable {
     public void plug(int slot, PciFunction<?> function) {
         lock.lock();
         try {
-            if (stateType(function.name()) != null) {
+            if (devices.stream().anyMatch(d -> d.name().equals(function.name()))) {
                 throw new IllegalArgumentException("there is a device " + function.name() + " already");
             }
             pci.add(slot, function);
@@ -589,37 +588,29 @@ public final class Machine implements AutoCloseable {
     public MachineState save() {
         lock.lock();
         try {
-            if (virtual != null) {
-                // an input that was accepted is in the state, not lost between two processes
-                inputs.take(instructions(), virtual.nanos());
-            }
-            List<CpuState> cpuStates = new ArrayList<>();
-            for (MachineCpu c : cpus) {
-                cpuStates.add(c.vcpu().save().withApic(c.apic().page()));
-            }
-            List<MachineState.DeviceState> states = new ArrayList<>();
-            for (Device<?> d : devices) {
-                states.add(new MachineState.DeviceState(d.name(), d.save()));
-            }
-            return new MachineState(
-                    MachineState.VERSION,
-                    Layout.MACHINE_TYPE,
-                    memory.ramSize(),
-                    pluggable(),
-                    config.clock().nanos(),
-                    virtual == null ? 0 : virtual.skipped(),
-                    deterministic == null ? 0 : deterministic.turn(),
-                    deterministic == null ? 0 : deterministic.turnLeft(),
-                    cpuStates,
-                    states);
+            return states.save();
         } finally {
             lock.unlock();
         }
     }
 
-    private long pluggable() {
-        PluggableRam p = memory.pluggable();
-        return p == null ? 0 : p.region().size();
+    /**
+     * Takes over a state; RAM has been filled already.
+     *
+     * @throws IllegalArgumentException if it is of another machine type, size or set of devices
+     */
+    public void restore(MachineState s) {
+        lock.lock();
+        try {
+            states.restore(s);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** The class of the state record of the device named {@code name}, or null if there is no such device. */
+    public @Nullable Class<? extends Record> stateType(String name) {
+        return states.stateType(name);
     }
 
     // ---- back in time, in deterministic mode ----
@@ -633,8 +624,7 @@ public final class Machine implements AutoCloseable {
     public boolean fits(MachineState s) {
         lock.lock();
         try {
-            return s.devices().size() == devices.size()
-                    && s.devices().stream().allMatch(d -> stateType(d.name()) != null && sockets.fit(d.state()));
+            return states.fits(s);
         } finally {
             lock.unlock();
         }
@@ -670,75 +660,6 @@ public final class Machine implements AutoCloseable {
         } finally {
             lock.unlock();
         }
-    }
-
-    /** The class of the state record of the device named {@code name}, or null if there is no such device. */
-    public @Nullable Class<? extends Record> stateType(String name) {
-        for (Device<?> d : devices) {
-            if (d.name().equals(name)) {
-                return d.stateType();
-            }
-        }
-        return null;
-    }
-
-    /**
-     * Takes over a state; RAM has been filled already.
-     *
-     * @throws IllegalArgumentException if it is of another machine type, size or set of devices
-     */
-    public void restore(MachineState s) {
-        if (s.version() != MachineState.VERSION || !s.type().equals(Layout.MACHINE_TYPE)) {
-            throw new IllegalArgumentException("the state is of machine type " + s.type() + ", version " + s.version());
-        }
-        if (s.memory() != memory.ramSize()
-                || s.pluggable() != pluggable()
-                || s.cpus().size() != cpus.size()) {
-            throw new IllegalArgumentException("the state is of a machine with other memory or CPUs");
-        }
-        lock.lock();
-        try {
-            Map<String, Record> states = new HashMap<>();
-            for (MachineState.DeviceState d : s.devices()) {
-                if (states.put(d.name(), d.state()) != null) {
-                    throw new IllegalArgumentException("the state has two devices " + d.name());
-                }
-                if (stateType(d.name()) == null) {
-                    throw new IllegalArgumentException("the state has a " + d.name() + ", which this machine lacks");
-                }
-            }
-            if (deterministic != null) {
-                deterministic.restore(s.turn(), s.turnLeft());
-            }
-            requests.forget();
-            inputs.events().clear();
-            // the clock first: devices arm their timers on it
-            for (MachineCpu c : cpus) {
-                c.vcpu().restore(s.cpus().get(c.index()));
-            }
-            if (virtual != null) {
-                virtual.skipped(s.clockSkipped());
-            } else if (config.clock() instanceof RealClock c) {
-                c.set(s.clockNanos());
-            }
-            // by name: what was plugged while the machine ran stands in the order of that
-            for (Device<?> d : devices) {
-                Record state = states.get(d.name());
-                if (state == null) {
-                    throw new IllegalArgumentException("the state has no " + d.name() + ", which this machine has");
-                }
-                restore(d, state);
-            }
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    private static <S extends Record> void restore(Device<S> d, Record state) {
-        if (!d.stateType().isInstance(state)) {
-            throw new IllegalArgumentException("the state of " + d.name() + " is of another class");
-        }
-        d.restore(d.stateType().cast(state));
     }
 
     @Override

@@ -32,6 +32,13 @@ public record MachineConfig(
         Numa numa,
         boolean hpet,
         int debugExitPort) {
+    /** @throws IllegalArgumentException if there are more vCPUs at the start than there can be */
+    public MachineConfig {
+        if (maxCpus < cpus) {
+            throw new IllegalArgumentException(cpus + " vCPUs of at most " + maxCpus);
+        }
+    }
+
     /** Whether vCPUs come and go while the machine runs. */
     public boolean cpusPluggable() {
         return maxCpus > cpus;

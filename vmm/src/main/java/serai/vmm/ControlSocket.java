@@ -7,18 +7,16 @@ import serai.machine.Machine;
 import serai.vmm.plug.MemoryDevice;
 import serai.vmm.plug.Peripherals;
 import serai.vmm.plug.PluggedCpus;
-import serai.vmm.qmp.BlockCommands;
 import serai.vmm.qmp.CommandTable;
+import serai.vmm.qmp.Commands;
 import serai.vmm.qmp.CpuCommands;
 import serai.vmm.qmp.DeviceCommands;
 import serai.vmm.qmp.Json;
 import serai.vmm.qmp.MemoryCommands;
-import serai.vmm.qmp.PowerCommands;
 import serai.vmm.qmp.QmpServer;
-import serai.vmm.qmp.StatusCommands;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Puts the control socket of a VM together: which groups of commands it has. */
+/** Puts the control socket of a VM together: its commands, and who tells its events. */
 final class ControlSocket {
     private ControlSocket() {}
 
@@ -38,20 +36,14 @@ final class ControlSocket {
             throw new VmmException(
                     VmmException.HOST, "the control socket " + path + " can't be had: " + Reasons.of(e), e);
         }
-        new StatusCommands(control).addTo(table);
-        new PowerCommands(control, server).addTo(table);
-        new BlockCommands(peripherals.nodes()).addTo(table);
-        CpuCommands cpuCommands = new CpuCommands(control, cpus);
-        cpuCommands.addTo(table);
-        new DeviceCommands(peripherals, cpuCommands, machine::pciFunctions).addTo(table);
-        new MemoryCommands(machine.memory().ramSize(), memory).addTo(table);
+        Commands.addAll(table, control, server, machine, peripherals, cpus, memory);
         if (memory != null) {
             memory.onSizeChanged(
                     new Throttle(size -> server.tell("MEMORY_DEVICE_SIZE_CHANGE", MemoryCommands.sizeChanged(size))));
         }
         control.events(server);
         peripherals.onDeleted(id -> server.tell("DEVICE_DELETED", DeviceCommands.deleted(id)));
-        cpus.listener(cpuCommands.telling(server));
+        cpus.listener(CpuCommands.telling(server));
         server.serve();
         return server;
     }

@@ -101,28 +101,7 @@ final class HistoryMemoryTest {
     /** The state after power-on, but at the program. */
     private static void begin(Machine machine) {
         CpuState s = machine.vcpu().save();
-        Segment[] segments = s.segments().clone();
-        Segment cs = segments[CpuState.CS];
-        segments[CpuState.CS] = new Segment(0, 0, cs.limit(), cs.attributes());
-        machine.start(new CpuState(
-                s.version(),
-                s.gpr(),
-                CODE,
-                s.rflags(),
-                segments,
-                s.gdtBase(),
-                s.gdtLimit(),
-                s.idtBase(),
-                s.idtLimit(),
-                s.cr(),
-                s.dr(),
-                s.xcr0(),
-                s.xsave(),
-                s.msrs(),
-                s.tscOffset(),
-                s.apic(),
-                s.events(),
-                s.smbase(),
-                0));
+        Segment cs = s.segments()[CpuState.CS];
+        machine.start(s.withCode(new Segment(0, 0, cs.limit(), cs.attributes()), CODE));
     }
 }

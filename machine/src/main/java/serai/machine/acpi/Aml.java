@@ -11,6 +11,9 @@ import java.nio.charset.StandardCharsets;
  * }</pre>
  */
 final class Aml {
+    /** What {@link #notify} tells (ACPI 6.5, 5.6.6). */
+    static final int BUS_CHECK = 0, DEVICE_CHECK = 1, EJECT_REQUEST = 3;
+
     static byte[] join(byte[]... parts) {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         for (byte[] p : parts) {

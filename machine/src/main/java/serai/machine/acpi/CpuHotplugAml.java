@@ -8,7 +8,6 @@ import serai.machine.hotplug.CpuHotplug;
  * and the event that tells of them.
  */
 final class CpuHotplugAml {
-    private static final int DEVICE_CHECK = 1, EJECT_REQUEST = 3; // ACPI 6.5, 5.6.6
     private static final int PRESENT_AND_WORKING = 0xf; // 6.3.7
     private static final String CONTROLLER = "\\_SB_.CPHP";
 
@@ -33,10 +32,9 @@ final class CpuHotplugAml {
                 Aml.name("_UID", Aml.integer(cpu)),
                 Aml.method("_STA", 0, true, Aml.giveBack(Aml.call(CONTROLLER + ".CPST", Aml.integer(cpu)))),
                 Aml.name("_MAT", Aml.buffer(AcpiTables.localApic(cpu, AcpiTables.ENABLED))));
-        for (int node = 0; node < numa.nodes().size(); node++) {
-            if (numa.nodes().get(node).cpus().contains(cpu)) {
-                body = Aml.join(body, Aml.name("_PXM", Aml.integer(node)));
-            }
+        int node = numa.nodeOf(cpu);
+        if (node >= 0) {
+            body = Aml.join(body, Aml.name("_PXM", Aml.integer(node)));
         }
         if (cpu != 0) {
             body = Aml.join(body, Aml.method("_EJ0", 1, true, Aml.call(CONTROLLER + ".CPEJ", Aml.integer(cpu))));
@@ -105,8 +103,8 @@ final class CpuHotplugAml {
                                 Aml.local(0),
                                 Aml.store(Aml.integer(0), Aml.local(0)),
                                 Aml.store(Aml.integer(0), Aml.path("CPCM")),
-                                Aml.onlyIf(Aml.path("CPIN"), told("CPIN", DEVICE_CHECK)),
-                                Aml.orElse(Aml.onlyIf(Aml.path("CPRM"), told("CPRM", EJECT_REQUEST)))),
+                                Aml.onlyIf(Aml.path("CPIN"), told("CPIN", Aml.DEVICE_CHECK)),
+                                Aml.orElse(Aml.onlyIf(Aml.path("CPRM"), told("CPRM", Aml.EJECT_REQUEST)))),
                         Aml.release("CPLK")));
     }
 

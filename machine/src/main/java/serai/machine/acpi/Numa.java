@@ -34,6 +34,16 @@ public record Numa(List<Node> nodes, List<List<Integer>> distances) {
      */
     public record Node(List<Integer> cpus, long memory) {}
 
+    /** The node that a vCPU is in, or -1. */
+    public int nodeOf(int cpu) {
+        for (int n = 0; n < nodes.size(); n++) {
+            if (nodes.get(n).cpus.contains(cpu)) {
+                return n;
+            }
+        }
+        return -1;
+    }
+
     /**
      * Whether the nodes divide a machine up.
      *

@@ -5,8 +5,6 @@ import serai.machine.pci.PciHotplug;
 
 /** The DSDT's part in PCI hot-plug: a device a slot, with _EJ0, and the event that tells of them. */
 final class PciHotplugAml {
-    private static final int BUS_CHECK = 0, DEVICE_CHECK = 1, EJECT_REQUEST = 3; // ACPI 6.5, 5.6.6
-
     private PciHotplugAml() {}
 
     private static String device(int slot) {
@@ -26,8 +24,8 @@ final class PciHotplugAml {
                             Aml.name("_ADR", Aml.integer((long) slot << 16)),
                             Aml.name("_SUN", Aml.integer(slot)),
                             Aml.method("_EJ0", 1, true, Aml.store(Aml.integer(1L << slot), Aml.path("EJCT")))));
-            up = Aml.join(up, tell(Aml.local(0), slot, DEVICE_CHECK));
-            down = Aml.join(down, tell(Aml.local(1), slot, EJECT_REQUEST));
+            up = Aml.join(up, tell(Aml.local(0), slot, Aml.DEVICE_CHECK));
+            down = Aml.join(down, tell(Aml.local(1), slot, Aml.EJECT_REQUEST));
         }
         return Aml.join(
                 Aml.portRegion("HPRG", Layout.PCI_HOTPLUG_BASE, PciHotplug.PORTS),
@@ -48,7 +46,7 @@ final class PciHotplugAml {
                         Aml.store(Aml.path("SLDN"), Aml.local(1)),
                         up,
                         down,
-                        Aml.onlyIf(Aml.path("SLGN"), Aml.notify("\\_SB_.PCI0", BUS_CHECK))));
+                        Aml.onlyIf(Aml.path("SLGN"), Aml.notify("\\_SB_.PCI0", Aml.BUS_CHECK))));
     }
 
     private static byte[] tell(byte[] bits, int slot, int event) {

@@ -153,6 +153,56 @@ public record CpuState(
                 tscOffset, apic, events, smbase, count);
     }
 
+    /** The same where a CPU goes on: at {@code newRip} in code segment {@code cs}. */
+    public CpuState withCode(Segment cs, long newRip) {
+        Segment[] all = segments.clone();
+        all[CS] = cs;
+        return new CpuState(
+                version,
+                gpr,
+                newRip,
+                rflags,
+                all,
+                gdtBase,
+                gdtLimit,
+                idtBase,
+                idtLimit,
+                cr,
+                dr,
+                xcr0,
+                xsave,
+                msrs,
+                tscOffset,
+                apic,
+                events,
+                smbase,
+                instructions);
+    }
+
+    /** The same in another activity state. */
+    public CpuState with(Activity activity) {
+        return new CpuState(
+                version,
+                gpr,
+                rip,
+                rflags,
+                segments,
+                gdtBase,
+                gdtLimit,
+                idtBase,
+                idtLimit,
+                cr,
+                dr,
+                xcr0,
+                xsave,
+                msrs,
+                tscOffset,
+                apic,
+                events.with(activity),
+                smbase,
+                instructions);
+    }
+
     /** The value of MSR {@code index}, or {@code otherwise} if it is not in {@link #msrs}. */
     public long msr(int index, long otherwise) {
         for (int i = 0; i < msrs.length; i += 2) {

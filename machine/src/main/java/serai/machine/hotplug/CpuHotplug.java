@@ -1,5 +1,8 @@
 package serai.machine.hotplug;
 
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
 import serai.machine.Device;
 import serai.machine.Layout;
 import serai.machine.bus.PortDevice;
@@ -161,8 +164,8 @@ public final class CpuHotplug implements Device<CpuHotplug.State>, PortDevice {
     }
 
     /** What each vCPU that is in the machine has last said by _OST, or zeros. */
-    public java.util.List<Report> reports() {
-        return java.util.stream.IntStream.range(0, possible)
+    public List<Report> reports() {
+        return IntStream.range(0, possible)
                 .filter(cpu -> has(present, cpu))
                 .mapToObj(cpu -> new Report(cpu, events[cpu], statuses[cpu]))
                 .toList();
@@ -292,8 +295,8 @@ public final class CpuHotplug implements Device<CpuHotplug.State>, PortDevice {
         wanted = 0;
         selector = 0;
         command = 0;
-        java.util.Arrays.fill(events, 0);
-        java.util.Arrays.fill(statuses, 0);
+        Arrays.fill(events, 0);
+        Arrays.fill(statuses, 0);
     }
 
     /** What the guest was not told of yet it is told of when it wakes. */

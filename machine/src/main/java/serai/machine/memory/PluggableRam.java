@@ -96,6 +96,15 @@ public final class PluggableRam {
         return (long) pluggedBlocks << blockShift;
     }
 
+    /** The plugged blocks. */
+    public BitSet plugged() {
+        BitSet all = new BitSet(plugged.length);
+        for (int b = 0; b < plugged.length; b++) {
+            all.set(b, plugged(b));
+        }
+        return all;
+    }
+
     /** How many of the blocks from {@code first} on, up to {@code count}, are plugged. */
     public int plugged(int first, int count) {
         int n = 0;

@@ -199,11 +199,7 @@ public final class VirtioMem extends VirtioDevice {
 
     @Override
     long[] saveWork() {
-        BitSet plugged = new BitSet();
-        for (int b = 0; b < ram.blocks(); b++) {
-            plugged.set(b, ram.plugged(b));
-        }
-        long[] words = plugged.toLongArray();
+        long[] words = ram.plugged().toLongArray();
         long[] all = new long[2 + words.length];
         all[0] = VERSION;
         all[1] = requested;

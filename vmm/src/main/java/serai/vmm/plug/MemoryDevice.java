@@ -84,7 +84,7 @@ public final class MemoryDevice {
     public void request(long bytes) throws PlugException {
         check(bytes);
         if (!machine.hostEvent(EVENT + " " + bytes)) {
-            throw new PlugException("this run repeats recorded inputs and takes no others");
+            throw PlugException.replayed();
         }
     }
 
@@ -104,13 +104,7 @@ public final class MemoryDevice {
             check(n);
             device.request(n);
         } catch (NumberFormatException | PlugException e) {
-            System.getLogger("serai.plug")
-                    .log(
-                            System.Logger.Level.WARNING,
-                            "the recorded event ''{0} {1}'' can''t be repeated: {2}",
-                            EVENT,
-                            bytes,
-                            e.getMessage());
+            Recorded.ignored(EVENT + " " + bytes, e);
         }
     }
 }

@@ -247,12 +247,7 @@ public final class Peripherals {
                 throw new PlugException("it is not known");
             }
         } catch (PlugException | DiskException e) {
-            System.getLogger("serai.plug")
-                    .log(
-                            System.Logger.Level.WARNING,
-                            "the recorded event ''{0}'' can''t be repeated: {1}",
-                            event,
-                            e.getMessage());
+            Recorded.ignored(event, e);
         }
     }
 

@@ -1,6 +1,5 @@
 package serai.vmm.plug;
 
-import java.lang.System.Logger.Level;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -107,16 +106,7 @@ public final class PluggedCpus {
     private Place place(int i) {
         boolean own = sockets.pluggable();
         boolean present = sockets.present(i);
-        return new Place(i, own ? i : 0, own ? 0 : i, node(i), present, present ? ids[i] : null);
-    }
-
-    private int node(int cpu) {
-        for (int n = 0; n < numa.nodes().size(); n++) {
-            if (numa.nodes().get(n).cpus().contains(cpu)) {
-                return n;
-            }
-        }
-        return -1;
+        return new Place(i, own ? i : 0, own ? 0 : i, numa.nodeOf(i), present, present ? ids[i] : null);
     }
 
     /** What the guest has last said of each vCPU that is in the machine. */
@@ -206,13 +196,7 @@ public final class PluggedCpus {
                 throw new IllegalArgumentException("it is not known");
             }
         } catch (IllegalArgumentException e) {
-            System.getLogger("serai.plug")
-                    .log(
-                            Level.WARNING,
-                            "the recorded event ''{0} {1}'' can''t be repeated: {2}",
-                            WORD,
-                            event,
-                            e.getMessage());
+            Recorded.ignored(WORD + " " + event, e);
         }
     }
 

@@ -34,7 +34,7 @@ public final class CpuCommands {
     }
 
     /** Tells of them what clients of QEMU await. */
-    public PluggedCpus.Listener telling(Events events) {
+    public static PluggedCpus.Listener telling(Events events) {
         return new PluggedCpus.Listener() {
             @Override
             public void deleted(PluggedCpus.Place place) {

@@ -145,18 +145,14 @@ public final class QmpFuzzTest {
         try (Machine machine = new Machine(config, memory(), new JavaEngine());
                 BlockNodes nodes = new BlockNodes(d -> d)) {
             CommandTable table = new CommandTable();
-            RunControl vm = new Obedient();
-            new StatusCommands(vm).addTo(table);
-            new PowerCommands(vm, (name, data) -> {}).addTo(table);
-            new BlockCommands(nodes).addTo(table);
-            CpuCommands cpus = new CpuCommands(vm, new PluggedCpus(machine, "x86-64-v1", Numa.NONE));
-            cpus.addTo(table);
-            new DeviceCommands(
-                            new Peripherals(machine, nodes, new DeterministicIo(machine.timers(), 1), 1, () -> 0),
-                            cpus,
-                            machine::pciFunctions)
-                    .addTo(table);
-            new MemoryCommands(RAM, MemoryDevice.plug(machine)).addTo(table);
+            Commands.addAll(
+                    table,
+                    new Obedient(),
+                    (name, data) -> {},
+                    machine,
+                    new Peripherals(machine, nodes, new DeterministicIo(machine.timers(), 1), 1, () -> 0),
+                    new PluggedCpus(machine, "x86-64-v1", Numa.NONE),
+                    MemoryDevice.plug(machine));
             table.add("query-commands", a -> table.names());
             talk(new Conversation(table), input);
         }

@@ -1,0 +1,35 @@
+package serai.vmm.qmp;
+
+import org.jspecify.annotations.Nullable;
+import serai.machine.Machine;
+import serai.vmm.plug.MemoryDevice;
+import serai.vmm.plug.Peripherals;
+import serai.vmm.plug.PluggedCpus;
+
+/** Which groups of commands a VM has. */
+public final class Commands {
+    private Commands() {}
+
+    /**
+     * Puts all of them into the table.
+     *
+     * @param events where commands that are events themselves tell so
+     * @param memory what can be plugged, or null
+     */
+    public static void addAll(
+            CommandTable table,
+            RunControl vm,
+            Events events,
+            Machine machine,
+            Peripherals devices,
+            PluggedCpus cpus,
+            @Nullable MemoryDevice memory) {
+        new StatusCommands(vm).addTo(table);
+        new PowerCommands(vm, events).addTo(table);
+        new BlockCommands(devices.nodes()).addTo(table);
+        CpuCommands cpuCommands = new CpuCommands(vm, cpus);
+        cpuCommands.addTo(table);
+        new DeviceCommands(devices, cpuCommands, machine::pciFunctions).addTo(table);
+        new MemoryCommands(machine.memory().ramSize(), memory).addTo(table);
+    }
+}
