@@ -11,9 +11,9 @@ import serai.machine.memory.GuestMemory;
  *
  * <h2>The TLB</h2>
  *
- * Direct-mapped, {@value #TLB_SIZE} entries, separate tables for reading and writing and for user and supervisor mode;
- * an entry is two words, the linear page and the host address behind it. One subtraction and one unsigned compare check the
- * tag and a crossing of the page's end at once. A page is in a write table only when it may be written with nothing
+ * Direct-mapped, {@value #TLB_SIZE} entries, separate tables for reading and writing and for user and supervisor mode, in the native
+ * memory of a {@link VcpuContext}; an entry is two words, the linear page and the host address behind it. One subtraction and one unsigned
+ * compare check the tag and a crossing of the page's end at once. A page is in a write table only when it may be written with nothing
  * else to do: it is RAM, dirty in its page-table entry, and has no flag in {@link GuestMemory} (no cached instructions, not clean in the
  * dirty log). All else takes the slow path: misses, crossings, MMIO, faults.
  *
@@ -23,8 +23,12 @@ import serai.machine.memory.GuestMemory;
  * from memory at each walk and not at the load of CR3.
  */
 abstract class CpuMemory extends CpuRegisters {
-    private static final int TLB_SIZE = 1024;
+    private static final int TLB_SIZE = VcpuContext.TLB_ENTRIES;
     private static final int TLB_MASK = TLB_SIZE - 1;
+    /** A linear address shifted right by this, masked with {@link #TLB_OFFSET}: where in a table the entry of its page is. */
+    private static final int TLB_SHIFT = 12 - 4;
+
+    private static final long TLB_OFFSET = TLB_MASK * VcpuContext.TLB_ENTRY;
     private static final long PAGE = GuestMemory.PAGE_SIZE;
     private static final long PAGE_MASK = -PAGE;
 
@@ -48,8 +52,9 @@ abstract class CpuMemory extends CpuRegisters {
     /** Indexes of the tables: supervisor, user, supervisor that may not touch user pages (SMAP), nobody. */
     private static final int SUPERVISOR = 0, USER = 1, GUARDED = 2, NONE = 3;
 
-    private final long[][] readTlbs = new long[4][TLB_SIZE * 2];
-    private final long[][] writeTlbs = new long[4][TLB_SIZE * 2];
+    /** Where the tables are. */
+    final VcpuContext context = new VcpuContext();
+
     private final long[] fetchTlb = new long[TLB_SIZE * 2];
     private final long[] fetchPhysical = new long[TLB_SIZE];
     /** Which slots have been filled since the last flush, so that a flush touches only those. */
@@ -65,10 +70,11 @@ abstract class CpuMemory extends CpuRegisters {
     private final BitSet codeRegions = new BitSet(0x400);
 
     private boolean walkLarge;
-    /** The tables of the present privilege. */
-    private long[] readTlb = readTlbs[0];
+    /** Which tables are those of the present privilege, and where they are. */
+    private int tlbTable = SUPERVISOR;
 
-    private long[] writeTlb = writeTlbs[0];
+    private long readTlb = context.readTlb(SUPERVISOR);
+    private long writeTlb = context.writeTlb(SUPERVISOR);
 
     long tlbMisses;
     long tlbFlushes;
@@ -109,8 +115,8 @@ abstract class CpuMemory extends CpuRegisters {
         features = CpuFeature.of(host.model());
         for (int i = 0; i < TLB_SIZE; i++) {
             invalidate(i);
-            readTlbs[NONE][i * 2] = readTlbs[USER][i * 2];
-            writeTlbs[NONE][i * 2] = writeTlbs[USER][i * 2];
+            setTag(context.readTlb(NONE), i, never(i));
+            setTag(context.writeTlb(NONE), i, never(i));
         }
     }
 
@@ -137,41 +143,37 @@ abstract class CpuMemory extends CpuRegisters {
     // ---- loads ----
 
     final int load8(long linear) {
-        int i = ((int) (linear >>> 12) & TLB_MASK) << 1;
-        long[] t = readTlb;
-        long off = linear - t[i];
+        long e = readTlb + (linear >>> TLB_SHIFT & TLB_OFFSET);
+        long off = linear - GuestMemory.getPlainLong(e);
         if (Long.compareUnsigned(off, PAGE - 1) <= 0) {
-            return GuestMemory.getByte(t[i + 1] + off) & 0xff;
+            return GuestMemory.getByte(GuestMemory.getPlainLong(e + 8) + off) & 0xff;
         }
         return (int) loadSlow(linear, 1) & 0xff;
     }
 
     final int load16(long linear) {
-        int i = ((int) (linear >>> 12) & TLB_MASK) << 1;
-        long[] t = readTlb;
-        long off = linear - t[i];
+        long e = readTlb + (linear >>> TLB_SHIFT & TLB_OFFSET);
+        long off = linear - GuestMemory.getPlainLong(e);
         if (Long.compareUnsigned(off, PAGE - 2) <= 0) {
-            return GuestMemory.getShort(t[i + 1] + off) & 0xffff;
+            return GuestMemory.getShort(GuestMemory.getPlainLong(e + 8) + off) & 0xffff;
         }
         return (int) loadSlow(linear, 2) & 0xffff;
     }
 
     final int load32(long linear) {
-        int i = ((int) (linear >>> 12) & TLB_MASK) << 1;
-        long[] t = readTlb;
-        long off = linear - t[i];
+        long e = readTlb + (linear >>> TLB_SHIFT & TLB_OFFSET);
+        long off = linear - GuestMemory.getPlainLong(e);
         if (Long.compareUnsigned(off, PAGE - 4) <= 0) {
-            return GuestMemory.getInt(t[i + 1] + off);
+            return GuestMemory.getInt(GuestMemory.getPlainLong(e + 8) + off);
         }
         return (int) loadSlow(linear, 4);
     }
 
     final long load64(long linear) {
-        int i = ((int) (linear >>> 12) & TLB_MASK) << 1;
-        long[] t = readTlb;
-        long off = linear - t[i];
+        long e = readTlb + (linear >>> TLB_SHIFT & TLB_OFFSET);
+        long off = linear - GuestMemory.getPlainLong(e);
         if (Long.compareUnsigned(off, PAGE - 8) <= 0) {
-            return GuestMemory.getLong(t[i + 1] + off);
+            return GuestMemory.getLong(GuestMemory.getPlainLong(e + 8) + off);
         }
         return loadSlow(linear, 8);
     }
@@ -189,44 +191,40 @@ abstract class CpuMemory extends CpuRegisters {
     // ---- stores ----
 
     final void store8(long linear, int v) {
-        int i = ((int) (linear >>> 12) & TLB_MASK) << 1;
-        long[] t = writeTlb;
-        long off = linear - t[i];
+        long e = writeTlb + (linear >>> TLB_SHIFT & TLB_OFFSET);
+        long off = linear - GuestMemory.getPlainLong(e);
         if (Long.compareUnsigned(off, PAGE - 1) <= 0) {
-            GuestMemory.putByte(t[i + 1] + off, (byte) v);
+            GuestMemory.putByte(GuestMemory.getPlainLong(e + 8) + off, (byte) v);
         } else {
             storeSlow(linear, 1, v);
         }
     }
 
     final void store16(long linear, int v) {
-        int i = ((int) (linear >>> 12) & TLB_MASK) << 1;
-        long[] t = writeTlb;
-        long off = linear - t[i];
+        long e = writeTlb + (linear >>> TLB_SHIFT & TLB_OFFSET);
+        long off = linear - GuestMemory.getPlainLong(e);
         if (Long.compareUnsigned(off, PAGE - 2) <= 0) {
-            GuestMemory.putShort(t[i + 1] + off, (short) v);
+            GuestMemory.putShort(GuestMemory.getPlainLong(e + 8) + off, (short) v);
         } else {
             storeSlow(linear, 2, v);
         }
     }
 
     final void store32(long linear, int v) {
-        int i = ((int) (linear >>> 12) & TLB_MASK) << 1;
-        long[] t = writeTlb;
-        long off = linear - t[i];
+        long e = writeTlb + (linear >>> TLB_SHIFT & TLB_OFFSET);
+        long off = linear - GuestMemory.getPlainLong(e);
         if (Long.compareUnsigned(off, PAGE - 4) <= 0) {
-            GuestMemory.putInt(t[i + 1] + off, v);
+            GuestMemory.putInt(GuestMemory.getPlainLong(e + 8) + off, v);
         } else {
             storeSlow(linear, 4, v);
         }
     }
 
     final void store64(long linear, long v) {
-        int i = ((int) (linear >>> 12) & TLB_MASK) << 1;
-        long[] t = writeTlb;
-        long off = linear - t[i];
+        long e = writeTlb + (linear >>> TLB_SHIFT & TLB_OFFSET);
+        long off = linear - GuestMemory.getPlainLong(e);
         if (Long.compareUnsigned(off, PAGE - 8) <= 0) {
-            GuestMemory.putLong(t[i + 1] + off, v);
+            GuestMemory.putLong(GuestMemory.getPlainLong(e + 8) + off, v);
         } else {
             storeSlow(linear, 8, v);
         }
@@ -244,8 +242,8 @@ abstract class CpuMemory extends CpuRegisters {
 
     /** Faults now if {@code size} bytes can't be written: for instructions that read, compute, then write. */
     final void checkWrite(long linear, int size) {
-        int i = ((int) (linear >>> 12) & TLB_MASK) << 1;
-        if (Long.compareUnsigned(linear - writeTlb[i], PAGE - size) > 0) {
+        long e = writeTlb + (linear >>> TLB_SHIFT & TLB_OFFSET);
+        if (Long.compareUnsigned(linear - GuestMemory.getPlainLong(e), PAGE - size) > 0) {
             long last = (linear + size - 1) & PAGE_MASK;
             writablePhysical(linear);
             if (last != (linear & PAGE_MASK)) {
@@ -259,14 +257,16 @@ abstract class CpuMemory extends CpuRegisters {
      * plain RAM (then load, compute and store in turn). Faults as a write.
      */
     final long hostForUpdate(long linear, int size) {
-        int i = ((int) (linear >>> 12) & TLB_MASK) << 1;
-        long off = linear - writeTlb[i];
-        if (Long.compareUnsigned(off, PAGE - size) <= 0) {
-            return writeTlb[i + 1] + off;
+        long e = writeTlb + (linear >>> TLB_SHIFT & TLB_OFFSET);
+        long off = linear - GuestMemory.getPlainLong(e);
+        if (Long.compareUnsigned(off, PAGE - size) > 0) {
+            checkWrite(linear, size);
+            off = linear - GuestMemory.getPlainLong(e);
+            if (Long.compareUnsigned(off, PAGE - size) > 0) {
+                return 0;
+            }
         }
-        checkWrite(linear, size);
-        off = linear - writeTlb[i];
-        return Long.compareUnsigned(off, PAGE - size) <= 0 ? writeTlb[i + 1] + off : 0;
+        return GuestMemory.getPlainLong(e + 8) + off;
     }
 
     /** For an update that {@link #hostForUpdate} can't do in one go: it must run alone. */
@@ -293,17 +293,17 @@ abstract class CpuMemory extends CpuRegisters {
 
     /** Host address of the byte at {@code linear} for a run of reads up to the end of its page, or 0. Faults. */
     final long hostForRead(long linear) {
-        int i = ((int) (linear >>> 12) & TLB_MASK) << 1;
-        long off = linear - readTlb[i];
+        long e = readTlb + (linear >>> TLB_SHIFT & TLB_OFFSET);
+        long off = linear - GuestMemory.getPlainLong(e);
         if (Long.compareUnsigned(off, PAGE - 1) > 0) {
             long physical = translate(linear, 0, cpl == 3);
             fillRead(linear & PAGE_MASK, physical);
-            off = linear - readTlb[i];
+            off = linear - GuestMemory.getPlainLong(e);
             if (Long.compareUnsigned(off, PAGE - 1) > 0) {
                 return 0;
             }
         }
-        return readTlb[i + 1] + off;
+        return GuestMemory.getPlainLong(e + 8) + off;
     }
 
     // ---- slow paths ----
@@ -474,8 +474,35 @@ abstract class CpuMemory extends CpuRegisters {
         } else if ((cr4 & CR4_SMAP) != 0 && ((flagsRest & AC) == 0 || implicit)) {
             table = GUARDED;
         }
-        readTlb = readTlbs[table];
-        writeTlb = writeTlbs[table];
+        tlbTable = table;
+        readTlb = context.readTlb(table);
+        writeTlb = context.writeTlb(table);
+    }
+
+    /** The number of the tables of the present privilege, 0 to 3: see {@link VcpuContext}. */
+    final int tlbTable() {
+        return tlbTable;
+    }
+
+    private static long tag(long table, int slot) {
+        return GuestMemory.getPlainLong(table + slot * VcpuContext.TLB_ENTRY);
+    }
+
+    private static void setTag(long table, int slot, long tag) {
+        GuestMemory.putPlainLong(table + slot * VcpuContext.TLB_ENTRY, tag);
+    }
+
+    private static long hostPage(long table, int slot) {
+        return GuestMemory.getPlainLong(table + slot * VcpuContext.TLB_ENTRY + 8);
+    }
+
+    private static void setHostPage(long table, int slot, long host) {
+        GuestMemory.putPlainLong(table + slot * VcpuContext.TLB_ENTRY + 8, host);
+    }
+
+    /** A tag that no address of the slot matches: a non-canonical page that belongs into another slot. */
+    private static long never(int slot) {
+        return 0x4000_0000_0000_0000L | (long) (slot ^ 1) << 12;
     }
 
     private void fillRead(long page, long physical) {
@@ -483,8 +510,8 @@ abstract class CpuMemory extends CpuRegisters {
         if (h != 0 && !aligning && !(watching && watched(page))) {
             int slot = (int) (page >>> 12) & TLB_MASK;
             markFilled(slot);
-            readTlb[slot * 2] = page;
-            readTlb[slot * 2 + 1] = h;
+            setTag(readTlb, slot, page);
+            setHostPage(readTlb, slot, h);
         }
     }
 
@@ -494,8 +521,8 @@ abstract class CpuMemory extends CpuRegisters {
         } else {
             int slot = (int) (page >>> 12) & TLB_MASK;
             markFilled(slot);
-            writeTlb[slot * 2] = page;
-            writeTlb[slot * 2 + 1] = memory.host(physical);
+            setTag(writeTlb, slot, page);
+            setHostPage(writeTlb, slot, memory.host(physical));
         }
     }
 
@@ -509,11 +536,10 @@ abstract class CpuMemory extends CpuRegisters {
     }
 
     private void invalidate(int slot) {
-        // a non-canonical page that belongs into another slot: it can never match
-        long never = 0x4000_0000_0000_0000L | (long) (slot ^ 1) << 12;
+        long never = never(slot);
         for (int u = 0; u < NONE; u++) {
-            readTlbs[u][slot * 2] = never;
-            writeTlbs[u][slot * 2] = never;
+            setTag(context.readTlb(u), slot, never);
+            setTag(context.writeTlb(u), slot, never);
         }
         fetchTlb[slot * 2] = never;
         isFilled[slot] = false;
@@ -555,7 +581,8 @@ abstract class CpuMemory extends CpuRegisters {
 
     private boolean holds(int slot, long page) {
         for (int u = 0; u < NONE; u++) {
-            if (covers(slot, readTlbs[u][slot * 2], page) || covers(slot, writeTlbs[u][slot * 2], page)) {
+            if (covers(slot, tag(context.readTlb(u), slot), page)
+                    || covers(slot, tag(context.writeTlb(u), slot), page)) {
                 return true;
             }
         }
@@ -590,9 +617,10 @@ abstract class CpuMemory extends CpuRegisters {
         for (int i = 0; i < filledCount; i++) {
             int slot = filled[i];
             for (int u = 0; u < NONE; u++) {
-                if (writeTlbs[u][slot * 2 + 1] == h) {
-                    writeTlbs[u][slot * 2] = 0x4000_0000_0000_0000L | (long) (slot ^ 1) << 12;
-                    writeTlbs[u][slot * 2 + 1] = 0;
+                long table = context.writeTlb(u);
+                if (hostPage(table, slot) == h) {
+                    setTag(table, slot, never(slot));
+                    setHostPage(table, slot, 0);
                     had = true;
                 }
             }

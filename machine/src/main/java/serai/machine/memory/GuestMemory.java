@@ -501,6 +501,16 @@ public final class GuestMemory {
         }
     }
 
+    /** A load with no order, at 8-byte alignment: of what no other thread writes, a vCPU's own tables. */
+    public static long getPlainLong(long host) {
+        return UNSAFE.getLong(host);
+    }
+
+    /** A store with no order, at 8-byte alignment: of what no other thread looks at. */
+    public static void putPlainLong(long host, long value) {
+        UNSAFE.putLong(host, value);
+    }
+
     /** Compare and set, a full barrier. */
     public static boolean casByte(long host, byte expected, byte value) {
         return UNSAFE.compareAndSetByte(null, host, expected, value);

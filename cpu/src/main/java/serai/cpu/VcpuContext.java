@@ -1,0 +1,70 @@
+package serai.cpu;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * The native memory of a vCPU: what machine code shares with the interpreter, at fixed distances from {@link #base}.
+ *
+ * <pre>
+ *  -STACK       native stack, downwards from base
+ *   0           fields of translated code
+ *   READ_TLB    4 tables: supervisor, user, supervisor without user pages (SMAP), nobody
+ *   WRITE_TLB   4 tables, likewise
+ *   JUMP_TAGS   JUMP_ENTRIES words
+ *   JUMP_CODE   JUMP_ENTRIES words
+ *   END
+ * </pre>
+ *
+ * A table has {@link #TLB_ENTRIES} entries of {@link #TLB_ENTRY} bytes: the linear address of a page, or a tag that matches nothing, then
+ * the host address behind it. The entry of a page is that of its number modulo the size; see {@link CpuMemory}, which fills them. What else is
+ * here belongs to whoever uses it, and is zero at first. One thread at a time uses a context.
+ */
+final class VcpuContext {
+    /** Bytes of stack below {@link #base}. */
+    static final int STACK = 256 * 1024;
+
+    /** The fields, of 4096 bytes: translated code defines them. */
+    static final int FIELDS = 0;
+
+    /** Entries of a table. */
+    static final int TLB_ENTRIES = 1024;
+    /** Bytes of an entry: tag, host address. */
+    static final long TLB_ENTRY = 16;
+    /** Bytes from a table to the next. */
+    static final int TLB_TABLE = 0x4000;
+    /** Tables for reading. */
+    static final int READ_TLB = 0x1000;
+    /** Tables for writing. */
+    static final int WRITE_TLB = 0x11000;
+
+    /** Entries of the table of jump targets. */
+    static final int JUMP_ENTRIES = 4096;
+    /** Keys of the table of jump targets, 8 bytes each. */
+    static final int JUMP_TAGS = 0x21000;
+    /** Code addresses of the table of jump targets, 8 bytes each. */
+    static final int JUMP_CODE = 0x29000;
+    /** Bytes above {@link #base}. */
+    static final int END = 0x31000;
+
+    /** Kept, for the memory goes when nobody refers to it any more. */
+    final MemorySegment memory;
+
+    /** Address of the fields, a multiple of 4096; in RSP while translated code runs. */
+    final long base;
+
+    VcpuContext() {
+        memory = Arena.ofAuto().allocate(STACK + END, 4096);
+        base = memory.address() + STACK;
+    }
+
+    /** Address of a table for reading, 0 to 3. */
+    long readTlb(int table) {
+        return base + READ_TLB + table * TLB_TABLE;
+    }
+
+    /** Address of a table for writing, 0 to 3. */
+    long writeTlb(int table) {
+        return base + WRITE_TLB + table * TLB_TABLE;
+    }
+}
