@@ -44,8 +44,13 @@ final class BlockBuilder {
             host = cpu.memory.host(physical);
             tailPage = -1;
             decoded.blockOffset = offset;
-            Decoder.Result result;
-            if (offset == 0) {
+            Decoder.Result result = Decoder.Result.SHORT;
+            if (host != 0 && codeSize == 8) {
+                result = decoder.decode(decoded, host, toPageEnd - offset, codeSize, cpu.stackSize);
+            }
+            if (result != Decoder.Result.SHORT) {
+                // it lies within its page of RAM, and there is no segment limit
+            } else if (offset == 0) {
                 result = decoder.decode(decoded, this::at, codeSize, cpu.stackSize);
             } else {
                 try {
@@ -63,7 +68,7 @@ final class BlockBuilder {
             boolean ends;
             if (result == Decoder.Result.OK) {
                 node = NodeFactory.make(decoded);
-                ends = decoded.row.has("end");
+                ends = decoded.plan.has(RowPlan.END);
             } else {
                 int vector = result == Decoder.Result.UNDEFINED ? CpuSegments.UD : CpuSegments.GP;
                 node = new SystemNodes.Raise(vector);

@@ -45,6 +45,10 @@ final class Decoded {
     @SuppressWarnings("NullAway.Init") // set by the decoder before anybody reads it
     InstructionRow row;
 
+    /** The row as numbers. */
+    @SuppressWarnings("NullAway.Init") // set with the row
+    RowPlan plan;
+
     /** Bytes, 1 to 15. */
     int length;
     /** Operand size in bytes: 2, 4 or 8. */

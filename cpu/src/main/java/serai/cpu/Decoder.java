@@ -1,10 +1,7 @@
 package serai.cpu;
 
-import java.util.List;
-import java.util.Map;
-import java.util.Objects;
+import java.util.Arrays;
 import java.util.Set;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import serai.cpu.Decoded.Kind;
 import serai.machine.engine.CpuFeature;
@@ -12,6 +9,8 @@ import serai.machine.engine.CpuFeature;
 /**
  * Decodes one instruction by the instruction table (SDM vol. 2, chapter 2). It knows prefixes, ModR/M, SIB and operand codes;
  * which instructions there are it takes from the rows.
+ *
+ * <p>It runs on the rows' numbers alone ({@link RowPlan}) and allocates nothing: the translator decodes all that a guest runs.
  */
 final class Decoder {
     /** Where instruction bytes come from. */
@@ -26,32 +25,47 @@ final class Decoder {
         /** #UD. */
         UNDEFINED,
         /** Longer than 15 bytes: #GP(0). */
-        TOO_LONG
+        TOO_LONG,
+        /** Longer than the bytes there were. */
+        SHORT
     }
-
-    private static final int MAX_LENGTH = 15;
-    /** By VEX.pp. */
-    private static final int[] VEX_PREFIXES = {0, 0x66, 0xf3, 0xf2};
 
     private static final InstructionTable TABLE = InstructionTable.INSTANCE;
 
-    /** What an operand code of the table means, parsed once. */
-    private record Code(char method, String size) {}
+    /** By byte: what it is in front of an opcode; 0 if it is no prefix. */
+    private static final byte[] PREFIX = new byte[256];
 
-    /** All of them. Several vCPUs decode at once, so nothing is added later. */
-    private static final Map<String, Code> CODES = TABLE.rows().stream()
-            .flatMap(r -> r.operands().stream())
-            .distinct()
-            .collect(Collectors.toUnmodifiableMap(t -> t, t -> new Code(t.charAt(0), t.substring(1))));
+    private static final int SEGMENT = 1;
+    private static final int SEGMENT_FS_GS = 2;
+    private static final int OPERAND_SIZE = 3;
+    private static final int ADDRESS_SIZE = 4;
+    private static final int LOCK = 5;
+    private static final int REPEAT = 6;
+    /** In 64-bit mode. */
+    private static final int REX = 7;
 
-    /** Rows of other features are not there. */
-    private final Set<CpuFeature> features;
+    static {
+        for (int b : new int[] {0x26, 0x2e, 0x36, 0x3e}) {
+            PREFIX[b] = SEGMENT;
+        }
+        PREFIX[0x64] = SEGMENT_FS_GS;
+        PREFIX[0x65] = SEGMENT_FS_GS;
+        PREFIX[0x66] = OPERAND_SIZE;
+        PREFIX[0x67] = ADDRESS_SIZE;
+        PREFIX[0xf0] = LOCK;
+        PREFIX[0xf2] = REPEAT;
+        PREFIX[0xf3] = REPEAT;
+        Arrays.fill(PREFIX, 0x40, 0x50, (byte) REX);
+    }
 
-    private Bytes bytes = offset -> 0;
-    private int at;
+    /** Features that are not there: their rows are not there either. */
+    private final long missing;
+
+    private final InstructionBytes bytes = new InstructionBytes();
     private boolean has66;
     private boolean has67;
-    /** The mandatory prefix that a VEX prefix stands for; -1 if there is none. */
+    private boolean hasVex;
+    /** VEX.pp: the mandatory prefix that it stands for. */
     private int vexPrefix;
 
     private int vexLength;
@@ -61,7 +75,7 @@ final class Decoder {
 
     /** A decoder for a CPU with these features. */
     Decoder(Set<CpuFeature> features) {
-        this.features = features;
+        missing = ~RowPlan.mask(features);
     }
 
     /**
@@ -71,10 +85,30 @@ final class Decoder {
      * @param stackSize 2, 4 or 8
      */
     Result decode(Decoded d, Bytes source, int codeSize, int stackSize) {
-        bytes = source;
-        at = 0;
+        bytes.from(source);
+        Result r = decode(d, codeSize, stackSize);
+        return bytes.over() ? Result.TOO_LONG : r;
+    }
+
+    /**
+     * Decodes from memory.
+     *
+     * @param host host address of the first byte, not 0
+     * @param available how many bytes may be read
+     * @param codeSize 2, 4 or 8: the default size of the code segment
+     * @param stackSize 2, 4 or 8
+     * @return {@link Result#SHORT} if the instruction has more bytes than are available
+     */
+    Result decode(Decoded d, long host, int available, int codeSize, int stackSize) {
+        bytes.from(host, available);
+        Result r = decode(d, codeSize, stackSize);
+        return bytes.over() ? available < InstructionBytes.MAX_LENGTH ? Result.SHORT : Result.TOO_LONG : r;
+    }
+
+    private Result decode(Decoded d, int codeSize, int stackSize) {
         has66 = false;
         has67 = false;
+        hasVex = false;
         d.codeSize = codeSize;
         d.stackSize = stackSize;
         d.lock = false;
@@ -91,80 +125,46 @@ final class Decoder {
         d.disp = 0;
         d.immediate = 0;
         d.immediate2 = 0;
-        try {
-            return decode(d);
-        } catch (TooLong e) {
-            return Result.TOO_LONG;
-        }
-    }
-
-    private static final class TooLong extends RuntimeException {
-        TooLong() {
-            super("longer than 15 bytes", null, false, false);
-        }
-    }
-
-    private int next() {
-        if (at >= MAX_LENGTH) {
-            throw new TooLong();
-        }
-        return bytes.at(at++);
-    }
-
-    private Result decode(Decoded d) {
         int opcode = prefixes(d);
         int map = 0;
-        vexPrefix = -1;
         if ((opcode & 0xfe) == 0xc4) {
             map = vex(d, opcode == 0xc4);
             if (map < 0 || map > 3) {
                 return Result.UNDEFINED;
             }
         }
-        if (vexPrefix >= 0) {
-            opcode = next();
+        if (hasVex) {
+            opcode = bytes.next();
         } else if (opcode == 0x0f) {
             map = 1;
-            opcode = next();
+            opcode = bytes.next();
             if (opcode == 0x38 || opcode == 0x3a) {
                 map = opcode == 0x38 ? 2 : 3;
-                opcode = next();
+                opcode = bytes.next();
             }
         }
         d.opcode = opcode;
-        InstructionRow[] rows = vexPrefix >= 0 ? TABLE.lookupVex(map, opcode) : TABLE.lookup(map, opcode);
-        if (rows == null) {
+        RowPlan[] rows = TABLE.lookup(hasVex, map, opcode);
+        if (rows.length == 0) {
             return Result.UNDEFINED;
         }
-        boolean modrm = rows[0].modrm();
+        boolean modrm = rows[0].has(RowPlan.MODRM);
         if (modrm) {
-            d.modrm = next();
+            d.modrm = bytes.next();
         }
-        InstructionRow row = choose(rows, d);
-        if (row == null) {
+        RowPlan plan = choose(rows, d);
+        if (plan == null) {
             return Result.UNDEFINED;
         }
-        d.row = row;
-        boolean long64 = d.codeSize == 8;
-        // a mandatory 66 is no operand-size prefix; the others never are
-        boolean opSize66 = has66 && row.prefix() != 0x66;
-        d.opSizePrefix = has66;
-        if (long64) {
-            d.opSize = (d.rex & 8) != 0 ? 8 : opSize66 ? 2 : 4;
-            if (row.has("f64") || (row.has("d64") && d.opSize == 4)) {
-                d.opSize = 8;
-            }
-            d.addrSize = has67 ? 4 : 8;
-        } else {
-            d.opSize = (d.codeSize == 4) != opSize66 ? 4 : 2;
-            d.addrSize = (d.codeSize == 4) != has67 ? 4 : 2;
-        }
-        if (row.prefix() > 0 && row.prefix() != 0x66) {
+        d.row = plan.row;
+        d.plan = plan;
+        sizes(d, plan);
+        if (plan.has(RowPlan.PREFIX_REPEAT)) {
             d.rep = Decoded.NO_REP;
         }
         d.segmentOverride = d.segment >= 0;
-        if (modrm && d.mod() != 3 && !row.has("modIgnored")) {
-            boolean vsib = row.has("vsib");
+        if (modrm && d.mod() != 3 && !plan.has(RowPlan.MOD_IGNORED)) {
+            boolean vsib = plan.has(RowPlan.VSIB);
             if (vsib && (d.addrSize == 2 || d.rm() != 4)) {
                 return Result.UNDEFINED;
             }
@@ -173,23 +173,40 @@ final class Decoder {
         if (d.segment < 0) {
             d.segment = CpuRegisters.DS;
         }
-        List<String> operands = row.operands();
-        for (int i = 0; i < 4; i++) {
+        int[] operands = plan.operands;
+        for (int i = operands.length; i < 4; i++) {
             d.kind[i] = Kind.NONE;
         }
-        for (int i = 0; i < operands.size(); i++) {
-            if (!operand(d, i, operands.get(i))) {
+        for (int i = 0; i < operands.length; i++) {
+            if (!operand(d, i, operands[i])) {
                 return Result.UNDEFINED;
             }
         }
-        d.length = at;
-        if (vexVvvv != 0 && operands.stream().noneMatch(o -> o.charAt(0) == 'B' || o.charAt(0) == 'H')) {
+        d.length = bytes.taken();
+        if (vexVvvv != 0 && !plan.has(RowPlan.VVVV)) {
             return Result.UNDEFINED;
         }
-        if (d.lock && !(row.has("lock") && d.kind[0] == Kind.MEM)) {
+        if (d.lock && !(plan.has(RowPlan.LOCK) && d.kind[0] == Kind.MEM)) {
             return Result.UNDEFINED;
         }
         return Result.OK;
+    }
+
+    /** Operand and address size. */
+    private void sizes(Decoded d, RowPlan plan) {
+        // a mandatory 66 is no operand-size prefix; the others never are
+        boolean opSize66 = has66 && !plan.has(RowPlan.PREFIX_66);
+        d.opSizePrefix = has66;
+        if (d.codeSize == 8) {
+            d.opSize = (d.rex & 8) != 0 ? 8 : opSize66 ? 2 : 4;
+            if (plan.has(RowPlan.F64) || plan.has(RowPlan.D64) && d.opSize == 4) {
+                d.opSize = 8;
+            }
+            d.addrSize = has67 ? 4 : 8;
+        } else {
+            d.opSize = (d.codeSize == 4) != opSize66 ? 4 : 2;
+            d.addrSize = (d.codeSize == 4) != has67 ? 4 : 2;
+        }
     }
 
     /**
@@ -200,20 +217,21 @@ final class Decoder {
      * @return the opcode map; 0 if it is LDS or LES instead; -1 if it is undefined
      */
     private int vex(Decoded d, boolean three) {
-        int b = next();
+        int b = bytes.next();
         if (d.codeSize != 8 && b < 0xc0) {
-            at--;
+            bytes.back();
             return 0;
         }
         if (has66 || d.rep != Decoded.NO_REP || d.lock || d.rex != 0) {
             return -1;
         }
         int map = three ? b & 31 : 1;
-        int last = three ? next() : b & 0x7f;
+        int last = three ? bytes.next() : b & 0x7f;
         vexLength = last >>> 2 & 1;
         vexW = three ? last >>> 7 : 0;
         d.vectorSize = vexLength != 0 ? 32 : 16;
-        vexPrefix = VEX_PREFIXES[last & 3];
+        hasVex = true;
+        vexPrefix = last & 3;
         vexVvvv = ~last >>> 3 & 15;
         d.vvvv = vexVvvv;
         if (d.codeSize == 8) {
@@ -226,85 +244,52 @@ final class Decoder {
 
     private int prefixes(Decoded d) {
         while (true) {
-            int b = next();
-            switch (b) {
-                case 0x26 -> segment(d, CpuRegisters.ES);
-                case 0x2e -> segment(d, CpuRegisters.CS);
-                case 0x36 -> segment(d, CpuRegisters.SS);
-                case 0x3e -> segment(d, CpuRegisters.DS);
-                case 0x64 -> d.segment = CpuRegisters.FS;
-                case 0x65 -> d.segment = CpuRegisters.GS;
-                case 0x66 -> has66 = true;
-                case 0x67 -> has67 = true;
-                case 0xf0 -> d.lock = true;
-                case 0xf2, 0xf3 -> d.rep = b;
-                default -> {
-                    if (d.codeSize == 8 && (b & 0xf0) == 0x40) {
-                        int n = next();
-                        // a REX counts only right before the opcode
-                        if (isPrefix(n)) {
-                            at--;
-                            continue;
-                        }
+            int b = bytes.next();
+            switch (PREFIX[b]) {
+                case SEGMENT -> {
+                    // in 64-bit mode the four old overrides are ignored, also against an earlier FS or GS
+                    if (d.codeSize != 8) {
+                        d.segment = b >>> 3 & 3; // ES, CS, SS, DS
+                    }
+                }
+                case SEGMENT_FS_GS -> d.segment = CpuRegisters.FS + (b & 1);
+                case OPERAND_SIZE -> has66 = true;
+                case ADDRESS_SIZE -> has67 = true;
+                case LOCK -> d.lock = true;
+                case REPEAT -> d.rep = b;
+                case REX -> {
+                    if (d.codeSize != 8) {
+                        return b;
+                    }
+                    int n = bytes.next();
+                    // a REX counts only right before the opcode
+                    if (PREFIX[n] == 0) {
                         d.rex = b;
                         return n;
                     }
+                    bytes.back();
+                }
+                default -> {
                     return b;
                 }
             }
         }
     }
 
-    private void segment(Decoded d, int segment) {
-        // in 64-bit mode the four old overrides are ignored, also against an earlier FS or GS
-        if (d.codeSize != 8) {
-            d.segment = segment;
+    private @Nullable RowPlan choose(RowPlan[] rows, Decoded d) {
+        int key = d.codeSize == 8 ? RowPlan.KEY_64 : RowPlan.KEY_NOT_64;
+        if (hasVex) {
+            key |= RowPlan.KEY_PREFIX << vexPrefix | RowPlan.KEY_W << vexW | RowPlan.KEY_L << vexLength;
+        } else {
+            int prefix = d.rep != Decoded.NO_REP ? d.rep == 0xf3 ? 2 : 3 : has66 ? 1 : 0;
+            key |= RowPlan.KEY_PREFIX << prefix | RowPlan.KEY_W << (d.rex >>> 3 & 1) | RowPlan.KEY_L;
         }
-    }
-
-    private static boolean isPrefix(int b) {
-        return switch (b) {
-            case 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3 -> true;
-            default -> (b & 0xf0) == 0x40;
-        };
-    }
-
-    private static boolean prefixFits(int wanted, int pp) {
-        return wanted == pp || wanted == InstructionRow.ANY_PREFIX || wanted == InstructionRow.NO_REPEAT && pp < 0xf0;
-    }
-
-    private @Nullable InstructionRow choose(InstructionRow[] rows, Decoded d) {
-        int w = vexPrefix >= 0 ? vexW : d.rex >>> 3 & 1;
-        int pp = vexPrefix >= 0 ? vexPrefix : d.rep != Decoded.NO_REP ? d.rep : has66 ? 0x66 : 0;
-        boolean long64 = d.codeSize == 8;
-        for (InstructionRow row : rows) {
-            if (!prefixFits(row.prefix(), pp)) {
-                continue;
+        key |= d.mod() == 3 ? RowPlan.KEY_REGISTER : RowPlan.KEY_MEMORY;
+        key |= RowPlan.KEY_REG << d.reg() | RowPlan.KEY_RM << d.rm();
+        for (RowPlan row : rows) {
+            if (row.fits(key, missing)) {
+                return row;
             }
-            if (row.rexW() != InstructionRow.ANY_W && row.rexW() != w) {
-                continue;
-            }
-            CpuFeature needs = row.needs();
-            if (needs != null && !features.contains(needs)) {
-                continue;
-            }
-            if (row.reg() >= 0 && row.reg() != d.reg()) {
-                continue;
-            }
-            if (row.rm() >= 0 && row.rm() != d.rm()) {
-                continue;
-            }
-            if (row.mod() == InstructionRow.MEMORY && d.mod() == 3
-                    || row.mod() == InstructionRow.REGISTER && d.mod() != 3) {
-                continue;
-            }
-            if (vexPrefix >= 0 && !row.vexFits(vexLength)) {
-                continue;
-            }
-            if (row.has(long64 ? "i64" : "o64")) {
-                continue;
-            }
-            return row;
         }
         return null;
     }
@@ -328,14 +313,14 @@ final class Decoder {
             }
             stackDefault = d.base == CpuRegisters.RBP;
             d.disp = switch (d.mod()) {
-                case 0 -> rm == 6 ? (short) immediate(2) : 0;
-                case 1 -> (byte) next();
-                default -> (short) immediate(2);
+                case 0 -> rm == 6 ? bytes.signed(2) : 0;
+                case 1 -> (byte) bytes.next();
+                default -> bytes.signed(2);
             };
         } else {
             int rm = d.rm();
             if (rm == 4) {
-                int sib = next();
+                int sib = bytes.next();
                 d.scale = sib >>> 6;
                 int index = sib >>> 3 & 7 | (d.rex & 2) << 2;
                 d.index = vsib || index == 4 ? Decoded.NO_REG : index;
@@ -345,12 +330,12 @@ final class Decoder {
                 }
                 int base = sib & 7;
                 if (base == 5 && d.mod() == 0) {
-                    d.disp = (int) immediate(4);
+                    d.disp = (int) bytes.signed(4);
                 } else {
                     d.base = base | (d.rex & 1) << 3;
                 }
             } else if (rm == 5 && d.mod() == 0) {
-                d.disp = (int) immediate(4);
+                d.disp = (int) bytes.signed(4);
                 if (d.codeSize == 8) {
                     d.base = Decoded.RIP_BASE;
                 }
@@ -359,9 +344,9 @@ final class Decoder {
             }
             stackDefault = d.base == CpuRegisters.RSP || d.base == CpuRegisters.RBP;
             if (d.mod() == 1) {
-                d.disp = (byte) next();
+                d.disp = (byte) bytes.next();
             } else if (d.mod() == 2) {
-                d.disp = (int) immediate(4);
+                d.disp = (int) bytes.signed(4);
             }
         }
         if (d.segment < 0) {
@@ -369,37 +354,17 @@ final class Decoder {
         }
     }
 
-    private long immediate(int size) {
-        long v = 0;
-        for (int i = 0; i < size; i++) {
-            v |= (long) next() << (i * 8);
-        }
-        return v;
-    }
-
-    private long signed(int size) {
-        long v = immediate(size);
-        int s = 64 - size * 8;
-        return v << s >> s;
-    }
-
     // ---- operands ----
 
-    private static int sizeOf(String code, Decoded d) {
+    private static int sizeOf(int code, Decoded d) {
         return switch (code) {
-            case "b" -> 1;
-            case "w" -> 2;
-            case "d", "ss" -> 4;
-            case "q", "sd" -> 8;
-            case "v" -> d.opSize;
-            case "z" -> Math.min(d.opSize, 4);
-            case "y" -> d.codeSize == 8 && d.opSize == 8 ? 8 : 4;
-            case "p" -> d.opSize + 2;
-            case "s" -> d.codeSize == 8 ? 10 : 6;
-            case "x" -> d.vectorSize;
-            case "dq" -> 16;
-            case "t" -> 10;
-            default -> 0;
+            case OperandCode.SIZE_V -> d.opSize;
+            case OperandCode.SIZE_Z -> Math.min(d.opSize, 4);
+            case OperandCode.SIZE_Y -> d.codeSize == 8 && d.opSize == 8 ? 8 : 4;
+            case OperandCode.SIZE_P -> d.opSize + 2;
+            case OperandCode.SIZE_S -> d.codeSize == 8 ? 10 : 6;
+            case OperandCode.SIZE_X -> d.vectorSize;
+            default -> code;
         };
     }
 
@@ -431,130 +396,71 @@ final class Decoder {
         return true;
     }
 
-    private boolean operand(Decoded d, int i, String text) {
-        switch (text) {
-            case "AL":
-                return general(d, i, CpuRegisters.RAX, 1);
-            case "CL":
-                return general(d, i, CpuRegisters.RCX, 1);
-            case "DX":
-                return general(d, i, CpuRegisters.RDX, 2);
-            case "eAX":
-                return general(d, i, CpuRegisters.RAX, accumulatorSize(d));
-            case "1":
-                return immediate(d, i, 1, 1);
-            case "ES":
-                return register(d, i, Kind.SEG, 0, 2);
-            case "CS":
-                return register(d, i, Kind.SEG, 1, 2);
-            case "SS":
-                return register(d, i, Kind.SEG, 2, 2);
-            case "DS":
-                return register(d, i, Kind.SEG, 3, 2);
-            case "FS":
-                return register(d, i, Kind.SEG, 4, 2);
-            case "GS":
-                return register(d, i, Kind.SEG, 5, 2);
-            case "ST":
-                return register(d, i, Kind.ST, 0, 10);
-            case "STi":
-                return register(d, i, Kind.ST, d.rm(), 10);
-            case "Ib":
-                return immediate(d, i, immediate(1), 1);
-            case "Ibs":
-                return immediate(d, i, signed(1), d.opSize);
-            case "Iw":
-                return immediate(d, i, immediate(2), 2);
-            case "Iz":
-                return immediate(d, i, signed(Math.min(d.opSize, 4)), d.opSize);
-            case "Iv":
-                return immediate(d, i, signed(d.opSize), d.opSize);
-            case "Ib2":
-                d.kind[i] = Kind.IMM2;
-                d.size[i] = 1;
-                d.immediate2 = immediate(1);
-                return true;
-            case "Jb":
-                d.kind[i] = Kind.REL;
-                d.immediate = signed(1);
-                return true;
-            case "Jz":
-                d.kind[i] = Kind.REL;
-                d.immediate = signed(Math.min(d.opSize, 4));
-                return true;
-            case "Ap":
-                d.kind[i] = Kind.FAR;
-                d.immediate = immediate(d.opSize);
-                d.immediate2 = immediate(2);
-                return true;
-            default:
-                Code code = Objects.requireNonNull(CODES.get(text));
-                return coded(d, i, code.method, sizeOf(code.size, d));
-        }
-    }
-
-    /** Size of rAX as an operand: IN and OUT have no 64-bit form. */
-    private static int accumulatorSize(Decoded d) {
-        return switch (d.row.mnemonic()) {
-            case "IN", "OUT" -> Math.min(d.opSize, 4);
-            default -> d.opSize;
-        };
-    }
-
-    private boolean coded(Decoded d, int i, char method, int size) {
+    /** @return false if there is no such operand: #UD */
+    private boolean operand(Decoded d, int i, int code) {
+        int size = sizeOf(OperandCode.size(code), d);
         int reg = d.reg() | (d.rex & 4) << 1;
         int rm = d.rm() | (d.rex & 1) << 3;
         boolean isRegister = d.mod() == 3;
-        switch (method) {
-            case 'E':
-                return isRegister ? general(d, i, rm, size) : mem(d, i, size);
-            case 'G':
-                return general(d, i, reg, size);
-            case 'B':
-                return general(d, i, d.vvvv, size);
-            case 'Z':
-                return general(d, i, d.opcode & 7 | (d.rex & 1) << 3, size);
-            case 'M':
-                return !isRegister && mem(d, i, size);
-            case 'R':
-                // control and debug registers: always 32 bits, 64 in 64-bit mode; mod is ignored
-                return general(d, i, rm, d.codeSize == 8 ? 8 : 4);
-            case 'S':
-                // REX.R is ignored here (SDM vol. 2, 2.2.1.2)
-                return register(d, i, Kind.SEG, d.reg(), 2) && d.reg() < 6;
-            case 'C':
-                return register(d, i, Kind.CR, reg, 8) && (reg == 0 || reg >= 2 && reg <= 4 || reg == 8);
-            case 'D':
-                return register(d, i, Kind.DR, reg, 8) && reg < 8;
-            case 'V':
-                return register(d, i, Kind.XMM, reg, size);
-            case 'W':
-                return isRegister ? register(d, i, Kind.XMM, rm, size) : mem(d, i, size);
-            case 'U':
-                return isRegister && register(d, i, Kind.XMM, rm, size);
-            case 'H':
-                return register(d, i, Kind.XMM, d.vvvv, size);
-            case 'L': // in the high bits of an immediate byte
-                d.immediate = immediate(1);
-                return register(d, i, Kind.XMM, (int) d.immediate >>> 4 & (d.codeSize == 8 ? 15 : 7), size);
-            case 'P':
-                return register(d, i, Kind.MM, d.reg(), size);
-            case 'Q':
-                return isRegister ? register(d, i, Kind.MM, d.rm(), size) : mem(d, i, size);
-            case 'N':
-                return isRegister && register(d, i, Kind.MM, d.rm(), size);
-            case 'O':
-                d.disp = d.addrSize == 8 ? immediate(8) : immediate(d.addrSize);
+        return switch (OperandCode.method(code)) {
+            case OperandCode.E -> isRegister ? general(d, i, rm, size) : mem(d, i, size);
+            case OperandCode.G -> general(d, i, reg, size);
+            case OperandCode.B -> general(d, i, d.vvvv, size);
+            case OperandCode.Z -> general(d, i, d.opcode & 7 | (d.rex & 1) << 3, size);
+            case OperandCode.M -> !isRegister && mem(d, i, size);
+            // control and debug registers: always 32 bits, 64 in 64-bit mode; mod is ignored
+            case OperandCode.R -> general(d, i, rm, d.codeSize == 8 ? 8 : 4);
+            // REX.R is ignored here (SDM vol. 2, 2.2.1.2)
+            case OperandCode.S -> register(d, i, Kind.SEG, d.reg(), 2) && d.reg() < 6;
+            case OperandCode.C -> register(d, i, Kind.CR, reg, 8) && (reg == 0 || reg >= 2 && reg <= 4 || reg == 8);
+            case OperandCode.D -> register(d, i, Kind.DR, reg, 8) && reg < 8;
+            case OperandCode.V -> register(d, i, Kind.XMM, reg, size);
+            case OperandCode.W -> isRegister ? register(d, i, Kind.XMM, rm, size) : mem(d, i, size);
+            case OperandCode.U -> isRegister && register(d, i, Kind.XMM, rm, size);
+            case OperandCode.H -> register(d, i, Kind.XMM, d.vvvv, size);
+            case OperandCode.L -> {
+                d.immediate = bytes.unsigned(1);
+                yield register(d, i, Kind.XMM, (int) d.immediate >>> 4 & (d.codeSize == 8 ? 15 : 7), size);
+            }
+            case OperandCode.P -> register(d, i, Kind.MM, d.reg(), size);
+            case OperandCode.Q -> isRegister ? register(d, i, Kind.MM, d.rm(), size) : mem(d, i, size);
+            case OperandCode.N -> isRegister && register(d, i, Kind.MM, d.rm(), size);
+            case OperandCode.O -> {
+                d.disp = bytes.unsigned(d.addrSize);
                 d.base = Decoded.NO_REG;
-                return mem(d, i, size);
-            case 'X':
-            case 'Y':
+                yield mem(d, i, size);
+            }
+            case OperandCode.STRING -> {
                 // implied memory: the string nodes know their registers
                 d.size[i] = size;
                 d.kind[i] = Kind.NONE;
-                return true;
-            default:
-                throw new IllegalStateException(d.row.source() + ": operand code " + method);
-        }
+                yield true;
+            }
+            case OperandCode.FIXED -> general(d, i, OperandCode.number(code), size);
+            case OperandCode.SEGMENT -> register(d, i, Kind.SEG, OperandCode.number(code), size);
+            case OperandCode.ST -> register(d, i, Kind.ST, 0, 10);
+            case OperandCode.STI -> register(d, i, Kind.ST, d.rm(), 10);
+            case OperandCode.ONE -> immediate(d, i, 1, 1);
+            case OperandCode.I -> immediate(d, i, bytes.unsigned(size), size);
+            case OperandCode.SIGNED -> immediate(d, i, bytes.signed(size), d.opSize);
+            case OperandCode.I2 -> {
+                d.kind[i] = Kind.IMM2;
+                d.size[i] = 1;
+                d.immediate2 = bytes.unsigned(1);
+                yield true;
+            }
+            case OperandCode.J -> {
+                d.kind[i] = Kind.REL;
+                d.immediate = bytes.signed(size);
+                yield true;
+            }
+            case OperandCode.A -> {
+                d.kind[i] = Kind.FAR;
+                d.immediate = bytes.unsigned(d.opSize);
+                d.immediate2 = bytes.unsigned(2);
+                yield true;
+            }
+            default -> throw new IllegalStateException(d.row.source() + ": operand code " + code);
+        };
     }
 }

@@ -1,12 +1,11 @@
 package serai.cpu;
 
-import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -30,24 +29,24 @@ final class InstructionTable {
     /** The table of this program. */
     static final InstructionTable INSTANCE = new InstructionTable();
 
-    private final List<InstructionRow> rows = new ArrayList<>();
-    /** By map and opcode. */
-    private final @Nullable InstructionRow[][][] index = new InstructionRow[4][256][];
+    private static final int OPCODES = 4 * 256;
 
-    private final @Nullable InstructionRow[][][] vexIndex = new InstructionRow[4][256][];
+    private final List<InstructionRow> rows = new ArrayList<>();
+    /** By map and opcode; the VEX-encoded ones after the others. */
+    private final RowPlan[][] index = new RowPlan[2 * OPCODES][];
 
     private InstructionTable() {
+        Arrays.fill(index, new RowPlan[0]);
         for (String file : FILES) {
             read(file);
         }
         for (InstructionRow row : rows) {
-            InstructionRow[][] byOpcode = (row.vex().isEmpty() ? index : vexIndex)[row.map()];
+            RowPlan plan = new RowPlan(row);
             for (int i = 0; i < (row.plusReg() ? 8 : 1); i++) {
-                InstructionRow[] old = byOpcode[row.opcode() + i];
-                InstructionRow[] now =
-                        old == null ? new InstructionRow[1] : java.util.Arrays.copyOf(old, old.length + 1);
-                now[now.length - 1] = row;
-                byOpcode[row.opcode() + i] = now;
+                int at = slot(row.isVex(), row.map(), row.opcode() + i);
+                RowPlan[] old = index[at];
+                index[at] = Arrays.copyOf(old, old.length + 1);
+                index[at][old.length] = plan;
             }
         }
     }
@@ -57,35 +56,61 @@ final class InstructionTable {
         return rows;
     }
 
-    /** The legacy-encoded rows for an opcode; null if there are none. */
-    InstructionRow @Nullable [] lookup(int map, int opcode) {
-        return index[map][opcode];
+    /**
+     * The rows of an opcode, in the order of the table: of those that fit an encoding the first is taken. Not to be changed.
+     *
+     * @param map 0 to 3
+     * @param opcode 0 to 255
+     */
+    RowPlan[] lookup(boolean vex, int map, int opcode) {
+        return index[slot(vex, map, opcode)];
     }
 
-    /** The VEX-encoded rows for an opcode; null if there are none. */
-    InstructionRow @Nullable [] lookupVex(int map, int opcode) {
-        return vexIndex[map][opcode];
+    private static int slot(boolean vex, int map, int opcode) {
+        return (vex ? OPCODES : 0) + map * 256 + opcode;
     }
 
     private void read(String file) {
+        String all;
         try (InputStream in = InstructionTable.class.getResourceAsStream(file)) {
-            BufferedReader reader =
-                    new BufferedReader(new InputStreamReader(Objects.requireNonNull(in, file), StandardCharsets.UTF_8));
-            String line;
-            for (int n = 1; (line = reader.readLine()) != null; n++) {
-                int hash = line.indexOf('#');
-                String text = (hash < 0 ? line : line.substring(0, hash)).strip();
-                if (!text.isEmpty()) {
-                    rows.add(parse(text, file + ":" + n, rows.size()));
-                }
-            }
+            all = new String(Objects.requireNonNull(in, file).readAllBytes(), StandardCharsets.UTF_8);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+        int n = 1;
+        for (int start = 0; start < all.length(); n++) {
+            int newline = all.indexOf('\n', start);
+            int end = newline < 0 ? all.length() : newline;
+            int hash = all.indexOf('#', start);
+            String text =
+                    all.substring(start, hash >= 0 && hash < end ? hash : end).strip();
+            if (!text.isEmpty()) {
+                rows.add(parse(text, file + ":" + n, rows.size()));
+            }
+            start = end + 1;
+        }
     }
 
-    private static @Nullable CpuFeature needs(String attributes) {
-        for (String a : attributes.split(" +")) {
+    /**
+     * The words of a text without those that are empty. No regular expressions: the table is read each time Serai starts, in a JVM that has yet
+     * to compile anything.
+     */
+    private static List<String> words(String text, char separator) {
+        List<String> words = new ArrayList<>();
+        int length = text.length();
+        for (int start = 0; start < length; ) {
+            int end = text.indexOf(separator, start);
+            end = end < 0 ? length : end;
+            if (end > start) {
+                words.add(text.substring(start, end));
+            }
+            start = end + 1;
+        }
+        return List.copyOf(words);
+    }
+
+    private static @Nullable CpuFeature needs(List<String> attributes) {
+        for (String a : attributes) {
             if (a.startsWith("cpuid=")) {
                 return CpuFeature.valueOf(a.substring(6));
             }
@@ -115,7 +140,7 @@ final class InstructionTable {
         boolean modrm = false;
         boolean plusReg = false;
         String vex = "";
-        for (String word : column[0].strip().split(" +")) {
+        for (String word : words(column[0], ' ')) {
             switch (word) {
                 case "NP" -> prefix = 0;
                 case "W0" -> rexW = 0;
@@ -158,8 +183,7 @@ final class InstructionTable {
             throw new IllegalStateException(source + ": no opcode");
         }
         String mnemonic = column[1].strip();
-        String operands = column[2].strip();
-        String attributes = column[3].strip();
+        List<String> attributes = words(column[3], ' ');
         return new InstructionRow(
                 number,
                 mnemonic,
@@ -175,8 +199,8 @@ final class InstructionTable {
                 mod,
                 vex,
                 vexLength(vex),
-                operands.isEmpty() ? List.of() : List.of(operands.split(",")),
-                attributes.isEmpty() ? List.of() : List.of(attributes.split(" +")),
+                words(column[2].strip(), ','),
+                attributes,
                 needs(attributes),
                 source);
     }

@@ -95,4 +95,52 @@ class InstructionTableTest {
             }
         }
     }
+
+    /** SDM vol. 2, appendix B.1.4.7: the low four bits of the opcode name the condition, the last of them negates it. */
+    @Test
+    void aConditionReadsTheFlagsItTests() {
+        int[] tested = {
+            CpuRegisters.OF,
+            CpuRegisters.CF,
+            CpuRegisters.ZF,
+            CpuRegisters.CF | CpuRegisters.ZF,
+            CpuRegisters.SF,
+            CpuRegisters.PF,
+            CpuRegisters.SF | CpuRegisters.OF,
+            CpuRegisters.ZF | CpuRegisters.SF | CpuRegisters.OF
+        };
+        int n = 0;
+        for (InstructionRow row : InstructionTable.INSTANCE.rows()) {
+            if (Set.of("Jcc", "SETcc", "CMOVcc").contains(row.mnemonic())) {
+                RowPlan plan = new RowPlan(row);
+                assertEquals(tested[row.opcode() >> 1 & 7], plan.read, row.toString());
+                assertEquals(0, plan.written | plan.undefined, row.toString());
+                n++;
+            }
+        }
+        assertEquals(4 * 16, n);
+    }
+
+    private static String flagsOf(int... bytes) {
+        Decoded d = new Decoded();
+        Decoder decoder = new Decoder(EnumSet.allOf(CpuFeature.class));
+        assertEquals(Decoder.Result.OK, decoder.decode(d, i -> i < bytes.length ? bytes[i] : 0, 8, 8));
+        RowPlan p = d.plan;
+        return "%s w=%x u=%x r=%x%s"
+                .formatted(d.row.mnemonic(), p.written, p.undefined, p.read, p.has(RowPlan.KEEPS) ? " keeps" : "");
+    }
+
+    @Test
+    void flagsAreThoseOfRflags() {
+        assertEquals("ADC w=8d5 u=0 r=1", flagsOf(0x11, 0xc0));
+        assertEquals("AND w=8c5 u=10 r=0", flagsOf(0x21, 0xc0));
+        assertEquals("INC w=8d4 u=0 r=0", flagsOf(0xff, 0xc0));
+        assertEquals("IMUL w=801 u=d4 r=0", flagsOf(0x0f, 0xaf, 0xc0));
+        assertEquals("RCL w=801 u=0 r=1", flagsOf(0xd1, 0xd0));
+        assertEquals("RCL w=801 u=0 r=1 keeps", flagsOf(0xd3, 0xd0));
+        assertEquals("SHL w=8c5 u=10 r=0 keeps", flagsOf(0xc1, 0xe0));
+        assertEquals("CMPS w=8d5 u=0 r=0 keeps", flagsOf(0xf3, 0xa6));
+        assertEquals("SYSCALL w=8d5 u=0 r=8d5", flagsOf(0x0f, 0x05));
+        assertEquals("LEA w=0 u=0 r=0", flagsOf(0x8d, 0x00));
+    }
 }
