@@ -112,7 +112,7 @@ final class CpuControl {
             throw c.fault(CpuSegments.GP, 0);
         }
         c.cr3 = kept;
-        c.flushTlb();
+        c.flushTlbKeepGlobal();
     }
 
     /** CR3 outside long mode, by MOV or a task switch; with PAE #GP if a PDPTE has a reserved bit set (SDM vol. 3, 4.4.1). */
@@ -121,7 +121,7 @@ final class CpuControl {
             c.loadPdptes(v);
         }
         c.cr3 = v;
-        c.flushTlb();
+        c.flushTlbKeepGlobal();
     }
 
     private boolean pae() {
@@ -164,8 +164,8 @@ final class CpuControl {
     }
 
     /**
-     * INVPCID (SDM vol. 2). Translations are kept without their PCID, and all of them go when CR3 is written; so there is
-     * only the present PCID's to throw out.
+     * INVPCID (SDM vol. 2). Translations are kept without their PCID, and all of them but those of global pages, which
+     * belong to every PCID, go when CR3 is written; so there is only the present PCID's to throw out.
      */
     void invalidatePcid(long type, long low, long linear) {
         if (type > 3 || type < 0 || low >>> 12 != 0 || (cannotName(low) && type < 2)) {

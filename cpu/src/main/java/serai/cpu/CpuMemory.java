@@ -64,12 +64,15 @@ abstract class CpuMemory extends CpuRegisters {
     private int filledCount;
     /** By slot: an entry of it comes from a large page. */
     private final boolean[] large = new boolean[TLB_SIZE];
+    /** By slot: an entry of it is not of a global page. */
+    private final boolean[] local = new boolean[TLB_SIZE];
     /** Hashes of the pages whose addresses the code above may have kept something of. */
     private final BitSet codePages = new BitSet(0x10000);
     /** The same by GiB, for large pages. */
     private final BitSet codeRegions = new BitSet(0x400);
 
     private boolean walkLarge;
+    private boolean walkGlobal;
     /** Which tables are those of the present privilege, and where they are. */
     private int tlbTable = SUPERVISOR;
 
@@ -529,6 +532,7 @@ abstract class CpuMemory extends CpuRegisters {
     private void markFilled(int slot) {
         tlbMisses++;
         large[slot] |= walkLarge;
+        local[slot] |= !walkGlobal;
         if (!isFilled[slot]) {
             isFilled[slot] = true;
             filled[filledCount++] = slot;
@@ -544,6 +548,7 @@ abstract class CpuMemory extends CpuRegisters {
         fetchTlb[slot * 2] = never;
         isFilled[slot] = false;
         large[slot] = false;
+        local[slot] = false;
     }
 
     /** Forgets all translations. */
@@ -557,6 +562,25 @@ abstract class CpuMemory extends CpuRegisters {
     }
 
     /**
+     * Forgets the translations that a load of CR3 throws out: all but those of global pages (SDM vol. 3, 4.10.4.1). They are
+     * kept without their PCID, so that those of other PCIDs go, too.
+     */
+    final void flushTlbKeepGlobal() {
+        tlbFlushes++;
+        int kept = 0;
+        for (int i = 0; i < filledCount; i++) {
+            int slot = filled[i];
+            if (local[slot]) {
+                invalidate(slot);
+            } else {
+                filled[kept++] = slot;
+            }
+        }
+        filledCount = kept;
+        translationsChanged();
+    }
+
+    /**
      * INVLPG. Entries of large pages are kept by the 4-KiB page, and all of a large page have to go: those are recognized by
      * their mark and by lying in the same GiB, which drops a few too many. Kernels do this by the ten thousand while they
      * start (17,661 times in a Debian 6.1), so the rest stays.
@@ -564,10 +588,11 @@ abstract class CpuMemory extends CpuRegisters {
     final void flushPage(long linear) {
         tlbFlushes++;
         long page = linear & PAGE_MASK;
+        int own = (int) (page >>> 12) & TLB_MASK;
         int kept = 0;
         for (int i = 0; i < filledCount; i++) {
             int slot = filled[i];
-            if (holds(slot, page)) {
+            if ((slot == own || large[slot]) && holds(slot, page)) {
                 invalidate(slot);
             } else {
                 filled[kept++] = slot;
@@ -653,6 +678,8 @@ abstract class CpuMemory extends CpuRegisters {
     final long translate(long linear, int access, boolean user) {
         long page = linear & PAGE_MASK;
         if ((cr0 & CR0_PG) == 0) {
+            walkLarge = false;
+            walkGlobal = false;
             return page & 0xfffff000L;
         }
         if (longMode() && page << 16 >> 16 != page) {
@@ -784,6 +811,7 @@ abstract class CpuMemory extends CpuRegisters {
                     return CHANGED;
                 }
                 walkLarge = isLarge;
+                walkGlobal = (e & 0x100) != 0 && (cr4 & CR4_PGE) != 0;
                 if (isLarge) {
                     long frame = wide ? e & 0x000ffffffffff000L : e & 0xffc00000L | (e & 0x1fe000L) << 19;
                     return frame & -(1L << shift) | page & (1L << shift) - 1 & PAGE_MASK;
