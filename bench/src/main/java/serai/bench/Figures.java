@@ -1,33 +1,26 @@
 package serai.bench;
 
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.LocalDate;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
-import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
  * The table of published figures: boot time against {@code qemu-system-x86_64 -accel tcg}, speed of an integer loop,
- * memory of the VMM. {@code bench/run} starts it; it uses the JDK alone, so that it runs as a source file.
+ * memory of the VMM. {@code bench/run} starts it; it uses the JDK alone, so that it runs as a source file, with the classes
+ * beside it.
  *
  * <p>Runs of Serai and QEMU alternate, so that both see the same host; medians are printed with the extremes.
  */
 public final class Figures {
     private static final String INIT = "serai: init";
-    private static final Path CACHE = Path.of(
-            System.getenv().getOrDefault("XDG_CACHE_HOME", System.getProperty("user.home") + "/.cache"),
-            "serai",
-            "images");
 
     private final Path root;
     private final int rounds;
@@ -49,18 +42,8 @@ public final class Figures {
                 .print();
     }
 
-    /** The image's directory in the cache: that of the highest revision. */
-    private static Path cached(String image) throws IOException {
-        try (Stream<Path> revisions = Files.list(CACHE.resolve(image.replace(':', '-')))) {
-            return revisions
-                    .filter(p -> String.valueOf(p.getFileName()).matches("\\d{1,9}"))
-                    .max(Comparator.comparingInt(p -> Integer.parseInt(String.valueOf(p.getFileName()))))
-                    .orElseThrow(() -> new IOException("image " + image + " is not built"));
-        }
-    }
-
     private void print() throws Exception {
-        Path tiny = cached(image);
+        Path tiny = Host.cached(image);
         List<String> serai =
                 List.of(root.resolve("serai").toString(), "run", image, "--engine", "java", "--cpus", cpus);
         List<String> qemu = List.of(
@@ -81,22 +64,14 @@ public final class Figures {
                 tiny.resolve("initrd.cpio").toString(),
                 "-append",
                 "console=ttyS0");
-        out("figures of %s, bench/run %d %s %s%n%s, %d processors, %s, Java %s%n%n"
-                .formatted(
-                        LocalDate.now(java.time.ZoneId.systemDefault()),
-                        rounds,
-                        image,
-                        cpus,
-                        cpu(),
-                        Runtime.getRuntime().availableProcessors(),
-                        version(),
-                        Runtime.version()));
+        out("figures of %s, bench/run %d %s %s%n%s%n%n"
+                .formatted(Host.today(), rounds, image, cpus, Host.description()));
         double[] a = new double[rounds];
         double[] b = new double[rounds];
         long memory = 0;
         long touched = 0;
         for (int i = 0; i < rounds; i++) {
-            try (Run r = new Run(serai)) {
+            try (Run r = new Run(serai, root)) {
                 a[i] = r.until(INIT);
                 if (i == 0) {
                     r.until("~ # ");
@@ -106,7 +81,7 @@ public final class Figures {
                     touched = m[1];
                 }
             }
-            try (Run r = new Run(qemu)) {
+            try (Run r = new Run(qemu, root)) {
                 b[i] = r.until(INIT);
             }
         }
@@ -119,7 +94,7 @@ public final class Figures {
                 "  median of %d, s (least-most)".formatted(rounds),
                 spread(a),
                 spread(b),
-                "%.2f".formatted(median(a) / median(b)));
+                "%.2f".formatted(Times.median(a) / Times.median(b)));
         out("\n");
         loop();
         row("memory at the shell, MB", "", "", "");
@@ -181,18 +156,12 @@ public final class Figures {
         out("\n");
     }
 
-    private static double median(double[] v) {
-        double[] s = v.clone();
-        Arrays.sort(s);
-        return s.length % 2 == 1 ? s[s.length / 2] : (s[s.length / 2 - 1] + s[s.length / 2]) / 2;
-    }
-
     private static String spread(double[] v) {
         return String.format(
                 Locale.ROOT,
                 "%.1f (%.1f-%.1f)",
-                median(v),
-                Arrays.stream(v).min().orElse(0),
+                Times.median(v),
+                Times.min(v),
                 Arrays.stream(v).max().orElse(0));
     }
 
@@ -202,21 +171,6 @@ public final class Figures {
 
     private static void out(String s) {
         System.out.print(s);
-    }
-
-    private static String cpu() throws IOException {
-        try (Stream<String> lines = Files.lines(Path.of("/proc/cpuinfo"))) {
-            return lines.filter(l -> l.startsWith("model name"))
-                    .findFirst()
-                    .map(l -> l.substring(l.indexOf(':') + 2))
-                    .orElse("unknown CPU");
-        }
-    }
-
-    private static String version() throws IOException {
-        Process p = new ProcessBuilder("qemu-system-x86_64", "--version").start();
-        String s = new String(p.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        return s.lines().findFirst().orElse("QEMU?").replaceAll(" \\(.*", "");
     }
 
     /** Proportional memory of a process, and of the guest RAM in it, in bytes. */
@@ -234,62 +188,5 @@ public final class Figures {
             }
         }
         return new long[] {total, ram};
-    }
-
-    /** A process whose output is watched. */
-    private static final class Run implements AutoCloseable {
-        private final long start = System.nanoTime();
-        private final Process process;
-        private final StringBuilder seen = new StringBuilder();
-
-        Run(List<String> command) throws IOException {
-            process = new ProcessBuilder(command)
-                    .redirectError(ProcessBuilder.Redirect.DISCARD)
-                    .start();
-        }
-
-        /** Seconds from the start until the text has come. */
-        double until(String text) throws IOException {
-            InputStream in = process.getInputStream();
-            byte[] b = new byte[4096];
-            while (seen.indexOf(text) < 0) {
-                int n = in.read(b);
-                if (n < 0) {
-                    throw new IOException("ended without '" + text + "': " + seen);
-                }
-                seen.append(new String(b, 0, n, StandardCharsets.ISO_8859_1));
-            }
-            return (System.nanoTime() - start) / 1e9;
-        }
-
-        /** The process that runs the VMM: this one or a descendant. */
-        long vmm() {
-            return Stream.concat(Stream.of(process.toHandle()), process.descendants())
-                    .filter(h -> {
-                        try {
-                            return Files.readString(Path.of("/proc/" + h.pid() + "/cmdline"))
-                                    .contains("serai.vmm.Main");
-                        } catch (IOException e) {
-                            return false;
-                        }
-                    })
-                    .mapToLong(ProcessHandle::pid)
-                    .findFirst()
-                    .orElse(process.pid());
-        }
-
-        @Override
-        public void close() throws IOException {
-            List<ProcessHandle> all = new ArrayList<>(process.descendants().toList());
-            all.add(process.toHandle());
-            all.forEach(ProcessHandle::destroy);
-            try {
-                if (!process.waitFor(10, TimeUnit.SECONDS)) {
-                    all.forEach(ProcessHandle::destroyForcibly);
-                }
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-            }
-        }
     }
 }
