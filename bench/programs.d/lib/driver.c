@@ -1,8 +1,10 @@
 /*
- * Runs a program for each line of its input, which names it, on the host and as a guest's init alike.
+ * Runs a program of a directory (its argument) for each line of its input, which names it, on the host and as a guest's init
+ * alike.
  *
- * Says ENQ when it is ready. For each line then: STX, the program, ETX, and a line with the program's wait status and its
- * output. Whoever watches takes the time of STX and ETX as they arrive: no clock of the guest's has a part in it.
+ * Says ENQ when it is ready. For each line then: STX; it waits for an empty line; the program; ETX, and a line with the program's
+ * wait status and its output. Whoever watches takes the time when it sends the empty line and when ETX arrives: no clock of the
+ * guest's has a part in it, and whatever is late on the way makes the time longer, never shorter.
  */
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +13,9 @@
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
+
+/* The same everywhere. */
+static char *const environment[] = {"PATH=/usr/bin:/bin", "HOME=/", "LC_ALL=C", NULL};
 
 static void say(const char *text) {
     if (write(1, text, strlen(text)) < 0) {
@@ -30,12 +35,15 @@ static void serve(const char *name) {
         _exit(1);
     }
     say("\002");
+    if (fgets(output, sizeof output, stdin) == NULL) {
+        _exit(1);
+    }
     pid_t child = fork();
     if (child == 0) {
         dup2(ends[1], 1);
         close(ends[0]);
         close(ends[1]);
-        execl(path, path, (char *) NULL);
+        execle(path, path, (char *) NULL, environment);
         _exit(127);
     }
     close(ends[1]);
@@ -53,13 +61,14 @@ static void serve(const char *name) {
     say(line);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
     if (getpid() == 1) {
         mkdir("/proc", 0555);
-        mount("proc", "/proc", "proc", 0, NULL);
-        if (chdir("/programs") != 0) {
-            return 1;
-        }
+        mount("proc", "/proc", "proc", 0, NULL); // unless it is there
+        mount("tmpfs", "/tmp", "tmpfs", 0, NULL); // for programs on a disk that is not written to
+    }
+    if (argc > 1 && chdir(argv[1]) != 0) {
+        return 1;
     }
     struct termios terminal;
     if (tcgetattr(0, &terminal) == 0) {

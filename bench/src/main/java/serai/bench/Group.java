@@ -12,7 +12,9 @@ enum Group {
     SCALAR_FLOATING_POINT("scalar floating point"),
     PACKED_FLOATING_POINT("packed floating point"),
     STRINGS("strings"),
-    KERNEL("kernel");
+    KERNEL("kernel"),
+    /** What Debian has packaged. */
+    DEBIAN("Debian");
 
     private final String title;
 

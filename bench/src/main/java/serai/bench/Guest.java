@@ -10,7 +10,7 @@ import java.util.concurrent.CompletableFuture;
  * serial port, or as a process of this machine.
  */
 final class Guest implements AutoCloseable {
-    private static final String READY = "\5", BEGIN = "\2", END = "\3";
+    private static final String READY = "\5", WAITS = "\2", END = "\3";
     private static final int START_SECONDS = 180;
 
     /**
@@ -46,7 +46,8 @@ final class Guest implements AutoCloseable {
     Outcome run(String program, int limit) throws FailedException {
         return within(limit, () -> {
             run.say(program);
-            double begin = run.until(BEGIN);
+            run.until(WAITS);
+            double begin = run.say("");
             double end = run.until(END);
             return outcome(end - begin, run.line());
         });

@@ -6,23 +6,27 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
- * A program of the benchmark: a C source whose first line is {@code // GROUP: what it does}.
+ * A program of the benchmark: a C source that begins with {@code // GROUP: what it does}, or a shell script whose second line is
+ * {@code # GROUP: what it does}.
  *
- * @param name of the source and of the executable
+ * @param name of the executable, and of the source with {@code .c} or {@code .sh} added
  */
 record Program(String name, Group group) {
+    private static final Pattern HEAD = Pattern.compile("(?://|#!/bin/sh\n#) ([^:\n]+): .");
 
     /** All sources of a directory, by group and name. */
     static List<Program> all(Path sources) throws IOException {
         List<Program> programs = new ArrayList<>();
         try (Stream<Path> files = Files.list(sources)) {
-            for (Path f : files.filter(f -> f.toString().endsWith(".c")).toList()) {
-                try (Stream<String> lines = Files.lines(f)) {
-                    programs.add(of(
-                            String.valueOf(f.getFileName()), lines.findFirst().orElse("")));
+            for (Path f : files.toList()) {
+                String name = String.valueOf(f.getFileName());
+                if (name.endsWith(".c") || name.endsWith(".sh")) {
+                    programs.add(of(name, Files.readString(f)));
                 }
             }
         }
@@ -30,16 +34,13 @@ record Program(String name, Group group) {
         return programs;
     }
 
-    /**
-     * @param file with {@code .c}
-     * @param line the first
-     */
-    static Program of(String file, String line) {
-        int colon = line.indexOf(':');
-        if (!line.startsWith("// ") || colon < 0) {
-            throw new IllegalArgumentException(file + " does not begin with '// GROUP: what it does'");
+    /** @param file its name */
+    static Program of(String file, String source) {
+        Matcher m = HEAD.matcher(source);
+        if (!m.lookingAt()) {
+            throw new IllegalArgumentException(file + " does not begin with a comment 'GROUP: what it does'");
         }
-        return new Program(file.substring(0, file.length() - 2), Group.of(line.substring(3, colon)));
+        return new Program(file.substring(0, file.lastIndexOf('.')), Group.of(m.group(1)));
     }
 
     /** Whether a name is this program's or its group's. */

@@ -17,19 +17,12 @@ import serai.bench.Guest.Outcome;
  * Runs the same programs on this machine, in a guest under QEMU's TCG and in a guest of Serai's engine java, and compares their
  * times; {@code bench/programs} starts it. It uses the JDK alone, so that it runs as a source file, with the classes beside it.
  *
- * <p>Both guests have the kernel of the image {@code tiny}, the same initramfs and one processor. They stand side by side, and
- * each run of a program in one place is followed by its run in the next, so that all see the same host; the others are idle
- * meanwhile. Times are of this machine's clock: that of a guest shows what its hypervisor likes. A round is a new pair of
- * guests: a program's first run there includes all translation.
- *
- * <p>The kernel's mitigations are off in both: which it chooses depends on the CPU's model, and the models differ.
+ * <p>Both guests have the same kernel, initramfs and disk, and one processor. They stand side by side, and each run of a program in
+ * one place is followed by its run in the next, so that all see the same host; the others are idle meanwhile. Times are of this
+ * machine's clock: that of a guest shows what its hypervisor likes. A round is a new pair of guests: a program's first run
+ * there includes all translation.
  */
 public final class Programs {
-    private static final int HOT_RUNS = 3, LIMIT_SECONDS = 60;
-    private static final String APPEND = "console=ttyS0 quiet loglevel=0 mitigations=off";
-    private static final String BEGIN = "<!-- bench/programs table: begin -->\n";
-    private static final String END = "<!-- bench/programs table: end -->\n";
-
     /** The times of a program in a place, as they come. */
     private static final class Samples {
         private final List<Double> first = new ArrayList<>();
@@ -46,80 +39,42 @@ public final class Programs {
     }
 
     private final List<Program> programs;
-    private final Path executables;
-    private final Map<Place, List<String>> commands = new EnumMap<>(Place.class);
+    private final Suite suite;
+    private final Path built;
+    private final Map<Place, List<String>> commands;
     private final Map<Place, Guest> guests = new EnumMap<>(Place.class);
     private final Map<String, Samples> samples = new HashMap<>();
     /** What each program printed where it ran first. */
     private final Map<String, String> checksums = new HashMap<>();
 
-    /**
-     * @param built what {@code bench/programs} has built: {@code init}, {@code programs/} and {@code initrd.cpio}
-     */
-    private Programs(Path root, Path built, List<Program> programs) throws IOException {
+    private Programs(List<Program> programs, Suite suite, Path built, Map<Place, List<String>> commands) {
         this.programs = programs;
-        executables = built.resolve("programs");
-        String kernel = Host.cached("tiny").resolve("vmlinuz").toString();
-        String initrd = built.resolve("initrd.cpio").toString();
-        commands.put(Place.NATIVE, List.of(built.resolve("init").toString()));
-        commands.put(
-                Place.TCG,
-                List.of(
-                        "qemu-system-x86_64",
-                        "-accel",
-                        "tcg",
-                        "-cpu",
-                        "qemu64",
-                        "-m",
-                        "512",
-                        "-no-reboot",
-                        "-nodefaults",
-                        "-display",
-                        "none",
-                        "-serial",
-                        "stdio",
-                        "-kernel",
-                        kernel,
-                        "-initrd",
-                        initrd,
-                        "-append",
-                        APPEND));
-        commands.put(
-                Place.SERAI,
-                List.of(
-                        root.resolve("serai").toString(),
-                        "run",
-                        "--engine",
-                        "java",
-                        "--memory",
-                        "512M",
-                        "--no-reboot",
-                        "--kernel",
-                        kernel,
-                        "--initrd",
-                        initrd,
-                        "--append",
-                        APPEND));
+        this.suite = suite;
+        this.built = built;
+        this.commands = commands;
     }
 
-    /** {@code ROOT BUILT table|run [ROUNDS [NAMES]]}: {@code table} also writes the README's, and its picture. */
+    /**
+     * {@code ROOT BUILT SUITE table|run [ROUNDS [NAMES]]}: {@code table} also writes the README's, and its picture. The status is
+     * 1 if a program has no figure.
+     */
     public static void main(String[] args) throws Exception {
         Path root = Path.of(args[0]);
         Path built = Path.of(args[1]);
-        boolean publish = args[2].equals("table");
-        int rounds = args.length > 3 ? Integer.parseInt(args[3]) : 3;
-        List<Program> programs = chosen(
-                Program.all(root.resolve("bench/programs.d")), args.length > 4 ? args[4].split(",") : new String[0]);
-        List<Row> rows = new Programs(root, built, programs).measure(rounds);
+        Suite suite = Suite.valueOf(args[2]);
+        boolean publish = args[3].equals("table");
+        int rounds = args.length > 4 ? Integer.parseInt(args[4]) : 3;
+        List<Program> programs = chosen(suite.programs(root), args.length > 5 ? args[5].split(",") : new String[0]);
+        List<Row> rows = new Programs(programs, suite, built, suite.commands(root, built)).measure(rounds);
         String head =
                 "Of %s, %d round%s: %s.".formatted(Host.today(), rounds, rounds == 1 ? "" : "s", Host.description());
         String table = head + "\n\n" + ProgramTable.markdown(rows);
         System.out.print(table);
-        Path picture = publish ? root.resolve("bench/programs.svg") : built.resolve("programs.svg");
+        Path picture = publish ? suite.picture(root) : built.resolve("programs.svg");
         Files.writeString(picture, ProgramChart.svg(rows, head));
         if (publish) {
             Path readme = root.resolve("README.md");
-            Files.writeString(readme, replaced(Files.readString(readme), table));
+            Files.writeString(readme, replaced(Files.readString(readme), suite, table));
         }
         System.err.println("picture: " + picture);
         if (rows.stream().anyMatch(r -> !Arrays.stream(Place.values())
@@ -128,15 +83,15 @@ public final class Programs {
         }
     }
 
-    /** A page with another table between the marks. */
-    static String replaced(String page, String table) {
-        int begin = page.indexOf(BEGIN);
-        int end = page.indexOf(END);
+    /** A page with another table between the suite's marks. */
+    static String replaced(String page, Suite suite, String table) {
+        int begin = page.indexOf(suite.begin());
+        int end = page.indexOf(suite.end());
         if (begin < 0 || end < begin) {
-            throw new IllegalArgumentException(
-                    "the page has not the lines %s and %s".formatted(BEGIN.strip(), END.strip()));
+            throw new IllegalArgumentException("the page has not the lines %s and %s"
+                    .formatted(suite.begin().strip(), suite.end().strip()));
         }
-        return page.substring(0, begin + BEGIN.length()) + table + page.substring(end);
+        return page.substring(0, begin + suite.begin().length()) + table + page.substring(end);
     }
 
     /** @param names of programs and groups; none is all */
@@ -181,7 +136,7 @@ public final class Programs {
             guest(place); // starting one is not to fall between two runs
         }
         Map<Place, Double> best = new EnumMap<>(Place.class);
-        for (int run = 0; run <= HOT_RUNS; run++) {
+        for (int run = 0; run <= suite.hotRuns(); run++) {
             for (Place place : Place.values()) {
                 Samples s = samples(p, place);
                 if (!s.failure.isEmpty()) {
@@ -205,7 +160,7 @@ public final class Programs {
     }
 
     private double run(Program p, Guest guest) throws FailedException {
-        Outcome o = guest.run(p.name(), LIMIT_SECONDS);
+        Outcome o = guest.run(p.name(), suite.limit());
         String expected = checksums.computeIfAbsent(p.name(), n -> o.checksum());
         if (!o.checksum().equals(expected)) {
             throw new FailedException("prints %s, not %s".formatted(o.checksum(), expected));
@@ -217,7 +172,7 @@ public final class Programs {
         Guest g = guests.get(place);
         if (g == null) {
             try {
-                g = new Guest(commands.getOrDefault(place, List.of()), executables);
+                g = new Guest(commands.getOrDefault(place, List.of()), built);
             } catch (FailedException e) {
                 throw new IOException(place.title() + ": " + e.getMessage(), e);
             }

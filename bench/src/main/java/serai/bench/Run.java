@@ -7,7 +7,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
@@ -16,6 +18,13 @@ import java.util.stream.Stream;
  * has started.
  */
 final class Run implements AutoCloseable {
+    /** Nothing is left running if this JVM is told to end. */
+    private static final Set<Run> LIVE = ConcurrentHashMap.newKeySet();
+
+    static {
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> LIVE.forEach(Run::end)));
+    }
+
     private final long start = System.nanoTime();
     private final Process process;
     private final StringBuilder seen = new StringBuilder();
@@ -25,21 +34,25 @@ final class Run implements AutoCloseable {
     private long arrived = start;
 
     private volatile boolean late;
-    /** Nothing is left running if this JVM is told to end. */
-    private final Thread hook = new Thread(this::end);
 
     Run(List<String> command, Path directory) throws IOException {
         process = new ProcessBuilder(command)
                 .directory(directory.toFile())
                 .redirectError(ProcessBuilder.Redirect.DISCARD)
                 .start();
-        Runtime.getRuntime().addShutdownHook(hook);
+        LIVE.add(this);
     }
 
-    /** Writes a line to the process. */
-    void say(String line) throws IOException {
+    /**
+     * Writes a line to the process.
+     *
+     * @return seconds from the start, just before it is written
+     */
+    double say(String line) throws IOException {
+        double now = (System.nanoTime() - start) / 1e9;
         process.getOutputStream().write((line + "\n").getBytes(StandardCharsets.US_ASCII));
         process.getOutputStream().flush();
+        return now;
     }
 
     /**
@@ -120,7 +133,7 @@ final class Run implements AutoCloseable {
 
     @Override
     public void close() {
-        Runtime.getRuntime().removeShutdownHook(hook);
         end();
+        LIVE.remove(this);
     }
 }

@@ -14,6 +14,8 @@ import java.util.List;
 import java.util.Map;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.w3c.dom.Document;
 import org.w3c.dom.Element;
 import org.w3c.dom.NodeList;
@@ -128,30 +130,33 @@ class ProgramsTest {
 
     @Test
     void eachSourceNamesItsGroup() throws Exception {
-        List<Program> all = Program.all(ROOT.resolve("bench/programs.d"));
+        List<Program> all = new ArrayList<>(Suite.PROGRAMS.programs(ROOT));
+        all.addAll(Suite.DEBIAN.programs(ROOT));
         for (Group g : Group.values()) {
             assertFalse(Programs.chosen(all, g.title()).isEmpty(), g.title());
         }
+        assertEquals(new Program("x", Group.CALLS), Program.of("x.c", "// calls: something\nint x;"));
+        assertEquals(new Program("x.y", Group.DEBIAN), Program.of("x.y.sh", "#!/bin/sh\n# Debian: something\n"));
         assertThrows(IllegalArgumentException.class, () -> Program.of("x.c", "// nothing: at all"));
         assertThrows(IllegalArgumentException.class, () -> Program.of("x.c", "#include <stdio.h>"));
     }
 
-    @Test
-    void theTableOfThePageIsReplacedAndNothingElse() throws Exception {
-        String begin = "<!-- bench/programs table: begin -->\n";
-        String end = "<!-- bench/programs table: end -->\n";
-        assertEquals(
-                "a\n" + begin + "new\n" + end + "b\n",
-                Programs.replaced("a\n" + begin + "old\n" + end + "b\n", "new\n"));
-        assertThrows(IllegalArgumentException.class, () -> Programs.replaced("a\n" + end + begin, "new\n"));
+    @ParameterizedTest
+    @EnumSource
+    void theTableOfThePageIsReplacedAndNothingElse(Suite suite) {
+        String page = "a\n" + suite.begin() + "old\n" + suite.end() + "b\n";
+        assertEquals("a\n" + suite.begin() + "new\n" + suite.end() + "b\n", Programs.replaced(page, suite, "new\n"));
+        String wrong = suite.end() + suite.begin();
+        assertThrows(IllegalArgumentException.class, () -> Programs.replaced(wrong, suite, "new\n"));
     }
 
-    @Test
-    void theReadmesTableHasAllPrograms() throws Exception {
+    @ParameterizedTest
+    @EnumSource
+    void theReadmesTableHasAllPrograms(Suite suite) throws Exception {
         String readme = Files.readString(ROOT.resolve("README.md"));
-        assertTrue(Programs.replaced(readme, "").length() < readme.length());
-        for (Program p : Program.all(ROOT.resolve("bench/programs.d"))) {
-            assertTrue(readme.contains("\n| " + p.name() + " | "), p.name() + ": run bench/programs table");
+        String table = readme.substring(readme.indexOf(suite.begin()), readme.indexOf(suite.end()));
+        for (Program p : suite.programs(ROOT)) {
+            assertTrue(table.contains("\n| " + p.name() + " | "), p.name() + ": write the table anew");
         }
     }
 
