@@ -1,0 +1,76 @@
+package serai.cpu;
+
+/**
+ * What translated code finds around the address in its RSP ({@link VcpuContext#base}): guest registers that have no host register, constants
+ * and what the way in and out needs. Offsets in bytes; those from -128 to 127 take one byte in an instruction.
+ *
+ * <p>Below RSP the host's signals spare 128 bytes (System V ABI, the red zone), of which a stub's CALL uses the first eight.
+ *
+ * <pre>
+ *  guest  RAX RCX RDX RBX RSP RBP RSI RDI R8 R9 R10   R11   R12 R13 R14 R15
+ *  host   RAX R10 RDX RBX R15 RBP RSI RDI R8 R9 frame frame R12 R13 R14 frame        RCX and R11 are free for use
+ * </pre>
+ */
+final class HostFrame {
+    /** Address of the page of guest code that runs. */
+    static final int CODE_BASE = -0x10;
+    /** 32 bits: zero if something is to be done before the next unit. */
+    static final int RUN = -0x18;
+
+    static final int FS_BASE = -0x20;
+    static final int GS_BASE = -0x28;
+    /** Constant: the bits of an address that choose the TLB's entry. */
+    static final int INDEX_MASK = -0x30;
+    /** Constant: the bits of an address above the page. */
+    static final int PAGE_MASK = -0x38;
+    /** Constant: the bits within the page. */
+    static final int OFFSET_MASK = -0x40;
+    /** Constant: those above the page, and the lowest four. */
+    static final int ALIGNED_MASK = -0x48;
+    /** Constant: the bits of an address that choose the entry of the jump table. */
+    static final int JUMP_MASK = -0x50;
+    /** The target of a call whose return address is not yet pushed. */
+    static final int CALL_TARGET = -0x58;
+
+    /** Guest registers RAX to R15; those that have a host register are here only while Java runs. */
+    static final int REGISTERS = 0;
+
+    /** AH as by LAHF, AL is OF. */
+    static final int FLAGS = 0x80;
+
+    static final int HOST_RSP = 0x88;
+    /** Where to enter. */
+    static final int TARGET = 0x90;
+    /** After an exit: address of its record. */
+    static final int EXIT = 0x98;
+    /** R11, in and out: the target of an indirect jump. */
+    static final int R11 = 0xa0;
+
+    static final int RCX = 0xa8;
+    /** 32 bits each. */
+    static final int MXCSR = 0xb0;
+
+    static final int HOST_MXCSR = 0xb4;
+    /** XMM0 to XMM15. */
+    static final int XMM = 0x100;
+
+    private static final int SPILLED = 1 << 10 | 1 << 11 | 1 << 15;
+    private static final int[] HOST = {0, 10, 2, 3, 15, 5, 6, 7, 8, 9, -1, -1, 12, 13, 14, -1};
+
+    private HostFrame() {}
+
+    /** Whether a guest register has no host register. */
+    static boolean spilled(int guest) {
+        return (SPILLED >>> guest & 1) != 0;
+    }
+
+    /** The host register of a guest register; -1 if it lives in the frame. */
+    static int host(int guest) {
+        return HOST[guest];
+    }
+
+    /** Where in the frame a guest register lives. */
+    static int slot(int guest) {
+        return REGISTERS + 8 * guest;
+    }
+}

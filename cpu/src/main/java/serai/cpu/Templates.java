@@ -1,0 +1,197 @@
+package serai.cpu;
+
+import java.util.Set;
+import serai.cpu.Decoded.Kind;
+import serai.machine.engine.CpuFeature;
+
+/**
+ * How the translator treats each row of the instruction table. Most are written again as they stand, with registers renamed; some are
+ * written anew; the rest is left to the interpreter, one instruction at a time.
+ */
+final class Templates {
+    /** What the translator does with a row. */
+    enum Template {
+        /** The interpreter runs it, and translated code goes on after it. */
+        INTERPRET,
+        /** The interpreter runs it, and what follows is not looked at. */
+        LAST,
+        /** Written again with other registers. */
+        PLAIN,
+        /** The same for SSE, as long as the guest may use it. */
+        SSE,
+        NOTHING,
+        LEA,
+        SHIFT_CL,
+        DIVIDE,
+        COMPARE_16,
+        MOVE_IMMEDIATE,
+        SWAP_BYTES,
+        EXCHANGE_RAX,
+        PUSH,
+        POP,
+        LEAVE,
+        JCC,
+        JUMP,
+        JUMP_INDIRECT,
+        CALL,
+        CALL_INDIRECT,
+        RETURN
+    }
+
+    private static final Set<String> PLAIN = Set.of(
+            "ADD", "OR", "ADC", "SBB", "AND", "SUB", "XOR", "CMP", "TEST", "NOT", "NEG", "INC", "DEC", "MUL", "IMUL1",
+            "IMUL", "CBW", "CWD", "MOV", "MOVZX", "MOVSX", "XCHG", "CMPXCHG", "XADD", "CMOVcc", "SETcc", "CMC", "CLC",
+            "STC", "LAHF", "SAHF", "BSF", "BSR", "TZCNT", "LZCNT", "POPCNT", "CRC32", "ADCX", "ADOX", "MOVBE", "LFENCE",
+            "MFENCE", "SFENCE", "CMPXCHG8B");
+    private static final Set<String> SHIFTS = Set.of("SHL", "SHR", "SAR", "ROL", "ROR", "RCL", "RCR", "SHLD", "SHRD");
+    private static final Set<String> BITS = Set.of("BT", "BTS", "BTR", "BTC");
+    private static final Set<String> LAST = Set.of(
+            "JMPF", "JMPFM", "RETF", "IRET", "SYSCALL", "SYSRET", "SYSENTER", "SYSEXIT", "INT", "INT1", "INT3", "INTO", "HLT",
+            "CALLF", "CALLFM", "UD0", "UD1", "UD2", "RSM");
+    /** In the SSE tables, but with memory, modes or state of their own. */
+    private static final Set<String> NOT_SSE = Set.of(
+            "EMMS", "FXRSTOR", "FXSAVE", "LDMXCSR", "STMXCSR", "MASKMOVDQU", "MASKMOVQ", "XGETBV", "XSETBV", "XRSTOR",
+            "XSAVE", "XSAVEC", "XSAVEOPT");
+    /** Memory operands of 16 bytes that need not be aligned. */
+    private static final Set<String> UNALIGNED =
+            Set.of("MOVUPS", "MOVUPD", "MOVDQU", "LDDQU", "PCMPESTRI", "PCMPESTRM", "PCMPISTRI", "PCMPISTRM");
+
+    private static final Set<String> READS = Set.of("CMP", "TEST", "BT");
+
+    private final Template[] byRow;
+    private final boolean[] writes;
+    private final boolean[] aligned;
+    private final byte[] modrmOperands;
+
+    /**
+     * Templates for what the host's processor has.
+     *
+     * @param host its features: an instruction of another is interpreted
+     */
+    Templates(Set<CpuFeature> host) {
+        var rows = InstructionTable.INSTANCE.rows();
+        byRow = new Template[rows.size()];
+        writes = new boolean[byRow.length];
+        aligned = new boolean[byRow.length];
+        modrmOperands = new byte[byRow.length];
+        for (InstructionRow r : rows) {
+            int i = r.number();
+            byRow[i] = r.needs() != null && !host.contains(r.needs()) ? fallback(r) : choose(r);
+            writes[i] = !r.operands().isEmpty() && !READS.contains(r.mnemonic());
+            aligned[i] = byRow[i] == Template.SSE && !UNALIGNED.contains(r.mnemonic());
+            int reg = 0xf;
+            int rm = 0xf;
+            for (int o = 0; o < r.operands().size(); o++) {
+                switch (r.operands().get(o).charAt(0)) {
+                    case 'G', 'V' -> reg = o;
+                    case 'E', 'M', 'W', 'U' -> rm = o;
+                    default -> {}
+                }
+            }
+            modrmOperands[i] = (byte) (rm << 4 | reg);
+        }
+    }
+
+    private static Template fallback(InstructionRow r) {
+        return LAST.contains(r.mnemonic()) ? Template.LAST : Template.INTERPRET;
+    }
+
+    private static Template choose(InstructionRow r) {
+        String m = r.mnemonic();
+        if (r.isVex() || r.has("i64")) {
+            return Template.INTERPRET;
+        }
+        if (r.source().contains("instructions-sse")) {
+            for (String o : r.operands()) {
+                if ("PQNXY".indexOf(o.charAt(0)) >= 0) {
+                    return Template.INTERPRET; // MMX registers are the x87's
+                }
+            }
+            return NOT_SSE.contains(m) ? Template.INTERPRET : Template.SSE;
+        }
+        if (!r.source().contains("instructions-base")) {
+            return Template.INTERPRET;
+        }
+        String first = r.operands().isEmpty() ? "" : r.operands().getFirst();
+        String last = r.operands().isEmpty() ? "" : r.operands().getLast();
+        if (m.equals("XCHG") && first.equals("Zv")) {
+            return Template.EXCHANGE_RAX;
+        }
+        if (m.equals("MOV")) {
+            if (first.startsWith("Z")) {
+                return Template.MOVE_IMMEDIATE;
+            }
+            return first.startsWith("O") || last.startsWith("O") ? Template.INTERPRET : Template.PLAIN;
+        }
+        if (SHIFTS.contains(m)) {
+            return last.equals("CL") ? Template.SHIFT_CL : Template.PLAIN;
+        }
+        if (BITS.contains(m)) {
+            return Template.PLAIN; // a bit's number in a register with memory is left to the interpreter when it is met
+        }
+        if (PLAIN.contains(m)) {
+            return Template.PLAIN;
+        }
+        return switch (m) {
+            case "NOP", "PREFETCHW" -> Template.NOTHING;
+            case "LEA" -> Template.LEA;
+            case "DIV", "IDIV" -> Template.DIVIDE;
+            case "CMPXCHG16B" -> Template.COMPARE_16;
+            case "BSWAP" -> Template.SWAP_BYTES;
+            case "PUSH" -> Template.PUSH;
+            case "POP" -> Template.POP;
+            case "LEAVE" -> Template.LEAVE;
+            case "Jcc" -> Template.JCC;
+            case "JMP" -> Template.JUMP;
+            case "JMPN" -> Template.JUMP_INDIRECT;
+            case "CALL" -> Template.CALL;
+            case "CALLN" -> Template.CALL_INDIRECT;
+            case "RET" -> Template.RETURN;
+            default -> fallback(r);
+        };
+    }
+
+    Template of(InstructionRow row) {
+        return byRow[row.number()];
+    }
+
+    /** Whether its first operand is written. */
+    boolean writes(InstructionRow row) {
+        return writes[row.number()];
+    }
+
+    /** Whether a memory operand of 16 bytes has to be aligned. */
+    boolean aligned(InstructionRow row) {
+        return aligned[row.number()];
+    }
+
+    /** Which operand stands in ModR/M.reg, or 15. */
+    int regOperand(InstructionRow row) {
+        return modrmOperands[row.number()] & 15;
+    }
+
+    /** Which operand stands in ModR/M.rm, or 15. */
+    int rmOperand(InstructionRow row) {
+        return modrmOperands[row.number()] >>> 4 & 15;
+    }
+
+    /** Bytes of immediates at the end of the instruction. */
+    static int immediateBytes(Decoded d) {
+        int n = 0;
+        for (String o : d.row.operands()) {
+            n += switch (o) {
+                case "Ib", "Ibs" -> 1;
+                case "Iw" -> 2;
+                case "Iz" -> Math.min(d.opSize, 4);
+                case "Iv" -> d.opSize;
+                default -> 0;
+            };
+        }
+        return n;
+    }
+
+    /** Whether an operand is one of AH, CH, DH, BH. */
+    static boolean high(Decoded d, int operand) {
+        return operand < 4 && d.kind[operand] == Kind.REG && d.operand[operand] >= 20;
+    }
+}
