@@ -179,6 +179,11 @@ final class Assembler {
         mem(0, true, 0, 0x8b, reg, base, NONE, 0, disp);
     }
 
+    /** 64-bit {@code mov reg, [base + index << scale + disp]}. */
+    void load(int reg, int base, int index, int scale, int disp) {
+        mem(0, true, 0, 0x8b, reg, base, index, scale, disp);
+    }
+
     /** 64-bit {@code mov [base + disp], reg}. */
     void store(int base, int disp, int reg) {
         mem(0, true, 0, 0x89, reg, base, NONE, 0, disp);

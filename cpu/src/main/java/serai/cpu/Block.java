@@ -22,10 +22,14 @@ final class Block {
     /** Physical page of the tail of an instruction that crosses into another page, or -1. */
     final long tailPage;
 
+    /** Whether it may touch XMM registers. */
+    final boolean vectors;
+
     @Nullable
     Block nextInBucket;
 
-    Block(Node[] nodes, int bytes, long physical, int mode, long tailPage) {
+    Block(Node[] nodes, int bytes, long physical, int mode, long tailPage, boolean vectors) {
+        this.vectors = vectors;
         this.nodes = nodes;
         this.bytes = bytes;
         this.physical = physical;

@@ -37,6 +37,7 @@ final class BlockBuilder {
         limit = cpu.limit[CpuRegisters.CS] & 0xffffffffL;
         nodes.clear();
         tailPage = -1;
+        boolean vectors = false;
         int offset = 0;
         while (nodes.size() < max && offset < toPageEnd) {
             linear = linearStart + offset;
@@ -69,6 +70,7 @@ final class BlockBuilder {
             if (result == Decoder.Result.OK) {
                 node = NodeFactory.make(decoded);
                 ends = decoded.plan.has(RowPlan.END);
+                vectors |= InstructionTable.INSTANCE.vectors(decoded.row);
             } else {
                 int vector = result == Decoder.Result.UNDEFINED ? CpuSegments.UD : CpuSegments.GP;
                 node = new SystemNodes.Raise(vector);
@@ -84,7 +86,7 @@ final class BlockBuilder {
                 break;
             }
         }
-        return new Block(nodes.toArray(Node[]::new), offset, physicalStart, cpu.mode, tailPage);
+        return new Block(nodes.toArray(Node[]::new), offset, physicalStart, cpu.mode, tailPage, vectors);
     }
 
     private int at(int i) {

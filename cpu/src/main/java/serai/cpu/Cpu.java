@@ -1,7 +1,5 @@
 package serai.cpu;
 
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -24,7 +22,7 @@ import serai.machine.memory.PluggableRam;
  * <h2>The loop</h2>
  *
  * Guest code runs by the {@link Block}: look one up by RIP, run its nodes in order, go on. Between two blocks, and only there,
- * one field, {@link #attention}, is looked at: interrupts, kicks, single stepping, breakpoints all set it. The way to
+ * one field, {@link #runWord}, is looked at: interrupts, kicks, single stepping, breakpoints all set it. The way to
  * a block is a direct-mapped table by RIP, tagged with a generation and the mode, so that a TLB flush drops all of it by counting up.
  *
  * <h2>Precise state</h2>
@@ -35,16 +33,6 @@ import serai.machine.memory.PluggableRam;
  * see exact instruction counts, and interrupts they raise are taken right after it, wherever blocks begin and end.
  */
 final class Cpu extends CpuTransfers implements Vcpu {
-    private static final VarHandle ATTENTION;
-
-    static {
-        try {
-            ATTENTION = MethodHandles.lookup().findVarHandle(Cpu.class, "attention", int.class);
-        } catch (ReflectiveOperationException e) {
-            throw new ExceptionInInitializerError(e);
-        }
-    }
-
     private static final int JUMP_SIZE = 1 << 13;
     private static final int GENERATIONS = 1 << 13;
     private static final long RIP_MASK = 0xffff_ffff_ffffL;
@@ -68,9 +56,8 @@ final class Cpu extends CpuTransfers implements Vcpu {
     private final boolean avx = features.contains(CpuFeature.AVX);
     private int pauses;
 
-    /** Something is to be done before the next block. Set by any thread. */
-    @SuppressWarnings("UnusedVariable")
-    private int attention;
+    /** Address of the word that is zero if something is to be done before the next block. Set by any thread. */
+    private final long runWord = context.base + HostFrame.RUN;
 
     private volatile boolean kicked;
     private volatile @Nullable Thread runner;
@@ -113,23 +100,30 @@ final class Cpu extends CpuTransfers implements Vcpu {
         super(host);
         this.group = group;
         group.add(this);
+        translation = Translation.of(this);
         reset();
         memory.addCodeListener(page -> {
             if (Thread.currentThread() == runner) {
                 dropCode(page);
             } else {
                 writtenCode.add(page);
-                ATTENTION.setVolatile(this, 1);
+                wantAttention();
             }
         });
         PluggableRam pluggable = memory.pluggable();
         if (pluggable != null) {
             pluggable.onUnplugged(() -> {
                 memoryGone = true;
-                ATTENTION.setVolatile(this, 1);
+                wantAttention();
             });
         }
-        host.interrupts().onPending(() -> ATTENTION.setVolatile(this, 1));
+        host.interrupts().onPending(this::wantAttention);
+    }
+
+    /** From any thread: something is to be done before the next block. */
+    private void wantAttention() {
+        GuestMemory.putInt(runWord, 0);
+        GuestMemory.fence();
     }
 
     // ---- modes ----
@@ -168,6 +162,9 @@ final class Cpu extends CpuTransfers implements Vcpu {
     @Override
     void translationsChanged() {
         forgetCodePages();
+        if (translation != null) {
+            translation.translationsChanged();
+        }
         generation++;
         if (generation == GENERATIONS) {
             generation = 1;
@@ -178,7 +175,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
 
     @Override
     void checkInterrupts() {
-        ATTENTION.setOpaque(this, 1);
+        GuestMemory.putInt(runWord, 0);
     }
 
     @Override
@@ -198,7 +195,12 @@ final class Cpu extends CpuTransfers implements Vcpu {
     }
 
     private void dropCode(long page) {
-        if (codeCache.dropPage(page)) {
+        boolean known = codeCache.dropPage(page);
+        if (translation != null) {
+            known |= translation.drop(page);
+        }
+        if (known) {
+            Arrays.fill(ones, null);
             translationsChanged();
         }
     }
@@ -212,6 +214,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
         try {
             return runInGroup(maxInstructions);
         } finally {
+            vectorsToJava();
             inRun = false;
             group.leave();
         }
@@ -220,7 +223,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
     private Exit runInGroup(long maxInstructions) {
         long limit = maxInstructions > Long.MAX_VALUE - icount ? Long.MAX_VALUE : icount + maxInstructions;
         runner = Thread.currentThread();
-        ATTENTION.setVolatile(this, 1);
+        wantAttention();
         CpuException next = null;
         while (true) {
             try {
@@ -243,7 +246,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
                 if (e == CpuException.FAULT) {
                     debug.drop();
                     deliverFault();
-                    ATTENTION.setOpaque(this, 1);
+                    GuestMemory.putInt(runWord, 0);
                 } else if (e == CpuException.AGAIN) {
                     repeatBegun();
                 } else {
@@ -286,11 +289,14 @@ final class Cpu extends CpuTransfers implements Vcpu {
 
     private Exit runBlocks(long limit) {
         while (true) {
-            if ((int) ATTENTION.getOpaque(this) != 0) {
+            if (GuestMemory.getInt(runWord) == 0) {
                 Exit e = attend(limit);
                 if (e != null) {
                     return e;
                 }
+            }
+            if (limit == Long.MAX_VALUE && translation != null && translation.run()) {
+                continue;
             }
             long start = rip;
             int slot = slot(start);
@@ -306,6 +312,9 @@ final class Cpu extends CpuTransfers implements Vcpu {
                 }
                 runPart(b, (int) (limit - icount));
                 continue;
+            }
+            if (b.vectors) {
+                vectorsToJava();
             }
             r[BLOCK] = start;
             rip = start + b.bytes;
@@ -324,8 +333,49 @@ final class Cpu extends CpuTransfers implements Vcpu {
         return (int) (start ^ start >>> 13) & JUMP_SIZE - 1;
     }
 
+    // ---- translated code ----
+
+    private static final int ONES = 1 << 12;
+    /** Single instructions that translated code leaves to the interpreter, by physical address. */
+    private final @Nullable Block[] ones = new Block[ONES];
+
+    private final @Nullable Translation translation;
+
+    /** Translated code is about to run: it counts as an instruction, as it has one at least. */
+    void translatedBegins() {
+        icount++;
+    }
+
+    private void vectorsToJava() {
+        if (translation != null) {
+            translation.vectorsToJava();
+        }
+    }
+
+    /** Runs the instruction at RIP, alone, for translated code in 64-bit mode. */
+    void interpretOne() {
+        long physical = fetchPhysical(rip);
+        int slot = (int) (physical ^ physical >>> 12) & ONES - 1;
+        Block b = ones[slot];
+        if (b == null || b.physical != physical || b.mode != mode) {
+            b = builder.build(rip, physical, 1);
+            if (b.tailPage < 0 && (memory.pageFlags(physical) & GuestMemory.CODE) != 0) {
+                ones[slot] = b;
+            }
+        }
+        alone = true;
+        try {
+            runPart(b, 1);
+        } finally {
+            alone = false;
+        }
+    }
+
     /** Runs the first {@code n} instructions of a block. */
     private void runPart(Block b, int n) {
+        if (b.vectors) {
+            vectorsToJava();
+        }
         long start = rip;
         r[BLOCK] = start;
         // the block is cut: a node that ends one is its last, and is reached only if n is the whole
@@ -418,11 +468,11 @@ final class Cpu extends CpuTransfers implements Vcpu {
         beyond.blockOffset = b.nodes[n].blockOffset;
         beyond.length = 1;
         nodes[n] = beyond;
-        return new Block(nodes, beyond.blockOffset + 1, b.physical, b.mode, b.tailPage);
+        return new Block(nodes, beyond.blockOffset + 1, b.physical, b.mode, b.tailPage, b.vectors);
     }
 
     /** From now on writes to the page are told; false if they are already. */
-    private boolean protect(long physical) {
+    boolean protect(long physical) {
         if ((memory.pageFlags(physical) & GuestMemory.CODE) != 0) {
             return false;
         }
@@ -455,6 +505,10 @@ final class Cpu extends CpuTransfers implements Vcpu {
         unfilledWrite = false;
         writtenCode.drain(this::dropCode, () -> {
             codeCache.clear();
+            Arrays.fill(ones, null);
+            if (translation != null) {
+                translation.clear();
+            }
             translationsChanged();
         });
     }
@@ -464,7 +518,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
         GuestMemory.fence();
         if (group.unsettled()) {
             settling = true;
-            ATTENTION.setOpaque(this, 1);
+            GuestMemory.putInt(runWord, 0);
         }
     }
 
@@ -498,10 +552,11 @@ final class Cpu extends CpuTransfers implements Vcpu {
         inRun = true;
     }
 
-    /** Between two blocks, with {@link #attention} set: what {@link #run} returns, or null to go on. */
+    /** Between two blocks, with {@link #runWord} set: what {@link #run} returns, or null to go on. */
     private @Nullable Exit attend(long limit) {
         while (true) {
-            ATTENTION.setVolatile(this, 0);
+            GuestMemory.putInt(runWord, 1);
+            GuestMemory.fence(); // before what others ask for is looked at
             if (group.stopping()) {
                 pause();
             }
@@ -510,16 +565,16 @@ final class Cpu extends CpuTransfers implements Vcpu {
                 settle();
             }
             if (shutdown) {
-                ATTENTION.setOpaque(this, 1);
+                GuestMemory.putInt(runWord, 0);
                 return Exit.SHUTDOWN;
             }
             if (kicked) {
                 kicked = false;
-                ATTENTION.setOpaque(this, 1);
+                GuestMemory.putInt(runWord, 0);
                 return Exit.KICKED;
             }
             if (debug.hasHit()) {
-                ATTENTION.setOpaque(this, 1);
+                GuestMemory.putInt(runWord, 0);
                 return Exit.WATCHPOINT;
             }
             if (debug.pending() && !movSsShadow) {
@@ -534,20 +589,20 @@ final class Cpu extends CpuTransfers implements Vcpu {
                 }
             }
             if (waitForSipi) {
-                ATTENTION.setOpaque(this, 1);
+                GuestMemory.putInt(runWord, 0);
                 return Exit.HALTED;
             }
             if (halted) {
-                ATTENTION.setOpaque(this, 1);
+                GuestMemory.putInt(runWord, 0);
                 return (flagsRest & IF) == 0 ? Exit.HALTED_FOR_EVER : Exit.HALTED;
             }
             if (icount >= limit) {
-                ATTENTION.setOpaque(this, 1);
+                GuestMemory.putInt(runWord, 0);
                 return Exit.BUDGET;
             }
             boolean step = stiShadow || movSsShadow || (flagsRest & TF) != 0;
             if (debug.code()) {
-                ATTENTION.setOpaque(this, 1);
+                GuestMemory.putInt(runWord, 0);
                 long linear = linearRip(rip);
                 if (!(passBreakpoint && passedAt == linear) && debug.debuggerStopsAt(linear)) {
                     return Exit.BREAKPOINT;
@@ -568,7 +623,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
             }
             passBreakpoint = false;
             if (step) {
-                ATTENTION.setOpaque(this, 1);
+                GuestMemory.putInt(runWord, 0);
                 stepOne();
                 continue;
             }
@@ -727,7 +782,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
     void halt() {
         halted = true;
         halts++;
-        ATTENTION.setOpaque(this, 1);
+        GuestMemory.putInt(runWord, 0);
     }
 
     /** Whether each iteration of a repeated instruction is to be trapped after. */
@@ -737,7 +792,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
 
     /** Whether a long instruction should make way. */
     boolean attentionDue() {
-        return stepping() || (int) ATTENTION.getOpaque(this) != 0;
+        return stepping() || GuestMemory.getInt(runWord) == 0;
     }
 
     /** Back to power-on state (SDM vol. 3, table 10-1). */
@@ -791,7 +846,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
     @Override
     public void kick() {
         kicked = true;
-        ATTENTION.setVolatile(this, 1);
+        wantAttention();
     }
 
     @Override
@@ -820,7 +875,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
         debug.changed();
         flushTlb();
         modeChanged();
-        ATTENTION.setVolatile(this, 1);
+        wantAttention();
     }
 
     @Override
@@ -866,6 +921,15 @@ final class Cpu extends CpuTransfers implements Vcpu {
         exits.put("exception", exceptions);
         exits.put("page-fault", pageFaults);
         exits.put("tlb-flush", tlbFlushes);
+        if (translation != null) {
+            exits.put("units", translation.made);
+            exits.put("unit-bytes", translation.bytes);
+            exits.put("code-resets", translation.resets);
+            exits.put("exit-poll", translation.exits[Translator.EXIT_POLL]);
+            exits.put("exit-jump", translation.exits[Translator.EXIT_JUMP]);
+            exits.put("exit-link", translation.exits[Translator.EXIT_LINK]);
+            exits.put("exit-one", translation.exits[Translator.EXIT_ONE]);
+        }
         return new VcpuStats(icount, exits, tlbMisses);
     }
 

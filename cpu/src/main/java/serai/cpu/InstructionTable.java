@@ -35,10 +35,16 @@ final class InstructionTable {
     /** By map and opcode; the VEX-encoded ones after the others. */
     private final RowPlan[][] index = new RowPlan[2 * OPCODES][];
 
+    private final boolean[] vectors;
+
     private InstructionTable() {
         Arrays.fill(index, new RowPlan[0]);
         for (String file : FILES) {
             read(file);
+        }
+        vectors = new boolean[rows.size()];
+        for (InstructionRow row : rows) {
+            vectors[row.number()] = !row.source().contains("instructions-base");
         }
         for (InstructionRow row : rows) {
             RowPlan plan = new RowPlan(row);
@@ -49,6 +55,11 @@ final class InstructionTable {
                 index[at][old.length] = plan;
             }
         }
+    }
+
+    /** Whether a row may touch XMM registers; x87 and MMX count as if they did. */
+    boolean vectors(InstructionRow row) {
+        return vectors[row.number()];
     }
 
     /** All rows, in the order of the files. */

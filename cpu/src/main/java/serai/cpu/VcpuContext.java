@@ -11,8 +11,7 @@ import java.lang.foreign.MemorySegment;
  *   0           fields of translated code
  *   READ_TLB    4 tables: supervisor, user, supervisor without user pages (SMAP), nobody
  *   WRITE_TLB   4 tables, likewise
- *   JUMP_TAGS   JUMP_ENTRIES words
- *   JUMP_CODE   JUMP_ENTRIES words
+ *   JUMP_TABLES 3 tables, likewise, of JUMP_ENTRIES keys and JUMP_ENTRIES addresses
  *   END
  * </pre>
  *
@@ -38,14 +37,14 @@ final class VcpuContext {
     /** Tables for writing. */
     static final int WRITE_TLB = 0x11000;
 
-    /** Entries of the table of jump targets. */
+    /** Entries of a table of jump targets. */
     static final int JUMP_ENTRIES = 4096;
-    /** Keys of the table of jump targets, 8 bytes each. */
-    static final int JUMP_TAGS = 0x21000;
-    /** Code addresses of the table of jump targets, 8 bytes each. */
-    static final int JUMP_CODE = 0x29000;
+    /** Tables of jump targets: keys of 8 bytes each, then code addresses of 8 bytes each. */
+    static final int JUMP_TABLES = 0x21000;
+    /** Bytes from such a table to the next. */
+    static final int JUMP_TABLE = 2 * 8 * JUMP_ENTRIES;
     /** Bytes above {@link #base}. */
-    static final int END = 0x31000;
+    static final int END = JUMP_TABLES + 3 * JUMP_TABLE;
 
     /** Kept, for the memory goes when nobody refers to it any more. */
     final MemorySegment memory;
@@ -66,5 +65,15 @@ final class VcpuContext {
     /** Address of a table for writing, 0 to 3. */
     long writeTlb(int table) {
         return base + WRITE_TLB + table * TLB_TABLE;
+    }
+
+    /** From {@link #base}: the keys of a table of jump targets, 0 to 2. */
+    static int jumpTags(int table) {
+        return JUMP_TABLES + table * JUMP_TABLE;
+    }
+
+    /** From {@link #base}: the code addresses of a table of jump targets, 0 to 2. */
+    static int jumpCode(int table) {
+        return jumpTags(table) + 8 * JUMP_ENTRIES;
     }
 }

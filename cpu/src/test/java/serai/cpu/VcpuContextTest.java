@@ -25,8 +25,8 @@ final class VcpuContextTest {
         for (int t = 0; t < 4; t++) {
             at = startsAfter(at, context.writeTlb(t), VcpuContext.TLB_ENTRIES * VcpuContext.TLB_ENTRY);
         }
-        at = startsAfter(at, context.base + VcpuContext.JUMP_TAGS, VcpuContext.JUMP_ENTRIES * 8L);
-        at = startsAfter(at, context.base + VcpuContext.JUMP_CODE, VcpuContext.JUMP_ENTRIES * 8L);
+        at = startsAfter(at, context.base + VcpuContext.JUMP_TABLES, VcpuContext.JUMP_ENTRIES * 8L);
+        at = startsAfter(at, context.base + VcpuContext.jumpCode(0), VcpuContext.JUMP_ENTRIES * 8L);
         startsAfter(at, context.base + VcpuContext.END, 0);
         assertEquals(context.memory.address() + context.memory.byteSize(), context.base + VcpuContext.END);
         assertEquals(VcpuContext.STACK, context.base - context.memory.address());

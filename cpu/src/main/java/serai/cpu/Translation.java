@@ -1,0 +1,394 @@
+package serai.cpu;
+
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.lang.ref.Cleaner;
+import org.jspecify.annotations.Nullable;
+import serai.linux.CodeMemory;
+import serai.linux.LinuxException;
+import serai.machine.engine.CpuFeature;
+import serai.machine.memory.GuestMemory;
+
+/**
+ * A vCPU's fast tier: finds or makes translated code for where it is, runs it, and does what it comes back for.
+ *
+ * <p>State is in the interpreter's fields whenever Java runs, but for the XMM registers, which stay in the frame until an instruction or
+ * somebody outside asks for them ({@link #vectorsToJava}). The jump tables hold what was found by linear address, one for each privilege, and
+ * are emptied when translations change.
+ */
+final class Translation {
+    /** Bytes of code; when they are used up, all is forgotten. */
+    private static final long CODE_SIZE = 32L << 20;
+
+    private static final MethodHandle ENTER =
+            Linker.nativeLinker().downcallHandle(FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG));
+    private static final Cleaner CLEANER = Cleaner.create();
+
+    /** A tag that no address matches that is looked for: that of an address that is not canonical. Its code is the way out. */
+    private static final long NEVER = 0x5555_5555_5555_5555L;
+
+    private static final int JUMP_BITS = 0x1ffe;
+    private static final int SSE = 4;
+
+    private final Cpu cpu;
+    private final long base;
+    private final Assembler a;
+    private final long delta;
+    private final long codeStart;
+    private final long codeEnd;
+    private final MemorySegment enter;
+    private final long miss;
+    private final Translator translator;
+    private final TranslatedCode units = new TranslatedCode();
+
+    private final int[][] filled = new int[3][VcpuContext.JUMP_ENTRIES];
+    private final int[] filledCount = new int[3];
+    private final int[] how = {-1, -1, -1};
+    /** Counts what makes all that was looked up invalid. */
+    private int epoch;
+
+    private boolean vectorsInFrame;
+
+    /** Units made, bytes of them, times all was forgotten; exits by kind. */
+    long made;
+
+    long bytes;
+    long resets;
+    final long[] exits = new long[4];
+
+    private Translation(Cpu cpu, CodeMemory memory) {
+        this.cpu = cpu;
+        base = cpu.context.base;
+        delta = memory.executable() - memory.writable();
+        a = new Assembler(memory.writable(), delta);
+        long enterAt = a.at();
+        writeEnter();
+        a.align(16);
+        long exit = a.at();
+        writeExit();
+        a.align(16);
+        long missAt = a.at();
+        a.call(exit);
+        a.bytes(Translator.EXIT_JUMP, 0);
+        a.int2(0);
+        a.int8(0);
+        a.align(64);
+        codeStart = a.at();
+        codeEnd = memory.writable() + memory.size();
+        enter = MemorySegment.ofAddress(a.runs(enterAt));
+        miss = a.runs(missAt);
+        translator = new Translator(a, cpu.features, HostCpu.FEATURES, exit);
+        GuestMemory.putLong(base + HostFrame.INDEX_MASK, 0x3ff000);
+        GuestMemory.putLong(base + HostFrame.PAGE_MASK, -4096);
+        GuestMemory.putLong(base + HostFrame.OFFSET_MASK, 4095);
+        GuestMemory.putLong(base + HostFrame.ALIGNED_MASK, ~0xff0L);
+        GuestMemory.putLong(base + HostFrame.JUMP_MASK, JUMP_BITS);
+        GuestMemory.putInt(base + HostFrame.HOST_MXCSR, 0x1f80);
+        for (int table = 0; table < 3; table++) {
+            for (int i = 0; i < VcpuContext.JUMP_ENTRIES; i++) {
+                empty(table, i);
+            }
+        }
+    }
+
+    /** The translation of a vCPU, or null if the host can't: it is no x86-64 with BMI2, or forbids executable memory. */
+    static @Nullable Translation of(Cpu cpu) {
+        if (System.getProperty("serai.translate", "on").equals("off")
+                || !HostCpu.FEATURES.contains(CpuFeature.BMI2)
+                || !HostCpu.FEATURES.contains(CpuFeature.SSE2)) {
+            return null;
+        }
+        try {
+            CodeMemory memory = CodeMemory.create(CODE_SIZE);
+            CLEANER.register(cpu, memory::close);
+            return new Translation(cpu, memory);
+        } catch (LinuxException e) {
+            System.getLogger("serai.cpu").log(System.Logger.Level.INFO, "the engine interprets: {0}", e.getMessage());
+            return null;
+        }
+    }
+
+    // ---- the ways in and out ----
+
+    private static final int[] SAVED = {
+        Assembler.RBX, Assembler.RBP, Assembler.R12, Assembler.R13, Assembler.R14, Assembler.R15
+    };
+
+    private void pushOrPop(int opcode, int register) {
+        if (register >= 8) {
+            a.byte1(0x41);
+        }
+        a.byte1(opcode | register & 7);
+    }
+
+    /** {@code void enter(long base)}, by the System V ABI. */
+    private void writeEnter() {
+        for (int register : SAVED) {
+            pushOrPop(0x50, register);
+        }
+        a.store(Assembler.RDI, HostFrame.HOST_RSP, Assembler.RSP);
+        a.move(Assembler.RSP, Assembler.RDI);
+        if (HostCpu.FEATURES.contains(CpuFeature.AVX)) {
+            a.bytes(0xc5, 0xf8, 0x77); // VZEROUPPER: SSE after dirty upper halves is slow
+        }
+        a.mem(0, false, 1, 0xae, 2, Assembler.RSP, Assembler.NONE, 0, HostFrame.MXCSR);
+        for (int i = 0; i < 16; i++) {
+            a.mem(0, false, 1, 0x10, i, Assembler.RSP, Assembler.NONE, 0, HostFrame.XMM + 16 * i);
+        }
+        a.load(Assembler.RAX, Assembler.RSP, HostFrame.FLAGS);
+        a.bytes(0x04, 0x7f, 0x9e); // add al, 127; sahf: OF is AL's
+        for (int g = 0; g < 16; g++) {
+            if (!HostFrame.spilled(g)) {
+                a.load(HostFrame.host(g), Assembler.RSP, HostFrame.slot(g));
+            }
+        }
+        a.load(Assembler.R11, Assembler.RSP, HostFrame.R11);
+        a.mem(0, false, 0, 0xff, 4, Assembler.RSP, Assembler.NONE, 0, HostFrame.TARGET);
+    }
+
+    /** The common way out, called; its return address is that of the record. */
+    private void writeExit() {
+        a.store(Assembler.RSP, 8 + HostFrame.RCX, Assembler.RCX);
+        a.store(Assembler.RSP, 8 + HostFrame.slot(0), Assembler.RAX);
+        a.bytes(0x9f, 0x0f, 0x90, 0xc0); // lahf; seto al
+        a.store(Assembler.RSP, 8 + HostFrame.FLAGS, Assembler.RAX);
+        pushOrPop(0x58, Assembler.RCX);
+        a.store(Assembler.RSP, HostFrame.EXIT, Assembler.RCX);
+        for (int g = 1; g < 16; g++) {
+            if (!HostFrame.spilled(g)) {
+                a.store(Assembler.RSP, HostFrame.slot(g), HostFrame.host(g));
+            }
+        }
+        a.store(Assembler.RSP, HostFrame.R11, Assembler.R11);
+        a.mem(0, false, 1, 0xae, 3, Assembler.RSP, Assembler.NONE, 0, HostFrame.MXCSR);
+        a.mem(0, false, 1, 0xae, 2, Assembler.RSP, Assembler.NONE, 0, HostFrame.HOST_MXCSR);
+        for (int i = 0; i < 16; i++) {
+            a.mem(0, false, 1, 0x11, i, Assembler.RSP, Assembler.NONE, 0, HostFrame.XMM + 16 * i);
+        }
+        a.load(Assembler.RSP, Assembler.RSP, HostFrame.HOST_RSP);
+        for (int i = SAVED.length - 1; i >= 0; i--) {
+            pushOrPop(0x58, SAVED[i]);
+        }
+        a.byte1(0xc3);
+    }
+
+    private void enter(long code) {
+        long b = base;
+        long[] r = cpu.r;
+        for (int i = 0; i < 16; i++) {
+            GuestMemory.putLong(b + 8 * i, r[i]);
+        }
+        long f = cpu.flags();
+        GuestMemory.putLong(b + HostFrame.FLAGS, (f & 0xff) << 8 | f >>> 11 & 1);
+        GuestMemory.putInt(b + HostFrame.MXCSR, cpu.mxcsr);
+        GuestMemory.putLong(b + HostFrame.FS_BASE, cpu.base[CpuRegisters.FS]);
+        GuestMemory.putLong(b + HostFrame.GS_BASE, cpu.base[CpuRegisters.GS]);
+        GuestMemory.putLong(b + HostFrame.TARGET, code);
+        if (!vectorsInFrame) {
+            vectorsInFrame = true;
+            for (int i = 0; i < 16; i++) {
+                GuestMemory.putLong(b + HostFrame.XMM + 16 * i, cpu.vec[8 * i]);
+                GuestMemory.putLong(b + HostFrame.XMM + 16 * i + 8, cpu.vec[8 * i + 1]);
+            }
+        }
+        try {
+            ENTER.invokeExact(enter, b);
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new IllegalStateException(e);
+        }
+        for (int i = 0; i < 16; i++) {
+            r[i] = GuestMemory.getLong(b + 8 * i);
+        }
+        int w = GuestMemory.getInt(b + HostFrame.FLAGS);
+        cpu.arithmeticFlags((w >>> 8 & 0xff) | (w & 1) << 11);
+        cpu.mxcsr = GuestMemory.getInt(b + HostFrame.MXCSR);
+    }
+
+    /** The XMM registers into the interpreter's. */
+    void vectorsToJava() {
+        if (vectorsInFrame) {
+            vectorsInFrame = false;
+            for (int i = 0; i < 16; i++) {
+                cpu.vec[8 * i] = GuestMemory.getLong(base + HostFrame.XMM + 16 * i);
+                cpu.vec[8 * i + 1] = GuestMemory.getLong(base + HostFrame.XMM + 16 * i + 8);
+            }
+        }
+    }
+
+    // ---- what is known ----
+
+    private void empty(int table, int slot) {
+        GuestMemory.putLong(base + VcpuContext.jumpTags(table) + 8L * slot, NEVER);
+        GuestMemory.putLong(base + VcpuContext.jumpCode(table) + 8L * slot, miss);
+    }
+
+    private void emptyTable(int table) {
+        for (int i = 0; i < filledCount[table]; i++) {
+            empty(table, filled[table][i]);
+        }
+        filledCount[table] = 0;
+    }
+
+    /** What was found by linear addresses is void. */
+    void translationsChanged() {
+        epoch++;
+        for (int table = 0; table < 3; table++) {
+            emptyTable(table);
+        }
+    }
+
+    /** A page's code has changed; false if there was none. */
+    boolean drop(long page) {
+        return units.drop(page);
+    }
+
+    /** All of it. */
+    void clear() {
+        units.clear();
+        a.at(codeStart);
+        resets++;
+        translationsChanged();
+    }
+
+    /** How code is translated now; -1 if not at all. */
+    private int how() {
+        int table = cpu.tlbTable();
+        if (table > 2 || cpu.codeSize != 8) {
+            return -1;
+        }
+        boolean sse = (cpu.cr0 & (CpuRegisters.CR0_EM | CpuRegisters.CR0_TS)) == 0
+                && (cpu.cr4 & CpuRegisters.CR4_OSFXSR) != 0
+                && (cpu.mxcsr & 0x1f80) == 0x1f80;
+        int h = sse ? table | SSE : table;
+        if (how[table] != h) {
+            how[table] = h;
+            emptyTable(table);
+        }
+        return h;
+    }
+
+    private long find(int h) {
+        long rip = cpu.rip;
+        int table = h & 3;
+        int slot = (int) (rip & JUMP_BITS) >> 1;
+        long tag = base + VcpuContext.jumpTags(table) + 8L * slot;
+        long code = tag + 8L * VcpuContext.JUMP_ENTRIES;
+        if (GuestMemory.getLong(tag) == ~rip) {
+            return GuestMemory.getLong(code);
+        }
+        long physical = cpu.fetchPhysical(rip);
+        long host = cpu.memory.host(physical);
+        if (host == 0) {
+            return 0;
+        }
+        int place = (int) (physical & 0xfff);
+        TranslatedCode.Page page = units.get(physical >>> 12);
+        long entry = page == null ? 0 : page.code(h, place);
+        if (entry == 0) {
+            if (a.at() + Translator.MAX_BYTES > codeEnd) {
+                clear();
+            }
+            cpu.protect(physical);
+            TranslatedCode.Page p = units.getOrCreate(physical >>> 12);
+            long before = a.at();
+            if (!translator.translate(
+                    host - place, place, h & 3, (h & SSE) != 0, (at, c, chain) -> p.put(h, at, c, chain))) {
+                return 0;
+            }
+            made++;
+            bytes += a.at() - before;
+            entry = p.code(h, place);
+        }
+        if (GuestMemory.getLong(tag) == NEVER) {
+            filled[table][filledCount[table]++] = slot;
+        }
+        GuestMemory.putLong(code, entry);
+        GuestMemory.putLong(tag, ~rip);
+        return entry;
+    }
+
+    /** Links a jump within a page, whose displacement is at {@code displacement}, to the unit at RIP. */
+    private void link(long displacement, int h) {
+        TranslatedCode.Page page = units.get(cpu.fetchPhysical(cpu.rip) >>> 12);
+        long chain = page == null ? 0 : page.chain(h, (int) (cpu.rip & 0xfff));
+        if (chain != 0) {
+            a.patch(displacement, chain - delta);
+        }
+    }
+
+    // ---- running ----
+
+    /** Runs translated code at RIP, until something is to be done that is not its affair; false if there is none and none can be made. */
+    boolean run() {
+        int h = how();
+        if (h < 0) {
+            return false;
+        }
+        long code = find(h);
+        if (code == 0) {
+            return false;
+        }
+        cpu.translatedBegins();
+        GuestMemory.putLong(base + HostFrame.R11, cpu.rip);
+        while (true) {
+            enter(code);
+            long record = GuestMemory.getLong(base + HostFrame.EXIT) - delta;
+            int kind = GuestMemory.getByte(record);
+            int place = GuestMemory.getShort(record + Translator.RECORD_PLACE);
+            long codeBase = GuestMemory.getLong(base + HostFrame.CODE_BASE);
+            exits[kind]++;
+            cpu.rip = codeBase + place;
+            switch (kind) {
+                case Translator.EXIT_POLL -> {
+                    return true;
+                }
+                case Translator.EXIT_JUMP -> {
+                    long target = GuestMemory.getLong(base + HostFrame.R11);
+                    int length = GuestMemory.getByte(record + Translator.RECORD_LENGTH);
+                    if (target << 16 >> 16 != target && length != 0) {
+                        // the transfer itself is to fault: undo it and let the interpreter do so
+                        cpu.r[CpuRegisters.RSP] -= GuestMemory.getInt(record + Translator.RECORD_ARGUMENT);
+                        cpu.interpretOne();
+                        return true;
+                    }
+                    cpu.rip = target;
+                    if (cpu.attentionDue()) {
+                        return true;
+                    }
+                    code = find(h);
+                }
+                case Translator.EXIT_LINK -> {
+                    long was = resets;
+                    code = find(h);
+                    if (code != 0 && resets == was) {
+                        link(record + GuestMemory.getInt(record + Translator.RECORD_ARGUMENT), h);
+                    }
+                }
+                default -> {
+                    int resume = GuestMemory.getInt(record + Translator.RECORD_RESUME);
+                    int length = GuestMemory.getByte(record + Translator.RECORD_LENGTH);
+                    int before = epoch;
+                    cpu.interpretOne();
+                    if (cpu.attentionDue()) {
+                        return true;
+                    }
+                    if (resume != 0 && cpu.rip == codeBase + place + length && epoch == before && how() == h) {
+                        code = record + delta + resume;
+                        continue;
+                    }
+                    h = how();
+                    code = h < 0 ? 0 : find(h);
+                }
+            }
+            if (code == 0) {
+                return true;
+            }
+            GuestMemory.putLong(base + HostFrame.R11, cpu.rip);
+        }
+    }
+}
