@@ -23,7 +23,7 @@ final class HostCpu {
     // edi leaf, esi sub-leaf, rdx where to leave the registers:
     // push rbx; mov r8, rdx; mov eax, edi; mov ecx, esi; cpuid; mov [r8], eax; mov [r8 + 4], ebx; mov [r8 + 8], ecx;
     // mov [r8 + 12], edx; pop rbx; ret
-    private static final String CPUID = "534989d089f889f10fa2418900418958044189480841 89500c5bc3".replace(" ", "");
+    private static final String CPUID = "534989d089f889f10fa241890041895804418948084189500c5bc3";
 
     private static Set<CpuFeature> features() {
         EnumSet<CpuFeature> all = EnumSet.noneOf(CpuFeature.class);
