@@ -85,7 +85,6 @@ final class Translator {
     private int jumpTags;
     private int jumpCode;
     private boolean sse;
-    private long fetchHost;
 
     /** Is told of each address at which a unit can be entered. */
     interface Entries {
@@ -184,13 +183,9 @@ final class Translator {
         count = 0;
         int at = start;
         while (count < MAX && at < PAGE) {
-            int room = PAGE - at;
             Decoded d = code[count];
-            fetchHost = host + at;
-            Decoder.Result result;
-            try {
-                result = decoder.decode(d, o -> fetch(o, room), 8, 8);
-            } catch (Short e) {
+            Decoder.Result result = decoder.decode(d, host + at, PAGE - at, 8, 8);
+            if (result == Decoder.Result.SHORT) {
                 break;
             }
             place[count] = at;
@@ -208,21 +203,6 @@ final class Translator {
             }
         }
         place[count] = at;
-    }
-
-    private static final class Short extends RuntimeException {
-        static final Short INSTANCE = new Short();
-
-        private Short() {
-            super("the instruction goes on in the next page", null, false, false);
-        }
-    }
-
-    private int fetch(int offset, int room) {
-        if (offset >= room) {
-            throw Short.INSTANCE;
-        }
-        return GuestMemory.getByte(fetchHost + offset) & 0xff;
     }
 
     private static boolean isCall(Template t) {
