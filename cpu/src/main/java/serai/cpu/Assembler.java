@@ -214,6 +214,11 @@ final class Assembler {
         vexMemory(2, 2, to, from, 0xf5, mask);
     }
 
+    /** {@code pdep to, from, [rsp + mask]}. */
+    void pdep(int to, int from, int mask) {
+        vexMemory(2, 3, to, from, 0xf5, mask);
+    }
+
     /** {@code sarx to, from, count}: of 64 bits, or 32. */
     void sarx(boolean w, int to, int from, int count) {
         byte1(0xc4);

@@ -32,6 +32,13 @@ final class HostFrame {
     /** The target of a call whose return address is not yet pushed. */
     static final int CALL_TARGET = -0x58;
 
+    /** RFLAGS without the arithmetic flags, IF and RF. */
+    static final int FLAGS_REST = -0x60;
+    /** IF, in its place in RFLAGS. */
+    static final int INTERRUPT_FLAG = -0x68;
+    /** 32 bits: zero if an interrupt may wait for IF to be set. */
+    static final int QUIET = -0x70;
+
     /** Guest registers RAX to R15; those that have a host register are here only while Java runs. */
     static final int REGISTERS = 0;
 
@@ -51,6 +58,14 @@ final class HostFrame {
     static final int MXCSR = 0xb0;
 
     static final int HOST_MXCSR = 0xb4;
+    /** Constants: the bits of a bit's number within 64 and 32 bits. */
+    static final int BIT_64 = 0xc0;
+
+    static final int BIT_32 = 0xc8;
+    /** Constant: the arithmetic flags. */
+    static final int ARITHMETIC_MASK = 0xd0;
+    /** Selectors ES to GS, 16 bits each. */
+    static final int SELECTORS = 0xe0;
     /** XMM0 to XMM15. */
     static final int XMM = 0x100;
 

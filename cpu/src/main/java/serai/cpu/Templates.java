@@ -30,6 +30,10 @@ final class Templates {
         PUSH,
         POP,
         LEAVE,
+        PUSH_FLAGS,
+        CLEAR_INTERRUPT,
+        SET_INTERRUPT,
+        STORE_SEGMENT,
         JCC,
         JUMP,
         JUMP_INDIRECT,
@@ -208,6 +212,10 @@ final class Templates {
             case "BSWAP" -> Template.SWAP_BYTES;
             case "PUSH" -> Template.PUSH;
             case "POP" -> Template.POP;
+            case "PUSHF" -> Template.PUSH_FLAGS;
+            case "CLI" -> Template.CLEAR_INTERRUPT;
+            case "STI" -> Template.SET_INTERRUPT;
+            case "MOVSR" -> Template.STORE_SEGMENT;
             case "LEAVE" -> Template.LEAVE;
             case "Jcc" -> Template.JCC;
             case "JMP" -> Template.JUMP;

@@ -30,7 +30,7 @@ final class Translation {
     /** A tag that no address matches that is looked for: that of an address that is not canonical. Its code is the way out. */
     private static final long NEVER = 0x5555_5555_5555_5555L;
 
-    private static final int JUMP_BITS = 0x1ffe;
+    private static final int JUMP_BITS = 0xfffc;
     private static final int SSE = 4;
 
     private final Cpu cpu;
@@ -86,6 +86,9 @@ final class Translation {
         GuestMemory.putLong(base + HostFrame.OFFSET_MASK, 4095);
         GuestMemory.putLong(base + HostFrame.ALIGNED_MASK, ~0xff0L);
         GuestMemory.putLong(base + HostFrame.JUMP_MASK, JUMP_BITS);
+        GuestMemory.putLong(base + HostFrame.BIT_64, 63);
+        GuestMemory.putLong(base + HostFrame.BIT_32, 31);
+        GuestMemory.putLong(base + HostFrame.ARITHMETIC_MASK, CpuRegisters.ARITHMETIC);
         GuestMemory.putInt(base + HostFrame.HOST_MXCSR, 0x1f80);
         for (int table = 0; table < 3; table++) {
             for (int i = 0; i < VcpuContext.JUMP_ENTRIES; i++) {
@@ -187,6 +190,15 @@ final class Translation {
         GuestMemory.putLong(b + HostFrame.FS_BASE, cpu.base[CpuRegisters.FS]);
         GuestMemory.putLong(b + HostFrame.GS_BASE, cpu.base[CpuRegisters.GS]);
         GuestMemory.putLong(b + HostFrame.TARGET, code);
+        int rest = cpu.flagsRest;
+        GuestMemory.putLong(b + HostFrame.INTERRUPT_FLAG, rest & CpuRegisters.IF);
+        GuestMemory.putLong(b + HostFrame.FLAGS_REST, rest & ~(CpuRegisters.IF | CpuRegisters.RF));
+        int[] s = cpu.selector;
+        GuestMemory.putLong(
+                b + HostFrame.SELECTORS,
+                s[0] & 0xffffL | (s[1] & 0xffffL) << 16 | (s[2] & 0xffffL) << 32 | (long) s[3] << 48);
+        GuestMemory.putInt(b + HostFrame.SELECTORS + 8, s[4] & 0xffff | s[5] << 16);
+        GuestMemory.putInt(b + HostFrame.QUIET, cpu.host.interrupts().pending() ? 0 : 1);
         if (!vectorsInFrame) {
             vectorsInFrame = true;
             for (int i = 0; i < 16; i++) {
@@ -207,6 +219,7 @@ final class Translation {
         int w = GuestMemory.getInt(b + HostFrame.FLAGS);
         cpu.arithmeticFlags((w >>> 8 & 0xff) | (w & 1) << 11);
         cpu.mxcsr = GuestMemory.getInt(b + HostFrame.MXCSR);
+        cpu.flagsRest = cpu.flagsRest & ~CpuRegisters.IF | GuestMemory.getInt(b + HostFrame.INTERRUPT_FLAG);
     }
 
     /** The XMM registers into the interpreter's. */
@@ -258,7 +271,7 @@ final class Translation {
     /** How code is translated now; -1 if not at all. */
     private int how() {
         int table = cpu.tlbTable();
-        if (table > 2 || cpu.codeSize != 8) {
+        if (table > 2 || cpu.codeSize != 8 || cpu.cpl != 0 && cpu.cpl != 3) {
             return -1;
         }
         boolean sse = (cpu.cr0 & (CpuRegisters.CR0_EM | CpuRegisters.CR0_TS)) == 0
@@ -275,7 +288,7 @@ final class Translation {
     private long find(int h) {
         long rip = cpu.rip;
         int table = h & 3;
-        int slot = (int) (rip & JUMP_BITS) >> 1;
+        int slot = (int) (rip & JUMP_BITS) >> 2;
         long tag = base + VcpuContext.jumpTags(table) + 8L * slot;
         long code = tag + 8L * VcpuContext.JUMP_ENTRIES;
         if (GuestMemory.getLong(tag) == ~rip) {

@@ -85,6 +85,7 @@ final class Translator {
     private int jumpTags;
     private int jumpCode;
     private boolean sse;
+    private boolean supervisor;
 
     /** Is told of each address at which a unit can be entered. */
     interface Entries {
@@ -93,7 +94,7 @@ final class Translator {
          *
          * @param place offset of the instruction in its page
          * @param code where to jump with the instruction's address in R11
-         * @param chain where a jump within the page leads, or 0
+         * @param chain where a jump within the page leads
          */
         void entry(int place, long code, long chain);
     }
@@ -125,6 +126,7 @@ final class Translator {
      */
     boolean translate(long host, int start, int table, boolean sse, Entries entries) {
         this.sse = sse;
+        supervisor = table != 1;
         readTlb = VcpuContext.READ_TLB + table * VcpuContext.TLB_TABLE;
         writeTlb = VcpuContext.WRITE_TLB + table * VcpuContext.TLB_TABLE;
         jumpTags = VcpuContext.jumpTags(table);
@@ -166,9 +168,10 @@ final class Translator {
                 entry = a.at();
                 a.lea(Assembler.RCX, Assembler.R11, Assembler.NONE, 0, -place[i]);
                 a.store(Assembler.RSP, HostFrame.CODE_BASE, Assembler.RCX);
+                chain = a.at();
                 poll(poll);
                 a.jump(hostAt[i]);
-                entries.entry(place[i], a.runs(entry), 0);
+                entries.entry(place[i], a.runs(entry), a.runs(chain));
             }
         }
         for (int i = 0; i < count; i++) {
@@ -438,6 +441,10 @@ final class Translator {
             case PUSH -> push(i);
             case POP -> pop(i);
             case LEAVE -> leave(i);
+            case PUSH_FLAGS -> pushFlags(i);
+            case CLEAR_INTERRUPT -> supervisor && interruptFlag(i, 0);
+            case SET_INTERRUPT -> supervisor && interruptFlag(i, CpuRegisters.IF);
+            case STORE_SEGMENT -> storeSegment(d);
             case JCC -> {
                 jump(d.opcode & 15, place[i] + d.length + (int) d.immediate);
                 yield true;
@@ -506,7 +513,7 @@ final class Translator {
         boolean leavesEcx = row.operation().endsWith("STRI") && row.operation().startsWith("PCMP");
         if (memory) {
             if (general && row.operation().startsWith("BT")) {
-                return false; // the bit's number addresses memory
+                return bitString(i, reg, regSpilled);
             }
             int size = row.mnemonic().equals("CMPXCHG8B") ? 8 : d.size[rmOp];
             if (size == 0 || size > 16 || !address(i)) {
@@ -562,6 +569,37 @@ final class Translator {
         }
         if (leavesEcx) {
             a.move32(Assembler.R10, Assembler.RCX);
+        }
+        return true;
+    }
+
+    /** BT and its like with the bit's number in a register, which may lie anywhere before or after the operand (SDM vol. 1, 3.1.1.9). */
+    private boolean bitString(int i, int reg, boolean spilled) {
+        Decoded d = code[i];
+        boolean w = d.opSize == 8;
+        if (spilled || d.opSize == 2 || d.addrSize != 8 || !address(i)) {
+            return false;
+        }
+        a.byte1(0xb9);
+        a.int4(w ? 6 : 5);
+        a.sarx(w, Assembler.RCX, reg, Assembler.RCX);
+        if (!w) {
+            a.op(0, true, 0, 0x63, Assembler.RCX, Assembler.RCX);
+        }
+        a.lea(Assembler.R11, Assembler.R11, Assembler.RCX, w ? 3 : 2, 0);
+        boolean test = d.row.operation().equals("BT");
+        probe(i, d.opSize, !test, false);
+        sum();
+        if (d.lock) {
+            a.pext(Assembler.RCX, reg, w ? HostFrame.BIT_64 : HostFrame.BIT_32);
+            a.byte1(0xf0);
+            a.mem(0, w, 1, d.opcode, Assembler.RCX, Assembler.R11, Assembler.NONE, 0, 0);
+            return true;
+        }
+        a.mem(0, w, 0, 0x8b, Assembler.RCX, Assembler.R11, Assembler.NONE, 0, 0);
+        a.op(0, w, 1, d.opcode, reg, Assembler.RCX);
+        if (!test) {
+            a.mem(0, w, 0, 0x89, Assembler.RCX, Assembler.R11, Assembler.NONE, 0, 0);
         }
         return true;
     }
@@ -878,6 +916,60 @@ final class Translator {
         probe(i, 8, false, false);
         a.lea(Assembler.R15, Assembler.RBP, Assembler.NONE, 0, 8);
         a.mem(0, true, 0, 0x8b, Assembler.RBP, Assembler.RCX, Assembler.R11, 0, 0);
+        return true;
+    }
+
+    // ---- flags and segments ----
+
+    private boolean pushFlags(int i) {
+        if (code[i].opSize != 8) {
+            return false;
+        }
+        a.bytes(0x9c, 0x59); // pushfq; pop rcx
+        a.pext(Assembler.RCX, Assembler.RCX, HostFrame.ARITHMETIC_MASK);
+        a.pdep(Assembler.RCX, Assembler.RCX, HostFrame.ARITHMETIC_MASK);
+        a.load(Assembler.R11, Assembler.RSP, HostFrame.FLAGS_REST);
+        a.lea(Assembler.RCX, Assembler.RCX, Assembler.R11, 0, 0);
+        a.load(Assembler.R11, Assembler.RSP, HostFrame.INTERRUPT_FLAG);
+        a.lea(Assembler.RCX, Assembler.RCX, Assembler.R11, 0, 0);
+        a.store(Assembler.RSP, HostFrame.CALL_TARGET, Assembler.RCX);
+        push8(i);
+        sum();
+        a.load(Assembler.RCX, Assembler.RSP, HostFrame.CALL_TARGET);
+        a.store(Assembler.R11, 0, Assembler.RCX);
+        addRsp(-8);
+        return true;
+    }
+
+    /** CLI, or STI as long as no interrupt waits for it: with none, its shadow over the next instruction makes no difference. */
+    private boolean interruptFlag(int i, int value) {
+        if (value != 0) {
+            a.mem(0, false, 0, 0x8b, Assembler.RCX, Assembler.RSP, Assembler.NONE, 0, HostFrame.QUIET);
+            long waits = a.jrcxz();
+            long over = a.jump();
+            a.here(waits);
+            later(STUB_ONE, a.jump(), i, 0);
+            a.patch(over, a.at());
+        }
+        a.mem(0, true, 0, 0xc7, 0, Assembler.RSP, Assembler.NONE, 0, HostFrame.INTERRUPT_FLAG);
+        a.int4(value);
+        return true;
+    }
+
+    private boolean storeSegment(Decoded d) {
+        if (!d.isReg(0) || d.size[0] == 2 || HostFrame.spilled(d.operand[0])) {
+            return false;
+        }
+        a.mem(
+                0,
+                false,
+                1,
+                0xb7,
+                HostFrame.host(d.operand[0]),
+                Assembler.RSP,
+                Assembler.NONE,
+                0,
+                HostFrame.SELECTORS + 2 * d.operand[1]);
         return true;
     }
 

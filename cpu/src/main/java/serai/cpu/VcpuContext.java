@@ -38,7 +38,7 @@ final class VcpuContext {
     static final int WRITE_TLB = 0x11000;
 
     /** Entries of a table of jump targets. */
-    static final int JUMP_ENTRIES = 4096;
+    static final int JUMP_ENTRIES = 16384;
     /** Tables of jump targets: keys of 8 bytes each, then code addresses of 8 bytes each. */
     static final int JUMP_TABLES = 0x21000;
     /** Bytes from such a table to the next. */
