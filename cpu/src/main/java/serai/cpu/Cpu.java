@@ -165,6 +165,21 @@ final class Cpu extends CpuTransfers implements Vcpu {
         if (translation != null) {
             translation.translationsChanged();
         }
+        blocksChanged();
+    }
+
+    @Override
+    void localTranslationsChanged() {
+        if (translation != null) {
+            translation.localTranslationsChanged();
+        } else {
+            forgetCodePages();
+        }
+        blocksChanged();
+    }
+
+    /** No block is found by its linear address any more. */
+    private void blocksChanged() {
         generation++;
         if (generation == GENERATIONS) {
             generation = 1;

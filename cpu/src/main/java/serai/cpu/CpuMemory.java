@@ -137,6 +137,14 @@ abstract class CpuMemory extends CpuRegisters {
     /** All addresses may map anew: drop what was derived from linear addresses. */
     abstract void translationsChanged();
 
+    /** The same for all addresses but those of global pages. */
+    abstract void localTranslationsChanged();
+
+    /** Whether the page an instruction was fetched from last is known as a global one. */
+    final boolean globalFetch(long linear) {
+        return !local[(int) (linear >>> 12) & TLB_MASK];
+    }
+
     /** Whether accesses to the linear page are watched. Asked only while {@link #watching}. */
     abstract boolean watched(long page);
 
@@ -577,7 +585,7 @@ abstract class CpuMemory extends CpuRegisters {
             }
         }
         filledCount = kept;
-        translationsChanged();
+        localTranslationsChanged();
     }
 
     /**

@@ -39,6 +39,9 @@ final class HostFrame {
     /** 32 bits: zero if an interrupt may wait for IF to be set. */
     static final int QUIET = -0x70;
 
+    /** 32 bits: zero if strings go downwards (DF). */
+    static final int UPWARDS = -0x78;
+
     /** Guest registers RAX to R15; those that have a host register are here only while Java runs. */
     static final int REGISTERS = 0;
 
@@ -66,6 +69,11 @@ final class HostFrame {
     static final int ARITHMETIC_MASK = 0xd0;
     /** Selectors ES to GS, 16 bits each. */
     static final int SELECTORS = 0xe0;
+    /** While a string instruction runs: the host address it reads from, and where guest registers will be after it. */
+    static final int STRING_SOURCE = 0x200;
+
+    static final int STRING_RSI = 0x208;
+    static final int STRING_RDI = 0x210;
     /** XMM0 to XMM15. */
     static final int XMM = 0x100;
 

@@ -34,6 +34,7 @@ final class Templates {
         CLEAR_INTERRUPT,
         SET_INTERRUPT,
         STORE_SEGMENT,
+        STRING,
         JCC,
         JUMP,
         JUMP_INDIRECT,
@@ -128,6 +129,9 @@ final class Templates {
     private static final Set<String> UNALIGNED =
             Set.of("MOVUPS", "MOVUPD", "MOVDQU", "LDDQU", "PCMPESTRI", "PCMPESTRM", "PCMPISTRI", "PCMPISTRM");
 
+    /** First letters of operand codes that can be written again; in the order of the table's head. */
+    private static final String KNOWN = "EGMRZSIJOXYVWUACD1e";
+
     private static final Set<String> READS = Set.of("CMP", "TEST", "BT");
 
     private final Template[] byRow;
@@ -156,7 +160,7 @@ final class Templates {
             for (int o = 0; o < r.operands().size(); o++) {
                 switch (r.operands().get(o).charAt(0)) {
                     case 'G', 'V' -> reg = o;
-                    case 'E', 'M', 'W', 'U' -> rm = o;
+                    case 'E', 'M', 'R', 'W', 'U' -> rm = o;
                     default -> {}
                 }
             }
@@ -170,8 +174,8 @@ final class Templates {
 
     private static Template choose(InstructionRow r) {
         String m = r.mnemonic();
-        if (r.isVex() || r.has("i64")) {
-            return Template.INTERPRET;
+        if (r.isVex() || r.has("i64") || r.operands().stream().anyMatch(o -> !KNOWN.contains(o.substring(0, 1)))) {
+            return fallback(r);
         }
         if (r.source().contains("instructions-sse")) {
             for (String o : r.operands()) {
@@ -216,6 +220,7 @@ final class Templates {
             case "CLI" -> Template.CLEAR_INTERRUPT;
             case "STI" -> Template.SET_INTERRUPT;
             case "MOVSR" -> Template.STORE_SEGMENT;
+            case "STOS", "MOVS" -> Template.STRING;
             case "LEAVE" -> Template.LEAVE;
             case "Jcc" -> Template.JCC;
             case "JMP" -> Template.JUMP;

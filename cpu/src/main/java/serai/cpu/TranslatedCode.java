@@ -1,7 +1,9 @@
 package serai.cpu;
 
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** The translated units of a vCPU: by physical page, then by place in the page and how it was translated. */
@@ -14,6 +16,12 @@ final class TranslatedCode {
         private long[] code = new long[16];
         private long[] chain = new long[16];
         private int count;
+        /** Where an instruction at the page's end that goes on in the next one found that; -1 if there is none. */
+        private long tail = -1;
+
+        private int tailPlace;
+        /** Pages that have such an instruction that ends in this one. */
+        private final Set<Long> reachedFrom = new HashSet<>();
 
         private int find(int key) {
             int i = key * 0x9e3779b1 >>> 7 & keys.length - 1;
@@ -50,6 +58,20 @@ final class TranslatedCode {
             chain[i] = chained;
         }
 
+        /** The address of the second page of the instruction at a place, or -1 if it has none. */
+        long tail(int place) {
+            return tail >= 0 && place == tailPlace ? tail : -1;
+        }
+
+        void tail(int place, long physical) {
+            tailPlace = place;
+            tail = physical;
+        }
+
+        void reachedFrom(long page) {
+            reachedFrom.add(page);
+        }
+
         private void grow() {
             int[] k = keys;
             long[] c = code;
@@ -79,7 +101,11 @@ final class TranslatedCode {
 
     /** Drops the units of a page; false if there are none. */
     boolean drop(long page) {
-        return pages.remove(page) != null;
+        Page p = pages.remove(page);
+        if (p != null) {
+            p.reachedFrom.forEach(pages::remove);
+        }
+        return p != null;
     }
 
     void clear() {

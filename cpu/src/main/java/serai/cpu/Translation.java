@@ -1,11 +1,13 @@
 package serai.cpu;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.lang.ref.Cleaner;
+import java.util.BitSet;
 import org.jspecify.annotations.Nullable;
 import serai.linux.CodeMemory;
 import serai.linux.LinuxException;
@@ -46,9 +48,16 @@ final class Translation {
 
     private final int[][] filled = new int[3][VcpuContext.JUMP_ENTRIES];
     private final int[] filledCount = new int[3];
+    /** By table and slot: the instruction lies in global pages. */
+    private final BitSet[] global = {new BitSet(), new BitSet(), new BitSet()};
+
     private final int[] how = {-1, -1, -1};
     /** Counts what makes all that was looked up invalid. */
     private int epoch;
+
+    private static final int LONGEST = 16;
+    /** The bytes of an instruction that lies in two pages. */
+    private final MemorySegment bridge = Arena.ofAuto().allocate(2 * LONGEST);
 
     private boolean vectorsInFrame;
 
@@ -193,6 +202,7 @@ final class Translation {
         int rest = cpu.flagsRest;
         GuestMemory.putLong(b + HostFrame.INTERRUPT_FLAG, rest & CpuRegisters.IF);
         GuestMemory.putLong(b + HostFrame.FLAGS_REST, rest & ~(CpuRegisters.IF | CpuRegisters.RF));
+        GuestMemory.putInt(b + HostFrame.UPWARDS, (rest & CpuRegisters.DF) == 0 ? 1 : 0);
         int[] s = cpu.selector;
         GuestMemory.putLong(
                 b + HostFrame.SELECTORS,
@@ -255,6 +265,24 @@ final class Translation {
         }
     }
 
+    /** The same, but for what lies in global pages. */
+    void localTranslationsChanged() {
+        epoch++;
+        for (int table = 0; table < 3; table++) {
+            int[] slots = filled[table];
+            int kept = 0;
+            for (int i = 0; i < filledCount[table]; i++) {
+                int slot = slots[i];
+                if (global[table].get(slot)) {
+                    slots[kept++] = slot;
+                } else {
+                    empty(table, slot);
+                }
+            }
+            filledCount[table] = kept;
+        }
+    }
+
     /** A page's code has changed; false if there was none. */
     boolean drop(long page) {
         return units.drop(page);
@@ -302,27 +330,57 @@ final class Translation {
         int place = (int) (physical & 0xfff);
         TranslatedCode.Page page = units.get(physical >>> 12);
         long entry = page == null ? 0 : page.code(h, place);
+        if (entry != 0 && page != null) {
+            long tail = page.tail(place);
+            if (tail >= 0 && cpu.fetchPhysical((rip | 0xfff) + 1) != tail) {
+                entry = 0;
+            }
+        }
         if (entry == 0) {
-            if (a.at() + Translator.MAX_BYTES > codeEnd) {
-                clear();
-            }
-            cpu.protect(physical);
-            TranslatedCode.Page p = units.getOrCreate(physical >>> 12);
-            long before = a.at();
-            if (!translator.translate(
-                    host - place, place, h & 3, (h & SSE) != 0, (at, c, chain) -> p.put(h, at, c, chain))) {
-                return 0;
-            }
-            made++;
-            bytes += a.at() - before;
-            entry = p.code(h, place);
+            entry = translate(h, rip, physical, host - place);
+        }
+        if (entry == 0) {
+            return 0;
         }
         if (GuestMemory.getLong(tag) == NEVER) {
             filled[table][filledCount[table]++] = slot;
         }
+        boolean tail = rip >>> 12 != rip + LONGEST >>> 12;
+        global[table].set(slot, cpu.globalFetch(rip) && (!tail || cpu.globalFetch(rip + LONGEST)));
         GuestMemory.putLong(code, entry);
         GuestMemory.putLong(tag, ~rip);
         return entry;
+    }
+
+    private long translate(int h, long rip, long physical, long host) {
+        if (a.at() + Translator.MAX_BYTES > codeEnd) {
+            clear();
+        }
+        int place = (int) (physical & 0xfff);
+        cpu.protect(physical);
+        TranslatedCode.Page p = units.getOrCreate(physical >>> 12);
+        Translator.Entries entries = (at, c, chain) -> p.put(h, at, c, chain);
+        long before = a.at();
+        boolean sse = (h & SSE) != 0;
+        if (!translator.translate(host, place, 4096, h & 3, sse, entries)) {
+            long tail = cpu.fetchPhysical((rip | 0xfff) + 1);
+            long tailHost = cpu.memory.host(tail);
+            if (tailHost == 0) {
+                return 0;
+            }
+            cpu.protect(tail);
+            int first = 4096 - place;
+            GuestMemory.copy(host + place, bridge.address(), first);
+            GuestMemory.copy(tailHost, bridge.address() + first, LONGEST);
+            if (!translator.translate(bridge.address() - place, place, 4096 + LONGEST, h & 3, sse, entries)) {
+                return 0;
+            }
+            p.tail(place, tail);
+            units.getOrCreate(tail >>> 12).reachedFrom(physical >>> 12);
+        }
+        made++;
+        bytes += a.at() - before;
+        return p.code(h, place);
     }
 
     /** Links a jump within a page, whose displacement is at {@code displacement}, to the unit at RIP. */

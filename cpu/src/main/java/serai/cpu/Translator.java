@@ -120,18 +120,20 @@ final class Translator {
      *
      * @param host host address of the guest page
      * @param start offset of the first instruction in it
+     * @param end offset up to which its bytes may be read; past the page for an instruction that goes on in the next one, which is a
+     *     unit of its own
      * @param table which TLB its accesses use
      * @param sse whether the guest may use SSE, with exceptions masked
      * @return false if the first instruction doesn't end in the page: nothing is written then
      */
-    boolean translate(long host, int start, int table, boolean sse, Entries entries) {
+    boolean translate(long host, int start, int end, int table, boolean sse, Entries entries) {
         this.sse = sse;
         supervisor = table != 1;
         readTlb = VcpuContext.READ_TLB + table * VcpuContext.TLB_TABLE;
         writeTlb = VcpuContext.WRITE_TLB + table * VcpuContext.TLB_TABLE;
         jumpTags = VcpuContext.jumpTags(table);
         jumpCode = VcpuContext.jumpCode(table);
-        decode(host, start);
+        decode(host, start, end);
         if (count == 0) {
             return false;
         }
@@ -159,6 +161,11 @@ final class Translator {
         for (int i = 0; i < stubs; i++) {
             stub(i);
         }
+        if (end > PAGE) {
+            // where the next page's bytes come from depends on the address space: it is entered by address alone
+            chain = a.at();
+            far(start);
+        }
         entries.entry(start, a.runs(entry), a.runs(chain));
         for (int i = 1; i < count; i++) {
             if (afterCall[i]) {
@@ -182,12 +189,12 @@ final class Translator {
 
     // ---- what is translated ----
 
-    private void decode(long host, int start) {
+    private void decode(long host, int start, int end) {
         count = 0;
         int at = start;
-        while (count < MAX && at < PAGE) {
+        while (count < MAX && at < PAGE && (end == PAGE || count == 0)) {
             Decoded d = code[count];
-            Decoder.Result result = decoder.decode(d, host + at, PAGE - at, 8, 8);
+            Decoder.Result result = decoder.decode(d, host + at, end - at, 8, 8);
             if (result == Decoder.Result.SHORT) {
                 break;
             }
@@ -367,12 +374,20 @@ final class Translator {
 
     /** From the linear address in R11 to {@code [RCX + R11]}, or out to the interpreter. */
     private void probe(int i, int size, boolean write, boolean aligned) {
+        probe(i, size, write, aligned, -1);
+    }
+
+    /** The same for {@code 1 << times} bytes, fewer than 4096, for each that R10 counts, if {@code times} is not negative. */
+    private void probe(int i, int size, boolean write, boolean aligned, int times) {
         int tlb = write ? writeTlb : readTlb;
         a.pext(Assembler.RCX, Assembler.R11, HostFrame.INDEX_MASK);
         times8();
         a.load(Assembler.RCX, Assembler.RSP, Assembler.RCX, 1, tlb);
         a.not(Assembler.RCX);
         a.lea(Assembler.RCX, Assembler.R11, Assembler.RCX, 0, aligned ? 1 : size);
+        if (times >= 0) {
+            a.lea(Assembler.RCX, Assembler.RCX, Assembler.R10, times, 0);
+        }
         a.pext(Assembler.RCX, Assembler.RCX, aligned ? HostFrame.ALIGNED_MASK : HostFrame.PAGE_MASK);
         long hit = a.jrcxz();
         later(STUB_ONE, a.jump(), i, 0);
@@ -445,6 +460,7 @@ final class Translator {
             case CLEAR_INTERRUPT -> supervisor && interruptFlag(i, 0);
             case SET_INTERRUPT -> supervisor && interruptFlag(i, CpuRegisters.IF);
             case STORE_SEGMENT -> storeSegment(d);
+            case STRING -> string(i);
             case JCC -> {
                 jump(d.opcode & 15, place[i] + d.length + (int) d.immediate);
                 yield true;
@@ -970,6 +986,59 @@ final class Translator {
                 Assembler.NONE,
                 0,
                 HostFrame.SELECTORS + 2 * d.operand[1]);
+        return true;
+    }
+
+    /** REP STOS and REP MOVS upwards within a page: the rest, and all that is not repeated, is the interpreter's. */
+    private boolean string(int i) {
+        Decoded d = code[i];
+        if (d.rep == Decoded.NO_REP || d.addrSize != 8 || d.segment >= CpuRegisters.FS) {
+            return false;
+        }
+        boolean move = d.row.mnemonic().equals("MOVS");
+        int size = (d.opcode & 1) == 0 ? 1 : d.opSize;
+        int shift = Integer.numberOfTrailingZeros(size);
+        a.mem(0, false, 0, 0x8b, Assembler.RCX, Assembler.RSP, Assembler.NONE, 0, HostFrame.UPWARDS);
+        long downwards = a.jrcxz();
+        a.pext(
+                Assembler.RCX,
+                Assembler.R10,
+                HostFrame.PAGE_MASK); // few enough for a page, so that no product overflows
+        long few = a.jrcxz();
+        a.here(downwards);
+        later(STUB_ONE, a.jump(), i, 0);
+        a.here(few);
+        if (move) {
+            a.move(Assembler.R11, Assembler.RSI);
+            probe(i, 0, false, false, shift);
+            sum();
+            a.store(Assembler.RSP, HostFrame.STRING_SOURCE, Assembler.R11);
+        }
+        a.move(Assembler.R11, Assembler.RDI);
+        probe(i, 0, true, false, shift);
+        sum();
+        if (move) {
+            a.lea(Assembler.RCX, Assembler.RSI, Assembler.R10, shift, 0);
+            a.store(Assembler.RSP, HostFrame.STRING_RSI, Assembler.RCX);
+            a.load(Assembler.RSI, Assembler.RSP, HostFrame.STRING_SOURCE);
+        }
+        a.lea(Assembler.RCX, Assembler.RDI, Assembler.R10, shift, 0);
+        a.store(Assembler.RSP, HostFrame.STRING_RDI, Assembler.RCX);
+        a.move(Assembler.RDI, Assembler.R11);
+        a.move(Assembler.RCX, Assembler.R10);
+        if (size == 2) {
+            a.byte1(0x66);
+        }
+        a.byte1(0xf3);
+        if (size == 8) {
+            a.byte1(0x48);
+        }
+        a.byte1(d.opcode);
+        a.move(Assembler.R10, Assembler.RCX);
+        a.load(Assembler.RDI, Assembler.RSP, HostFrame.STRING_RDI);
+        if (move) {
+            a.load(Assembler.RSI, Assembler.RSP, HostFrame.STRING_RSI);
+        }
         return true;
     }
 
