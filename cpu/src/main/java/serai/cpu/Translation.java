@@ -29,9 +29,6 @@ final class Translation {
             Linker.nativeLinker().downcallHandle(FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG));
     private static final Cleaner CLEANER = Cleaner.create();
 
-    /** A tag that no address matches that is looked for: that of an address that is not canonical. Its code is the way out. */
-    private static final long NEVER = 0x5555_5555_5555_5555L;
-
     private static final int JUMP_BITS = 0xfffc;
     private static final int SSE = 4;
 
@@ -245,8 +242,13 @@ final class Translation {
 
     // ---- what is known ----
 
+    /** A tag that no address matches which is looked for in this slot: that of one that belongs into another. */
+    private static long emptyTag(int slot) {
+        return ~((slot ^ 1L) << 2);
+    }
+
     private void empty(int table, int slot) {
-        GuestMemory.putLong(base + VcpuContext.jumpTags(table) + 8L * slot, NEVER);
+        GuestMemory.putLong(base + VcpuContext.jumpTags(table) + 8L * slot, emptyTag(slot));
         GuestMemory.putLong(base + VcpuContext.jumpCode(table) + 8L * slot, miss);
     }
 
@@ -342,7 +344,7 @@ final class Translation {
         if (entry == 0) {
             return 0;
         }
-        if (GuestMemory.getLong(tag) == NEVER) {
+        if (GuestMemory.getLong(tag) == emptyTag(slot)) {
             filled[table][filledCount[table]++] = slot;
         }
         boolean tail = rip >>> 12 != rip + LONGEST >>> 12;

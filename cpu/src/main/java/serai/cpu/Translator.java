@@ -286,7 +286,7 @@ final class Translator {
     }
 
     /** A jump to {@code target}, an offset from the page's start; {@code condition} 0 to 15, or {@link #JMP}. */
-    private void jump(int condition, int target) {
+    private boolean jump(int condition, int target) {
         if (target >= 0 && target < PAGE) {
             int to = indexAt[target] - 1;
             if (to >= 0 && to < count) {
@@ -297,7 +297,7 @@ final class Translator {
                     forwardFrom[forwards] = from;
                     forwardTo[forwards++] = to;
                 }
-                return;
+                return true;
             }
             a.alignDisplacement(condition == JMP ? 1 : 2);
             later(STUB_LINK, condition == JMP ? a.jump() : a.jump(condition), 0, target);
@@ -306,6 +306,7 @@ final class Translator {
         } else {
             later(STUB_FAR, a.jump(condition), 0, target);
         }
+        return true;
     }
 
     private void far(int target) {
@@ -461,16 +462,10 @@ final class Translator {
             case SET_INTERRUPT -> supervisor && interruptFlag(i, CpuRegisters.IF);
             case STORE_SEGMENT -> storeSegment(d);
             case STRING -> string(i);
-            case JCC -> {
-                jump(d.opcode & 15, place[i] + d.length + (int) d.immediate);
-                yield true;
-            }
-            case JUMP -> {
-                jump(JMP, place[i] + d.length + (int) d.immediate);
-                yield true;
-            }
+            case JCC -> near(i) && jump(d.opcode & 15, target(d, i));
+            case JUMP -> near(i) && jump(JMP, target(d, i));
             case JUMP_INDIRECT -> jumpIndirect(i);
-            case CALL -> call(i);
+            case CALL -> near(i) && call(i);
             case CALL_INDIRECT -> callIndirect(i);
             case RETURN -> ret(i);
         };
@@ -1056,12 +1051,21 @@ final class Translator {
     private boolean call(int i) {
         Decoded d = code[i];
         pushReturn(i);
-        jump(JMP, place[i] + d.length + (int) d.immediate);
-        return true;
+        return jump(JMP, target(d, i));
+    }
+
+    private int target(Decoded d, int i) {
+        return place[i] + d.length + (int) d.immediate;
+    }
+
+    /** Whether a direct jump's distance from the page's start is a number of 32 bits. */
+    private boolean near(int i) {
+        long t = place[i] + code[i].length + code[i].immediate;
+        return t == (int) t;
     }
 
     /** The operand of an indirect jump or call into R11. */
-    private boolean target(int i) {
+    private boolean indirectTarget(int i) {
         Decoded d = code[i];
         if (d.opSize != 8) {
             return false;
@@ -1081,7 +1085,7 @@ final class Translator {
     }
 
     private boolean jumpIndirect(int i) {
-        if (!target(i)) {
+        if (!indirectTarget(i)) {
             return false;
         }
         lookup(place[i], code[i].length, 0);
@@ -1089,7 +1093,7 @@ final class Translator {
     }
 
     private boolean callIndirect(int i) {
-        if (!target(i)) {
+        if (!indirectTarget(i)) {
             return false;
         }
         a.store(Assembler.RSP, HostFrame.CALL_TARGET, Assembler.R11);
