@@ -112,7 +112,7 @@ public final class Figures {
         Path guest = directory.resolve("loop");
         double[] mips = new double[rounds];
         double[] qemu = new double[rounds];
-        Pattern p = Pattern.compile("instructions (\\d+), ([0-9.]+) MIPS");
+        Pattern p = Pattern.compile("time ([0-9.]+) s, ([0-9.]+) s of it");
         for (int i = 0; i < rounds; i++) {
             Process s = new ProcessBuilder(
                             root.resolve("serai").toString(),
@@ -130,7 +130,7 @@ public final class Figures {
                     .start();
             String err = new String(s.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
             Matcher m = p.matcher(err);
-            mips[i] = m.find() ? Double.parseDouble(m.group(2)) : 0;
+            mips[i] = m.find() ? 800 / (Double.parseDouble(m.group(1)) - Double.parseDouble(m.group(2))) : 0;
             long t = System.nanoTime();
             new ProcessBuilder(
                             "qemu-system-x86_64",

@@ -945,7 +945,8 @@ final class Cpu extends CpuTransfers implements Vcpu {
             exits.put("exit-link", translation.exits[Translator.EXIT_LINK]);
             exits.put("exit-one", translation.exits[Translator.EXIT_ONE]);
         }
-        return new VcpuStats(icount, exits, tlbMisses);
+        // translated code doesn't count
+        return new VcpuStats(translation != null && translation.entered ? -1 : icount, exits, tlbMisses);
     }
 
     @Override

@@ -61,6 +61,9 @@ final class Translation {
     /** Units made, bytes of them, times all was forgotten; exits by kind. */
     long made;
 
+    /** Whether any has run. */
+    boolean entered;
+
     long bytes;
     long resets;
     final long[] exits = new long[4];
@@ -406,6 +409,7 @@ final class Translation {
         if (code == 0) {
             return false;
         }
+        entered = true;
         cpu.translatedBegins();
         GuestMemory.putLong(base + HostFrame.R11, cpu.rip);
         while (true) {
