@@ -34,7 +34,7 @@ import serai.machine.memory.GuestMemory;
  */
 final class Translator {
     /** Instructions of a unit at most. */
-    static final int MAX = 96;
+    static final int MAX = 32;
     /** Bytes that a unit can't exceed. */
     static final int MAX_BYTES = MAX * 400;
 
