@@ -54,10 +54,12 @@ final class BlockBuilder {
             } else if (offset == 0) {
                 result = decoder.decode(decoded, this::at, codeSize, cpu.stackSize);
             } else {
+                long cr2 = cpu.cr2;
                 try {
                     result = decoder.decode(decoded, this::at, codeSize, cpu.stackSize);
                 } catch (CpuException e) {
                     // past the segment, or the next page is not there: reported when the instruction is reached
+                    cpu.cr2 = cr2;
                     break;
                 }
             }
