@@ -30,36 +30,41 @@ final class OracleCpu {
     static final Set<CpuFeature> HOST_FEATURES = hostFeatures();
 
     // what the CPU itself needs, at physical addresses from 0; seen by the supervisor alone at SYSTEM
-    private static final long SYSTEM = 0xffffc00000000000L;
-    private static final int SYSTEM_SIZE = 0x11000;
-    private static final int PML4 = 0x1000, PDPT = 0x2000, PD = 0x3000, DATA_PT = 0x4000, CODE_PT = 0x5000;
+    static final long SYSTEM = 0xffffc00000000000L;
+    static final int SYSTEM_SIZE = 0x11000;
+    static final int DATA_PT = 0x4000, CODE_PT = 0x5000;
+    private static final int PML4 = 0x1000, PDPT = 0x2000, PD = 0x3000;
     private static final int HIGH_PDPT = 0x6000, HIGH_PD = 0x7000, HIGH_PT = 0x8000;
-    private static final int GDT = 0x9000, IDT = 0xa000, TSS = 0xb000, LDT = 0xc000;
+    static final int GDT = 0x9000, IDT = 0xa000, TSS = 0xb000, LDT = 0xc000;
     /** HLT sixteen times 256 times: vector n goes to byte 16n. */
-    private static final int HANDLERS = 0xd000;
+    static final int HANDLERS = 0xd000;
 
-    private static final int SYSCALL_ENTRY = 0xe000;
-    private static final int STACK = 0x10000;
+    static final int SYSCALL_ENTRY = 0xe000;
+    static final int STACK = 0x10000;
     private static final int TSS_LIMIT = 0x67;
     private static final long P = 1, RW = 2, US = 4, A = 0x20, D = 0x40, NX = 1L << 63;
-    private static final int INT80 = 0x80;
+    static final int INT80 = 0x80;
     private static final int ENOSYS = 38;
     /** What Linux's IA32_FMASK clears on SYSCALL. */
     private static final long SYSCALL_MASK = 0x257fd5;
 
     private static final int MAX_STEPS = 4096;
 
-    private final GuestMemory memory;
-    private final Cpu cpu;
+    final GuestMemory memory;
+    final Cpu cpu;
     private final Decoder decoder = new Decoder(HOST_FEATURES);
     private final Decoded decoded = new Decoded();
 
     OracleCpu() {
+        this(new Quiet());
+    }
+
+    OracleCpu(InterruptSource interrupts) {
         memory = new GuestMemory(List.of(
                 region(0, SYSTEM_SIZE),
                 region(OracleMemory.DATA, OracleMemory.READABLE),
                 region(OracleMemory.CODE, OracleMemory.CODE_SIZE)));
-        cpu = new Cpu(new Host(memory));
+        cpu = new Cpu(new Host(memory, interrupts));
         byte[] code = new byte[OracleMemory.CODE_SIZE];
         Arrays.fill(code, OracleMemory.FILLER);
         memory.write(OracleMemory.CODE, code);
@@ -301,7 +306,7 @@ final class OracleCpu {
                 steps);
     }
 
-    private void load(OracleState s, long dataAt) {
+    void load(OracleState s, long dataAt) {
         memory.zero(OracleMemory.DATA, OracleMemory.WRITABLE);
         memory.write(dataAt, s.data());
         cpu.reset();
@@ -355,7 +360,7 @@ final class OracleCpu {
         }
     }
 
-    private record Host(GuestMemory memory) implements VcpuHost {
+    private record Host(GuestMemory memory, InterruptSource interrupts) implements VcpuHost {
         @Override
         public int index() {
             return 0;
@@ -376,11 +381,6 @@ final class OracleCpu {
 
         @Override
         public void mmioWrite(long physical, int size, long value) {}
-
-        @Override
-        public InterruptSource interrupts() {
-            return new Quiet();
-        }
 
         @Override
         public long tsc() {
@@ -425,7 +425,8 @@ final class OracleCpu {
         }
     }
 
-    private static final class Quiet implements InterruptSource {
+    /** Nothing ever comes. */
+    static class Quiet implements InterruptSource {
         @Override
         public boolean pending() {
             return false;

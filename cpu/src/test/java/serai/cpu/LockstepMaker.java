@@ -1,0 +1,475 @@
+package serai.cpu;
+
+import java.io.ByteArrayOutputStream;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
+import serai.cpu.LockstepProgram.Item;
+import serai.cpu.LockstepProgram.Patch;
+
+/** Makes a {@link LockstepProgram}, step by step. */
+final class LockstepMaker {
+    private static final int MAX = 30;
+    /** A displacement of so many bytes leads out of the code's mappings. */
+    private static final int FAR = 0x20000;
+
+    private static final List<InstructionRow> ALL = InstructionTable.INSTANCE.rows().stream()
+            .filter(OracleMode.LONG::has)
+            .filter(r -> r.needs() == null || OracleCpu.HOST_FEATURES.contains(r.needs()))
+            // of a host's own accuracy
+            .filter(r -> !r.mnemonic().matches("V?R(CP|SQRT)[PS]S"))
+            .toList();
+    private static final List<InstructionRow> BASE =
+            ALL.stream().filter(r -> r.source().contains("-base")).toList();
+    private static final List<InstructionRow> SSE =
+            ALL.stream().filter(r -> r.source().contains("-sse")).toList();
+
+    /** NOP, STC, CMC, CLC, CWDE, LAHF, SAHF, CDQ. */
+    private static final byte[] ONE_BYTE = {
+        (byte) 0x90, (byte) 0xf9, (byte) 0xf5, (byte) 0xf8, (byte) 0x98, (byte) 0x9f, (byte) 0x9e, (byte) 0x99
+    };
+
+    private final SplittableRandom random;
+    private final Decoder decoder = new Decoder(OracleCpu.HOST_FEATURES);
+    private final Decoded d = new Decoded();
+    private final List<Item> items = new ArrayList<>();
+    private final boolean kernel;
+    private int steps;
+    private @Nullable OracleCase first;
+
+    LockstepMaker(SplittableRandom random) {
+        this.random = random;
+        kernel = chance(4);
+    }
+
+    private boolean chance(int oneIn) {
+        return random.nextInt(oneIn) == 0;
+    }
+
+    LockstepProgram make() {
+        int n = random.nextInt(1, MAX + 1);
+        while (steps < n) {
+            step();
+        }
+        add(new byte[] {(byte) 0xcd, (byte) OracleCpu.INT80}, Patch.NONE, 0, -1, 0);
+        Item last = items.removeLast();
+        items.add(new Item(LockstepProgram.END, last.code(), Patch.NONE, 0, -1, 0, null));
+        while (first == null) {
+            first = OracleCases.make(BASE.get(random.nextInt(BASE.size())), OracleMode.LONG, random.nextLong());
+        }
+        int size = 0;
+        for (Item t : items) {
+            size += t.code().length;
+        }
+        int room = OracleMemory.CODE_SIZE - size - 64;
+        int at = chance(3) ? OracleMemory.PAGE - random.nextInt(size + 16) : random.nextInt(room);
+        if (kernel) {
+            // what follows a page may be another one: no instruction goes across
+            at = random.nextInt(2) * OracleMemory.PAGE + random.nextInt(Math.max(1, OracleMemory.PAGE - size));
+        }
+        at = Math.max(0, Math.min(at, room));
+        return new LockstepProgram(kernel, OracleMemory.CODE + at, first.before(), first.dataAt(), items);
+    }
+
+    private void add(byte[] code, Patch patch, int at, int target, long value) {
+        items.add(new Item(steps, code, patch, at, target, value, null));
+    }
+
+    private void plain(int... code) {
+        byte[] b = new byte[code.length];
+        for (int i = 0; i < b.length; i++) {
+            b[i] = (byte) code[i];
+        }
+        add(b, Patch.NONE, 0, -1, 0);
+    }
+
+    private static byte[] bytes(int... code) {
+        byte[] b = new byte[code.length];
+        for (int i = 0; i < b.length; i++) {
+            b[i] = (byte) code[i];
+        }
+        return b;
+    }
+
+    /** MOV r64, imm64. */
+    private void set(int register, long value) {
+        byte[] b = new byte[10];
+        b[0] = (byte) (0x48 | register >> 3);
+        b[1] = (byte) (0xb8 | register & 7);
+        OracleState.view(b).putLong(2, value);
+        add(b, Patch.NONE, 0, -1, 0);
+    }
+
+    /** MOV r64, address of a step. */
+    private void setAddress(int register, int target, long plus) {
+        byte[] b = new byte[10];
+        b[0] = (byte) (0x48 | register >> 3);
+        b[1] = (byte) (0xb8 | register & 7);
+        add(b, Patch.ABS64, 2, target, plus);
+    }
+
+    /** Makes one item of the last ones, so that none of them is left out or entered by itself. */
+    private void join(int n) {
+        ByteArrayOutputStream all = new ByteArrayOutputStream();
+        List<Item> last = items.subList(items.size() - n, items.size());
+        last.forEach(t -> all.writeBytes(t.code()));
+        last.clear();
+        add(all.toByteArray(), Patch.NONE, 0, -1, 0);
+    }
+
+    private int register() {
+        while (true) {
+            int r = random.nextInt(16);
+            if (r != CpuRegisters.RSP) {
+                return r;
+            }
+        }
+    }
+
+    /** A step somewhere: further on mostly. */
+    private int somewhere() {
+        return chance(16) ? random.nextInt(steps + 1) : chance(12) ? LockstepProgram.END : steps + random.nextInt(1, 6);
+    }
+
+    private void step() {
+        switch (random.nextInt(24)) {
+            case 0 -> loop();
+            case 1 -> branch();
+            case 2 -> call();
+            case 3 -> indirect();
+            case 4 -> modify();
+            case 5 -> {
+                if (kernel) {
+                    remap();
+                } else {
+                    mapped();
+                }
+            }
+            case 6 -> stack();
+            default -> instruction();
+        }
+        steps++;
+    }
+
+    private void loop() {
+        int counter = register();
+        set(counter, random.nextInt(1, chance(6) ? 200 : 12));
+        steps++;
+        int head = steps;
+        for (int i = random.nextInt(1, 6); i > 0; i--) {
+            instruction();
+            steps++;
+        }
+        // DEC or SUB sets what JNZ looks at
+        plain(0x48 | counter >> 3, 0xff, 0xc8 | counter & 7);
+        if (chance(2)) {
+            add(bytes(0x75, 0), Patch.REL8, 1, head, 0);
+        } else {
+            add(bytes(0x0f, 0x85, 0, 0, 0, 0), Patch.REL32, 2, head, 0);
+        }
+    }
+
+    private void branch() {
+        int condition = random.nextInt(16);
+        int to = somewhere();
+        if (chance(2)) {
+            add(bytes(0x70 | condition, 0), Patch.REL8, 1, to, 0);
+        } else if (chance(5)) {
+            add(bytes(0xe9, 0, 0, 0, 0), Patch.REL32, 1, steps + 1 + random.nextInt(3), 0);
+        } else {
+            // now and then into the other mapping
+            add(
+                    bytes(0x0f, 0x80 | condition, 0, 0, 0, 0),
+                    Patch.REL32,
+                    2,
+                    to,
+                    chance(6) ? LockstepProgram.ALIAS - OracleMemory.CODE : 0);
+        }
+    }
+
+    /** A call over a body to a subroutine that stands right here. */
+    private void call() {
+        goodStack();
+        int body = steps + 1;
+        int over = body + 4;
+        add(bytes(0xe9, 0, 0, 0, 0), Patch.REL32, 1, over, 0);
+        steps = body;
+        for (int i = 0; i < random.nextInt(1, 4); i++) {
+            instruction();
+        }
+        if (chance(4)) {
+            plain(0xc2, 8 * random.nextInt(3), 0);
+        } else {
+            plain(0xc3);
+        }
+        steps = over;
+        switch (random.nextInt(3)) {
+            case 0 ->
+                add(
+                        bytes(0xe8, 0, 0, 0, 0),
+                        Patch.REL32,
+                        1,
+                        body,
+                        chance(6) ? LockstepProgram.ALIAS - OracleMemory.CODE : 0);
+            case 1 -> {
+                int r = register();
+                setAddress(r, body, 0);
+                plain(0x40 | r >> 3, 0xff, 0xd0 | r & 7);
+            }
+            default -> {
+                int counter = register();
+                set(counter, random.nextInt(1, 20));
+                steps++;
+                add(bytes(0xe8, 0, 0, 0, 0), Patch.REL32, 1, body, 0);
+                plain(0x48 | counter >> 3, 0xff, 0xc8 | counter & 7);
+                add(bytes(0x75, 0), Patch.REL8, 1, steps, 0);
+            }
+        }
+    }
+
+    private void goodStack() {
+        set(
+                CpuRegisters.RSP,
+                OracleMemory.WINDOW_START + 8 * random.nextInt(8, 100) + (chance(8) ? random.nextInt(8) : 0));
+    }
+
+    private void indirect() {
+        int r = register();
+        setAddress(r, somewhere(), chance(4) ? LockstepProgram.ALIAS - OracleMemory.CODE : 0);
+        switch (random.nextInt(4)) {
+            case 0 -> plain(0x40 | r >> 3, 0xff, 0xe0 | r & 7);
+            case 1 -> {
+                goodStack();
+                plain(0x40 | r >> 3, 0x50 | r & 7);
+                plain(0xc3);
+            }
+            case 2 -> {
+                goodStack();
+                plain(0x40 | r >> 3, 0x50 | r & 7);
+                plain(0xff, 0x24, 0x24); // jmp [rsp]
+            }
+            default -> {
+                goodStack();
+                plain(0x40 | r >> 3, 0xff, 0xd0 | r & 7);
+            }
+        }
+    }
+
+    /** The next step through the other mapping. */
+    private void mapped() {
+        int r = register();
+        setAddress(r, steps + 1, LockstepProgram.ALIAS - OracleMemory.CODE);
+        plain(0x40 | r >> 3, 0xff, 0xe0 | r & 7);
+    }
+
+    /**
+     * A place for others to write to, run some times, and in between a store into it: another constant, other one-byte instructions or
+     * a short jump. What is written has no undefined results.
+     */
+    private void modify() {
+        int counter = register();
+        boolean loops = !chance(3);
+        if (loops) {
+            set(counter, random.nextInt(1, 5));
+            steps++;
+        }
+        int place = steps;
+        boolean constant = chance(2);
+        if (constant) {
+            int r = register();
+            set(r == counter ? r ^ 8 : r, random.nextLong());
+        } else {
+            plain(0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90);
+        }
+        steps++;
+        for (int i = random.nextInt(3); i > 0; i--) {
+            instruction();
+            steps++;
+        }
+        // if it doesn't loop, the store is to what comes next: self-modifying without a jump
+        int to = loops ? place : steps + 1;
+        long alias = chance(3) ? LockstepProgram.ALIAS - OracleMemory.CODE : 0;
+        if (constant) {
+            add(bytes(0xc6, 0x05, 0, 0, 0, 0, random.nextInt(256)), Patch.REL32, 2, to, alias + random.nextInt(2, 10));
+        } else {
+            byte[] b = bytes(0xc7, 0x05, 0, 0, 0, 0, 0xeb, random.nextInt(5), 0x90, 0x90);
+            for (int i = chance(4) ? 8 : 6; i < 10; i++) {
+                b[i] = ONE_BYTE[random.nextInt(ONE_BYTE.length)];
+            }
+            add(b, Patch.REL32, 2, to, alias + random.nextInt(5));
+        }
+        if (loops) {
+            plain(0x48 | counter >> 3, 0xff, 0xc8 | counter & 7);
+            add(bytes(0x0f, 0x85, 0, 0, 0, 0), Patch.REL32, 2, place, 0);
+        } else {
+            steps++;
+            if (constant) {
+                set(register(), random.nextLong());
+            } else {
+                plain(0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90);
+            }
+        }
+    }
+
+    /** A page table entry is changed, and INVLPG says so. */
+    private void remap() {
+        boolean code = chance(3);
+        int pages = code ? 2 : 3;
+        int page = random.nextInt(pages);
+        long physical =
+                (code ? OracleMemory.CODE : OracleMemory.DATA) + (long) random.nextInt(pages) * OracleMemory.PAGE;
+        long entry = physical | 0x65 | (chance(4) ? 0 : 2) | (code || chance(4) ? 0 : 1L << 63);
+        if (chance(5)) {
+            entry &= ~1;
+        }
+        if (!code && chance(6)) {
+            entry &= ~0x60; // of code the interpreter may set A earlier, as it decodes ahead
+        }
+        int slot = code ? (int) (LockstepProgram.ALIAS - OracleMemory.CODE) / OracleMemory.PAGE + page : page;
+        long linear = (code ? LockstepProgram.ALIAS : OracleMemory.DATA) + (long) page * OracleMemory.PAGE;
+        set(CpuRegisters.RBX, OracleCpu.SYSTEM + (code ? OracleCpu.CODE_PT : OracleCpu.DATA_PT) + 8 * slot);
+        set(CpuRegisters.RSI, entry);
+        set(CpuRegisters.RDI, linear + random.nextInt(OracleMemory.PAGE));
+        plain(0x48, 0x89, 0x33); // mov [rbx], rsi
+        plain(0x0f, 0x01, 0x3f); // invlpg [rdi]
+        join(5); // a stale translation is nobody's fault
+        if (code) {
+            mapped();
+        }
+    }
+
+    private void stack() {
+        goodStack();
+        for (int i = random.nextInt(1, 6); i > 0; i--) {
+            int r = random.nextInt(16);
+            switch (random.nextInt(4)) {
+                case 0 -> plain(0x40 | r >> 3, 0x58 | r & 7);
+                case 1 -> plain(0x9c);
+                case 2 -> plain(0x66, 0x40 | r >> 3, 0x50 | r & 7);
+                default -> plain(0x40 | r >> 3, 0x50 | r & 7);
+            }
+        }
+    }
+
+    private InstructionRow row() {
+        int n = random.nextInt(20);
+        List<InstructionRow> of = n < 12 ? BASE : n < 17 ? SSE : ALL;
+        return of.get(random.nextInt(of.size()));
+    }
+
+    /** A random instruction that decodes, with its registers set up mostly. */
+    private void instruction() {
+        OracleCase c;
+        byte[] code;
+        boolean known = true;
+        while (true) {
+            InstructionRow row = row();
+            if (row.has("cpl0") && !chance(3)) {
+                continue;
+            }
+            c = OracleCases.make(row, OracleMode.LONG, random.nextLong());
+            byte[] b = c.code();
+            if (decoder.decode(d, i -> i < b.length ? b[i] & 0xff : 0xcc, 8, 8) != Decoder.Result.OK) {
+                if (chance(20)) {
+                    code = b;
+                    known = false;
+                    break;
+                }
+                continue;
+            }
+            if (undefinedResult()) {
+                continue;
+            }
+            code = Arrays.copyOf(b, Math.min(b.length, d.length));
+            if (code.length == d.length) {
+                break;
+            }
+        }
+        boolean first = this.first == null;
+        if (first) {
+            this.first = c;
+        } else if (known && !chance(4)) {
+            setUp(c);
+        }
+        int relative = known ? d.row.operands().indexOf("Jb") : -1;
+        int relative4 = known ? d.row.operands().indexOf("Jz") : -1;
+        Patch patch = Patch.NONE;
+        int at = 0;
+        int target = -1;
+        long value = 0;
+        if (relative >= 0) {
+            patch = Patch.REL8;
+            at = code.length - 1;
+            target = somewhere();
+        } else if (relative4 >= 0 && (Math.abs((long) (int) d.immediate) < FAR || !chance(6))) {
+            patch = Patch.REL32;
+            at = code.length - 4;
+            target = somewhere();
+        } else if (known && d.base == Decoded.RIP_BASE) {
+            int immediates = 0;
+            for (String o : d.row.operands()) {
+                immediates += o.startsWith("L") ? 1 : 0;
+            }
+            patch = Patch.REL32;
+            at = code.length - Templates.immediateBytes(d) - immediates - 4;
+            value = c.codeAt() + code.length + d.disp;
+        }
+        if (known && flagsUndefined()) {
+            // CMP EAX, imm32 defines them all
+            byte[] defining = new byte[5];
+            random.nextBytes(defining);
+            defining[0] = 0x3d;
+            value += defining.length;
+            int length = code.length;
+            code = Arrays.copyOf(code, length + defining.length);
+            System.arraycopy(defining, 0, code, length, defining.length);
+        }
+        items.add(new Item(steps, code, patch, at, target, value, c));
+    }
+
+    private void setUp(OracleCase c) {
+        long[] gpr = c.before().gpr();
+        if (d.base >= 0 && d.base < 16) {
+            set(d.base, gpr[d.base]);
+        }
+        if (d.index >= 0 && d.index < 16) {
+            set(d.index, gpr[d.index]);
+        }
+        boolean string = d.row.operands().stream().anyMatch(o -> o.startsWith("X") || o.startsWith("Y"))
+                || d.row.mnemonic().startsWith("MASKMOV");
+        if (string) {
+            set(CpuRegisters.RSI, gpr[CpuRegisters.RSI]);
+            set(CpuRegisters.RDI, gpr[CpuRegisters.RDI]);
+            set(CpuRegisters.RCX, gpr[CpuRegisters.RCX]);
+        }
+        if (d.row.mnemonic().matches("(PUSH|POP|CALL|RET|LEAVE|ENTER).*") && !chance(4)) {
+            set(CpuRegisters.RSP, gpr[CpuRegisters.RSP]);
+            if (d.row.mnemonic().equals("LEAVE")) {
+                set(CpuRegisters.RBP, gpr[CpuRegisters.RBP]);
+            }
+        }
+        if (d.row.mnemonic().contains("DIV")) {
+            set(CpuRegisters.RDX, gpr[CpuRegisters.RDX]);
+            set(CpuRegisters.RAX, gpr[CpuRegisters.RAX]);
+        }
+        if (d.row.mnemonic().equals("XLAT")) {
+            set(CpuRegisters.RBX, gpr[CpuRegisters.RBX]);
+        }
+    }
+
+    /** Results that no definition of flags makes good. */
+    private boolean undefinedResult() {
+        String m = d.row.mnemonic();
+        return (m.equals("SHLD") || m.equals("SHRD") || m.equals("BSWAP")) && d.opSize == 2;
+    }
+
+    private boolean flagsUndefined() {
+        String m = d.row.mnemonic();
+        if (m.matches("AND|OR|XOR|TEST")) {
+            return false; // AF: clear on all processors, as interpreted
+        }
+        return !d.row.value("u").isEmpty() || m.matches("ROL|ROR|RCL|RCR|SHL|SHR|SAR|SHLD|SHRD");
+    }
+}

@@ -1,0 +1,50 @@
+package serai.cpu;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import serai.machine.engine.CpuFeature;
+
+/**
+ * Translated code does what the interpreter does: random programs in two guests, compared wherever they stop. The seed is printed;
+ * {@code -Dserai.seed=N} repeats a run.
+ */
+final class LockstepTest {
+    private static final int PROGRAMS = 4_000;
+    private static final int REPORTED = 5;
+    private static final long SOAK = Long.getLong("serai.fuzz.seconds", 600);
+
+    @Test
+    void randomProgramsEndAsInterpreted() {
+        check(Long.getLong("serai.seed", 20261125L), PROGRAMS, Long.MAX_VALUE / 2);
+    }
+
+    @Test
+    @Tag("soak")
+    void randomProgramsEndAsInterpretedForLong() {
+        check(Long.getLong("serai.seed", System.nanoTime()), Long.MAX_VALUE, SOAK * 1_000_000_000L);
+    }
+
+    private static void check(long seed, long programs, long nanoseconds) {
+        assumeTrue(HostCpu.FEATURES.contains(CpuFeature.BMI2), "capability: a host whose code is translated to");
+        System.out.println("seed " + seed);
+        long start = System.nanoTime();
+        List<String> wrong = new ArrayList<>();
+        try (Lockstep lockstep = new Lockstep()) {
+            for (long i = 0; i < programs && System.nanoTime() - start < nanoseconds && wrong.size() < REPORTED; i++) {
+                String difference = lockstep.run(seed + i);
+                if (!difference.isEmpty()) {
+                    wrong.add(difference);
+                }
+            }
+            System.out.println(lockstep);
+            assertTrue(lockstep.units() > 0, "nothing was translated");
+        }
+        assertEquals("", String.join("\n", wrong), "seed " + seed);
+    }
+}
