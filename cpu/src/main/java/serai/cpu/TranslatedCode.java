@@ -31,7 +31,7 @@ final class TranslatedCode {
             return i;
         }
 
-        /** Where to enter, or 0. */
+        /** Where to enter with the instruction's address in R11, or 0. */
         long code(int how, int place) {
             int i = find((how << 12 | place) + 1);
             return keys[i] == 0 ? 0 : code[i];
@@ -43,12 +43,10 @@ final class TranslatedCode {
             return keys[i] == 0 ? 0 : chain[i];
         }
 
+        /** An entry, which takes the place of an older one. */
         void put(int how, int place, long entry, long chained) {
             int key = (how << 12 | place) + 1;
             int i = find(key);
-            if (keys[i] != 0 && chain[i] != 0 && chained == 0) {
-                return; // a unit's own start is the better entry
-            }
             if (keys[i] == 0 && ++count > keys.length / 2) {
                 grow();
                 i = find(key);
