@@ -214,8 +214,9 @@ final class Cpu extends CpuTransfers implements Vcpu {
         if (translation != null) {
             known |= translation.drop(page);
         }
+        // even if there are no units: they may have gone before, when code memory was full
+        Arrays.fill(ones, null);
         if (known) {
-            Arrays.fill(ones, null);
             translationsChanged();
         }
     }

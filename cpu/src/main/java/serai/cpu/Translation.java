@@ -106,9 +106,9 @@ final class Translation {
         }
     }
 
-    /** The translation of a vCPU, or null if the host can't: it is no x86-64 with BMI2, or forbids executable memory. */
+    /** The translation of a vCPU, or null if it is not asked for ({@code -Dserai.translate=on}) or the host can't: it is no x86-64 with BMI2, or forbids executable memory. */
     static @Nullable Translation of(Cpu cpu) {
-        if (System.getProperty("serai.translate", "on").equals("off")
+        if (!System.getProperty("serai.translate", "off").equals("on")
                 || !HostCpu.FEATURES.contains(CpuFeature.BMI2)
                 || !HostCpu.FEATURES.contains(CpuFeature.SSE2)) {
             return null;

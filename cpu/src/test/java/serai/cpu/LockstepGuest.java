@@ -22,7 +22,12 @@ final class LockstepGuest {
     record Stop(Exit exit, int vector, long rip, long cs, long flags, long rsp) {}
 
     LockstepGuest(InterruptSource interrupts) {
-        oracle = new OracleCpu(interrupts);
+        System.setProperty("serai.translate", "on");
+        try {
+            oracle = new OracleCpu(interrupts);
+        } finally {
+            System.clearProperty("serai.translate");
+        }
         cpu = oracle.cpu;
         // a handler that only returns: IRETQ
         oracle.memory.writeShort(OracleCpu.HANDLERS + LockstepTimer.VECTOR * 16, 0xcf48);
