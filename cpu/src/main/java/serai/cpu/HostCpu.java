@@ -16,7 +16,7 @@ import serai.machine.engine.CpuModel;
 /** What the host's processor has. */
 final class HostCpu {
     /** Its features; none if it is not an x86-64 or lets us have no machine code. */
-    static final Set<CpuFeature> FEATURES = features();
+    static final Set<CpuFeature> FEATURES = Set.copyOf(features());
 
     private HostCpu() {}
 

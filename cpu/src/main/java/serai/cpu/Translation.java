@@ -2,7 +2,6 @@ package serai.cpu;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
@@ -11,6 +10,7 @@ import java.util.BitSet;
 import org.jspecify.annotations.Nullable;
 import serai.linux.CodeMemory;
 import serai.linux.LinuxException;
+import serai.linux.MachineCode;
 import serai.machine.engine.CpuFeature;
 import serai.machine.memory.GuestMemory;
 
@@ -25,8 +25,7 @@ final class Translation {
     /** Bytes of code; when they are used up, all is forgotten. */
     private static final long CODE_SIZE = 32L << 20;
 
-    private static final MethodHandle ENTER =
-            Linker.nativeLinker().downcallHandle(FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG));
+    private static final MethodHandle ENTER = MachineCode.caller(FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG));
     private static final Cleaner CLEANER = Cleaner.create();
 
     private static final int JUMP_BITS = 0xfffc;

@@ -47,4 +47,12 @@ public final class MachineCode {
         }
         return Linker.nativeLinker().downcallHandle(page, type, Linker.Option.critical(false));
     }
+
+    /**
+     * What calls a function of the platform's C calling convention whose address is its first argument. The thread counts as being
+     * outside Java meanwhile, so the call may last.
+     */
+    public static MethodHandle caller(FunctionDescriptor type) {
+        return Linker.nativeLinker().downcallHandle(type);
+    }
 }
