@@ -9,6 +9,7 @@ import java.util.HexFormat;
 import org.jspecify.annotations.Nullable;
 import serai.linux.LinuxException;
 import serai.linux.MachineCode;
+import serai.machine.engine.CpuFeature;
 
 /**
  * Accesses to 16 bytes in one piece, which Java has no other way to: a few instructions of machine code each. Compare and set is the host's own
@@ -16,8 +17,6 @@ import serai.linux.MachineCode;
  * Load and store are the host's MOVDQA, which a processor with AVX does atomically (SDM vol. 3, 9.1.1).
  */
 final class Atomic16 {
-    private static final int CX16_BIT = 13, AVX_BIT = 28;
-
     private static final FunctionDescriptor COMPARE_AND_SET = FunctionDescriptor.of(
             ValueLayout.JAVA_INT,
             ValueLayout.JAVA_LONG,
@@ -31,16 +30,18 @@ final class Atomic16 {
     // push rbx; mov rax, rsi; mov rbx, rcx; mov rcx, r8; lock cmpxchg16b [rdi]; mov [r9], rax; mov [r9 + 8], rdx;
     // sete al; movzx eax, al; pop rbx; ret
     private static final @Nullable MethodHandle CAS =
-            link(CX16_BIT, "534889f04889cb4c89c1f0480fc70f498901498951080f94c00fb6c05bc3", COMPARE_AND_SET);
+            link(CpuFeature.CX16, "534889f04889cb4c89c1f0480fc70f498901498951080f94c00fb6c05bc3", COMPARE_AND_SET);
 
     // rdi address, rsi where to leave it: movdqa xmm0, [rdi]; movdqa [rsi], xmm0; ret
     private static final @Nullable MethodHandle LOAD = link(
-            AVX_BIT, "660f6f07660f7f06c3", FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
+            CpuFeature.AVX,
+            "660f6f07660f7f06c3",
+            FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
 
     // rdi address, rsi and rdx the halves: movq xmm0, rsi; movq xmm1, rdx; punpcklqdq xmm0, xmm1; movdqa [rdi], xmm0;
     // ret
     private static final @Nullable MethodHandle STORE = link(
-            AVX_BIT,
+            CpuFeature.AVX,
             "66480f6ec666480f6eca660f6cc1660f7f07c3",
             FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
 
@@ -60,23 +61,15 @@ final class Atomic16 {
         foundAddress = found.address();
     }
 
-    /** The function, or null if the host has not that bit of CPUID.1:ECX, or forbids it: then the other vCPUs are stopped instead. */
-    private static @Nullable MethodHandle link(int bit, String code, FunctionDescriptor type) {
-        if (!MachineCode.x86()) {
+    /** The function, or null if the host has not the feature, or forbids it: then the other vCPUs are stopped instead. */
+    private static @Nullable MethodHandle link(CpuFeature needs, String code, FunctionDescriptor type) {
+        if (!HostCpu.FEATURES.contains(needs)) {
             return null;
         }
         try {
-            // push rbx; mov eax, 1; xor ecx, ecx; cpuid; mov eax, ecx; pop rbx; ret
-            MethodHandle features = MachineCode.link(
-                    HexFormat.of().parseHex("53b80100000031c90fa289c85bc3"),
-                    FunctionDescriptor.of(ValueLayout.JAVA_INT));
-            return ((int) features.invokeExact() >>> bit & 1) == 0
-                    ? null
-                    : MachineCode.link(HexFormat.of().parseHex(code), type);
+            return MachineCode.link(HexFormat.of().parseHex(code), type);
         } catch (LinuxException e) {
             return null;
-        } catch (Throwable e) {
-            throw new IllegalStateException(e);
         }
     }
 

@@ -122,7 +122,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
 
     /** From any thread: something is to be done before the next block. */
     private void wantAttention() {
-        GuestMemory.putInt(runWord, 0);
+        checkInterrupts();
         GuestMemory.fence();
     }
 
@@ -213,9 +213,9 @@ final class Cpu extends CpuTransfers implements Vcpu {
         boolean known = codeCache.dropPage(page);
         if (translation != null) {
             known |= translation.drop(page);
+            // even if there are no units: they may have gone before, when code memory was full
+            Arrays.fill(ones, null);
         }
-        // even if there are no units: they may have gone before, when code memory was full
-        Arrays.fill(ones, null);
         if (known) {
             translationsChanged();
         }
@@ -262,7 +262,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
                 if (e == CpuException.FAULT) {
                     debug.drop();
                     deliverFault();
-                    GuestMemory.putInt(runWord, 0);
+                    checkInterrupts();
                 } else if (e == CpuException.AGAIN) {
                     repeatBegun();
                 } else {
@@ -521,9 +521,9 @@ final class Cpu extends CpuTransfers implements Vcpu {
         unfilledWrite = false;
         writtenCode.drain(this::dropCode, () -> {
             codeCache.clear();
-            Arrays.fill(ones, null);
             if (translation != null) {
                 translation.clear();
+                Arrays.fill(ones, null);
             }
             translationsChanged();
         });
@@ -534,7 +534,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
         GuestMemory.fence();
         if (group.unsettled()) {
             settling = true;
-            GuestMemory.putInt(runWord, 0);
+            checkInterrupts();
         }
     }
 
@@ -568,7 +568,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
         inRun = true;
     }
 
-    /** Between two blocks, with {@link #runWord} set: what {@link #run} returns, or null to go on. */
+    /** Between two blocks, with {@link #runWord} zero: what {@link #run} returns, or null to go on. */
     private @Nullable Exit attend(long limit) {
         while (true) {
             GuestMemory.putInt(runWord, 1);
@@ -581,16 +581,16 @@ final class Cpu extends CpuTransfers implements Vcpu {
                 settle();
             }
             if (shutdown) {
-                GuestMemory.putInt(runWord, 0);
+                checkInterrupts();
                 return Exit.SHUTDOWN;
             }
             if (kicked) {
                 kicked = false;
-                GuestMemory.putInt(runWord, 0);
+                checkInterrupts();
                 return Exit.KICKED;
             }
             if (debug.hasHit()) {
-                GuestMemory.putInt(runWord, 0);
+                checkInterrupts();
                 return Exit.WATCHPOINT;
             }
             if (debug.pending() && !movSsShadow) {
@@ -605,20 +605,20 @@ final class Cpu extends CpuTransfers implements Vcpu {
                 }
             }
             if (waitForSipi) {
-                GuestMemory.putInt(runWord, 0);
+                checkInterrupts();
                 return Exit.HALTED;
             }
             if (halted) {
-                GuestMemory.putInt(runWord, 0);
+                checkInterrupts();
                 return (flagsRest & IF) == 0 ? Exit.HALTED_FOR_EVER : Exit.HALTED;
             }
             if (icount >= limit) {
-                GuestMemory.putInt(runWord, 0);
+                checkInterrupts();
                 return Exit.BUDGET;
             }
             boolean step = stiShadow || movSsShadow || (flagsRest & TF) != 0;
             if (debug.code()) {
-                GuestMemory.putInt(runWord, 0);
+                checkInterrupts();
                 long linear = linearRip(rip);
                 if (!(passBreakpoint && passedAt == linear) && debug.debuggerStopsAt(linear)) {
                     return Exit.BREAKPOINT;
@@ -639,7 +639,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
             }
             passBreakpoint = false;
             if (step) {
-                GuestMemory.putInt(runWord, 0);
+                checkInterrupts();
                 stepOne();
                 continue;
             }
@@ -798,7 +798,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
     void halt() {
         halted = true;
         halts++;
-        GuestMemory.putInt(runWord, 0);
+        checkInterrupts();
     }
 
     /** Whether each iteration of a repeated instruction is to be trapped after. */

@@ -1,6 +1,5 @@
 package serai.cpu;
 
-import java.util.Arrays;
 import java.util.Set;
 import serai.cpu.Decoded.Kind;
 import serai.cpu.Templates.Template;
@@ -86,6 +85,8 @@ final class Translator {
     private int jumpCode;
     private boolean sse;
     private boolean supervisor;
+    private long entryAt;
+    private long chainAt;
 
     /** Is told of each address at which a unit can be entered. */
     interface Entries {
@@ -139,14 +140,9 @@ final class Translator {
         }
         forwards = 0;
         stubs = 0;
-        a.align(16);
-        long poll = a.at();
-        out(EXIT_POLL, 0, start, 0, 0);
-        long entry = a.at();
-        a.lea(Assembler.RCX, Assembler.R11, Assembler.NONE, 0, -start);
-        a.store(Assembler.RSP, HostFrame.CODE_BASE, Assembler.RCX);
-        long chain = a.at();
-        poll(poll);
+        head(start);
+        long entry = entryAt;
+        long chain = chainAt;
         for (int i = 0; i < count; i++) {
             hostAt[i] = a.at();
             emit(i);
@@ -169,22 +165,27 @@ final class Translator {
         entries.entry(start, a.runs(entry), a.runs(chain));
         for (int i = 1; i < count; i++) {
             if (afterCall[i]) {
-                a.align(16);
-                poll = a.at();
-                out(EXIT_POLL, 0, place[i], 0, 0);
-                entry = a.at();
-                a.lea(Assembler.RCX, Assembler.R11, Assembler.NONE, 0, -place[i]);
-                a.store(Assembler.RSP, HostFrame.CODE_BASE, Assembler.RCX);
-                chain = a.at();
-                poll(poll);
+                head(place[i]);
                 a.jump(hostAt[i]);
-                entries.entry(place[i], a.runs(entry), a.runs(chain));
+                entries.entry(place[i], a.runs(entryAt), a.runs(chainAt));
             }
         }
         for (int i = 0; i < count; i++) {
             indexAt[place[i]] = 0;
         }
         return true;
+    }
+
+    /** What stands before an instruction that can be entered: by its address in R11, or by a jump within the page. */
+    private void head(int at) {
+        a.align(16);
+        long way = a.at();
+        out(EXIT_POLL, 0, at, 0, 0);
+        entryAt = a.at();
+        a.lea(Assembler.RCX, Assembler.R11, Assembler.NONE, 0, -at);
+        a.store(Assembler.RSP, HostFrame.CODE_BASE, Assembler.RCX);
+        chainAt = a.at();
+        poll(way);
     }
 
     // ---- what is translated ----
@@ -242,6 +243,11 @@ final class Translator {
         a.int4(argument);
     }
 
+    /** Where the record of an exit that is written here will stand: after the CALL. */
+    private long record() {
+        return a.at() + 5;
+    }
+
     private void poll(long way) {
         a.mem(0, false, 0, 0x8b, Assembler.RCX, Assembler.RSP, Assembler.NONE, 0, HostFrame.RUN);
         a.jrcxz(way);
@@ -273,13 +279,7 @@ final class Translator {
                 a.jump(hostAt[i]);
             }
             case STUB_LINK -> {
-                a.call(exit);
-                long record = a.at();
-                a.byte1(EXIT_LINK);
-                a.byte1(0);
-                a.int2(stubPlace[s]);
-                a.int4(0);
-                a.int4((int) (stubFrom[s] - record));
+                out(EXIT_LINK, 0, stubPlace[s], 0, (int) (stubFrom[s] - record()));
             }
             default -> far(stubPlace[s]);
         }
@@ -421,15 +421,7 @@ final class Translator {
     private int current;
 
     private void interpret(int i) {
-        boolean last = !goesOn(i);
-        a.call(exit);
-        long record = a.at();
-        a.byte1(EXIT_ONE);
-        a.byte1(defined[i] ? code[i].length : 0);
-        a.int2(place[i]);
-        a.int4(last ? 0 : RECORD_BYTES);
-        a.int4(0);
-        assert a.at() == record + RECORD_BYTES;
+        out(EXIT_ONE, defined[i] ? code[i].length : 0, place[i], goesOn(i) ? record() + RECORD_BYTES : 0, 0);
     }
 
     private void emit(int i) {
@@ -1115,10 +1107,5 @@ final class Translator {
         addRsp(n);
         lookup(place[i], d.length, n);
         return true;
-    }
-
-    /** Forgets what it knew of a unit that was not finished. */
-    void abandon() {
-        Arrays.fill(indexAt, 0);
     }
 }
