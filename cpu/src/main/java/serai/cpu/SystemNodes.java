@@ -166,7 +166,8 @@ final class SystemNodes {
             case "INVD", "WBINVD" -> new Simple(c -> {});
             case "INVLPG" -> {
                 Source.Address a = new Source.Address(d, 1, false);
-                yield new Simple(c -> c.flushPage(c.codeSize == 8 ? a.offset(c) + c.segBase(d.segment) : a.offset(c)));
+                int segment = d.segment;
+                yield new Simple(c -> c.flushPage(c.codeSize == 8 ? a.offset(c) + c.segBase(segment) : a.offset(c)));
             }
             case "MOVRC" -> {
                 int to = d.operand[0];
