@@ -271,6 +271,31 @@ final class Templates {
         return n;
     }
 
+    /** Writes the prefixes LOCK and 66 that an instruction has. */
+    static void prefixes(Assembler a, Decoded d) {
+        if (d.lock) {
+            a.byte1(0xf0);
+        }
+        if (d.row.prefix() == 0x66 || d.opSizePrefix) {
+            a.byte1(0x66);
+        }
+    }
+
+    /** Its mandatory prefix F2 or F3, or 0. */
+    static int repeat(Decoded d) {
+        return d.row.prefix() == 0xf2 || d.row.prefix() == 0xf3 ? d.row.prefix() : 0;
+    }
+
+    /** Whether it has REX.W. */
+    static boolean wide(Decoded d) {
+        return (d.rex & 8) != 0;
+    }
+
+    /** Writes the immediates at its end. */
+    static void tail(Assembler a, Decoded d) {
+        a.immediate(d.immediate, immediateBytes(d));
+    }
+
     /** Whether an operand is one of AH, CH, DH, BH. */
     static boolean high(Decoded d, int operand) {
         return operand < 4 && d.kind[operand] == Kind.REG && d.operand[operand] >= 20;

@@ -80,7 +80,7 @@ final class Translation {
         a.align(16);
         long missAt = a.at();
         a.call(exit);
-        a.bytes(Translator.EXIT_JUMP, 0);
+        a.bytes(UnitFlow.EXIT_JUMP, 0);
         a.int2(0);
         a.int8(0);
         a.align(64);
@@ -415,20 +415,20 @@ final class Translation {
             enter(code);
             long record = GuestMemory.getLong(base + HostFrame.EXIT) - delta;
             int kind = GuestMemory.getByte(record);
-            int place = GuestMemory.getShort(record + Translator.RECORD_PLACE);
+            int place = GuestMemory.getShort(record + UnitFlow.RECORD_PLACE);
             long codeBase = GuestMemory.getLong(base + HostFrame.CODE_BASE);
             exits[kind]++;
             cpu.rip = codeBase + place;
             switch (kind) {
-                case Translator.EXIT_POLL -> {
+                case UnitFlow.EXIT_POLL -> {
                     return true;
                 }
-                case Translator.EXIT_JUMP -> {
+                case UnitFlow.EXIT_JUMP -> {
                     long target = GuestMemory.getLong(base + HostFrame.R11);
-                    int length = GuestMemory.getByte(record + Translator.RECORD_LENGTH);
+                    int length = GuestMemory.getByte(record + UnitFlow.RECORD_LENGTH);
                     if (target << 16 >> 16 != target && length != 0) {
                         // the transfer itself is to fault: undo it and let the interpreter do so
-                        cpu.r[CpuRegisters.RSP] -= GuestMemory.getInt(record + Translator.RECORD_ARGUMENT);
+                        cpu.r[CpuRegisters.RSP] -= GuestMemory.getInt(record + UnitFlow.RECORD_ARGUMENT);
                         cpu.interpretOne();
                         return true;
                     }
@@ -438,16 +438,16 @@ final class Translation {
                     }
                     code = find(h);
                 }
-                case Translator.EXIT_LINK -> {
+                case UnitFlow.EXIT_LINK -> {
                     long was = resets;
                     code = find(h);
                     if (code != 0 && resets == was) {
-                        link(record + GuestMemory.getInt(record + Translator.RECORD_ARGUMENT), h);
+                        link(record + GuestMemory.getInt(record + UnitFlow.RECORD_ARGUMENT), h);
                     }
                 }
                 default -> {
-                    int resume = GuestMemory.getInt(record + Translator.RECORD_RESUME);
-                    int length = GuestMemory.getByte(record + Translator.RECORD_LENGTH);
+                    int resume = GuestMemory.getInt(record + UnitFlow.RECORD_RESUME);
+                    int length = GuestMemory.getByte(record + UnitFlow.RECORD_LENGTH);
                     int before = epoch;
                     cpu.interpretOne();
                     if (cpu.attentionDue()) {

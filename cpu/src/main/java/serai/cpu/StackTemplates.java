@@ -1,0 +1,98 @@
+package serai.cpu;
+
+import serai.cpu.Decoded.Kind;
+
+/** PUSH, POP, LEAVE and PUSHF of 8 bytes. */
+final class StackTemplates {
+    private final Assembler a;
+    private final TranslationUnit unit;
+    private final MemoryTemplates memory;
+
+    StackTemplates(Assembler a, TranslationUnit unit, MemoryTemplates memory) {
+        this.a = a;
+        this.unit = unit;
+        this.memory = memory;
+    }
+
+    void push8(int i) {
+        a.lea(Assembler.R11, Assembler.R15, Assembler.NONE, 0, -8);
+        memory.probe(i, 8, true, false);
+    }
+
+    void addRsp(int n) {
+        a.lea(Assembler.R15, Assembler.R15, Assembler.NONE, 0, n);
+    }
+
+    boolean push(int i) {
+        Decoded d = unit.code[i];
+        if (d.opSize != 8 || d.isMem(0)) {
+            return false;
+        }
+        push8(i);
+        if (d.kind[0] == Kind.IMM) {
+            a.mem(0, true, 0, 0xc7, 0, Assembler.RCX, Assembler.R11, 0, 0);
+            a.int4((int) d.immediate);
+        } else if (HostFrame.spilled(d.operand[0])) {
+            memory.sum();
+            memory.loadSpilled(Assembler.RCX, d.operand[0]);
+            a.store(Assembler.R11, 0, Assembler.RCX);
+        } else {
+            a.mem(0, true, 0, 0x89, HostFrame.host(d.operand[0]), Assembler.RCX, Assembler.R11, 0, 0);
+        }
+        addRsp(-8);
+        return true;
+    }
+
+    boolean pop(int i) {
+        Decoded d = unit.code[i];
+        if (d.opSize != 8 || d.isMem(0)) {
+            return false;
+        }
+        int n = d.operand[0];
+        a.move(Assembler.R11, Assembler.R15);
+        memory.probe(i, 8, false, false);
+        if (n == CpuRegisters.RSP) {
+            a.mem(0, true, 0, 0x8b, Assembler.R15, Assembler.RCX, Assembler.R11, 0, 0);
+            return true;
+        }
+        if (HostFrame.spilled(n)) {
+            a.mem(0, true, 0, 0x8b, Assembler.RCX, Assembler.RCX, Assembler.R11, 0, 0);
+            memory.storeSpilled(n, Assembler.RCX);
+        } else {
+            a.mem(0, true, 0, 0x8b, HostFrame.host(n), Assembler.RCX, Assembler.R11, 0, 0);
+        }
+        addRsp(8);
+        return true;
+    }
+
+    boolean leave(int i) {
+        if (unit.code[i].opSize != 8) {
+            return false;
+        }
+        a.move(Assembler.R11, Assembler.RBP);
+        memory.probe(i, 8, false, false);
+        a.lea(Assembler.R15, Assembler.RBP, Assembler.NONE, 0, 8);
+        a.mem(0, true, 0, 0x8b, Assembler.RBP, Assembler.RCX, Assembler.R11, 0, 0);
+        return true;
+    }
+
+    boolean pushFlags(int i) {
+        if (unit.code[i].opSize != 8) {
+            return false;
+        }
+        a.bytes(0x9c, 0x59); // pushfq; pop rcx
+        a.pext(Assembler.RCX, Assembler.RCX, HostFrame.ARITHMETIC_MASK);
+        a.pdep(Assembler.RCX, Assembler.RCX, HostFrame.ARITHMETIC_MASK);
+        a.load(Assembler.R11, Assembler.RSP, HostFrame.FLAGS_REST);
+        a.lea(Assembler.RCX, Assembler.RCX, Assembler.R11, 0, 0);
+        a.load(Assembler.R11, Assembler.RSP, HostFrame.INTERRUPT_FLAG);
+        a.lea(Assembler.RCX, Assembler.RCX, Assembler.R11, 0, 0);
+        a.store(Assembler.RSP, HostFrame.CALL_TARGET, Assembler.RCX);
+        push8(i);
+        memory.sum();
+        a.load(Assembler.RCX, Assembler.RSP, HostFrame.CALL_TARGET);
+        a.store(Assembler.R11, 0, Assembler.RCX);
+        addRsp(-8);
+        return true;
+    }
+}

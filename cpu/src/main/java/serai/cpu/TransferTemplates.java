@@ -1,0 +1,98 @@
+package serai.cpu;
+
+import serai.cpu.Decoded.Kind;
+
+/** Jumps, calls and returns. */
+final class TransferTemplates {
+    private final Assembler a;
+    private final TranslationUnit unit;
+    private final UnitFlow flow;
+    private final MemoryTemplates memory;
+    private final StackTemplates stack;
+
+    TransferTemplates(Assembler a, TranslationUnit unit, UnitFlow flow, MemoryTemplates memory, StackTemplates stack) {
+        this.a = a;
+        this.unit = unit;
+        this.flow = flow;
+        this.memory = memory;
+        this.stack = stack;
+    }
+
+    private void pushReturn(int i) {
+        stack.push8(i);
+        memory.sum();
+        a.load(Assembler.RCX, Assembler.RSP, HostFrame.CODE_BASE);
+        a.lea(Assembler.RCX, Assembler.RCX, Assembler.NONE, 0, unit.place[i] + unit.code[i].length);
+        a.store(Assembler.R11, 0, Assembler.RCX);
+        stack.addRsp(-8);
+    }
+
+    boolean call(int i) {
+        Decoded d = unit.code[i];
+        pushReturn(i);
+        return flow.jump(UnitFlow.JMP, target(d, i));
+    }
+
+    int target(Decoded d, int i) {
+        return unit.place[i] + d.length + (int) d.immediate;
+    }
+
+    /** Whether a direct jump's distance from the page's start is a number of 32 bits. */
+    boolean near(int i) {
+        long t = unit.place[i] + unit.code[i].length + unit.code[i].immediate;
+        return t == (int) t;
+    }
+
+    /** The operand of an indirect jump or call into R11. */
+    private boolean indirectTarget(int i) {
+        Decoded d = unit.code[i];
+        if (d.opSize != 8) {
+            return false;
+        }
+        if (d.isMem(0)) {
+            if (!memory.address(i)) {
+                return false;
+            }
+            memory.probe(i, 8, false, false);
+            a.mem(0, true, 0, 0x8b, Assembler.R11, Assembler.RCX, Assembler.R11, 0, 0);
+        } else if (HostFrame.spilled(d.operand[0])) {
+            memory.loadSpilled(Assembler.R11, d.operand[0]);
+        } else {
+            a.move(Assembler.R11, HostFrame.host(d.operand[0]));
+        }
+        return true;
+    }
+
+    boolean jumpIndirect(int i) {
+        if (!indirectTarget(i)) {
+            return false;
+        }
+        flow.lookup(unit.place[i], unit.code[i].length, 0);
+        return true;
+    }
+
+    boolean callIndirect(int i) {
+        if (!indirectTarget(i)) {
+            return false;
+        }
+        a.store(Assembler.RSP, HostFrame.CALL_TARGET, Assembler.R11);
+        pushReturn(i);
+        a.load(Assembler.R11, Assembler.RSP, HostFrame.CALL_TARGET);
+        flow.lookup(unit.place[i], unit.code[i].length, -8);
+        return true;
+    }
+
+    boolean ret(int i) {
+        Decoded d = unit.code[i];
+        if (d.opSize != 8) {
+            return false;
+        }
+        int n = 8 + (d.kind[0] == Kind.IMM ? (int) d.immediate & 0xffff : 0);
+        a.move(Assembler.R11, Assembler.R15);
+        memory.probe(i, 8, false, false);
+        a.mem(0, true, 0, 0x8b, Assembler.R11, Assembler.RCX, Assembler.R11, 0, 0);
+        stack.addRsp(n);
+        flow.lookup(unit.place[i], d.length, n);
+        return true;
+    }
+}

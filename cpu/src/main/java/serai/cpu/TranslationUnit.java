@@ -1,0 +1,94 @@
+package serai.cpu;
+
+import serai.cpu.Templates.Template;
+import serai.machine.memory.GuestMemory;
+
+/** The guest instructions that are translated together: see {@link Translator}. */
+final class TranslationUnit {
+    /** Instructions at most. */
+    static final int MAX = 32;
+
+    private static final int PAGE = GuestMemory.PAGE_SIZE;
+
+    private final Decoder decoder;
+    private final Templates templates;
+
+    final Decoded[] code = new Decoded[MAX];
+    /** Offsets from the page's start; one more than there are instructions. */
+    final int[] place = new int[MAX + 1];
+    /** Whether it is an instruction at all. */
+    final boolean[] defined = new boolean[MAX];
+    /** Whether the instruction before is a call. */
+    final boolean[] afterCall = new boolean[MAX];
+
+    int count;
+
+    private final int[] indexAt = new int[PAGE];
+
+    TranslationUnit(Decoder decoder, Templates templates) {
+        this.decoder = decoder;
+        this.templates = templates;
+        for (int i = 0; i < MAX; i++) {
+            code[i] = new Decoded();
+        }
+    }
+
+    /**
+     * Decodes.
+     *
+     * @param host host address of the guest page
+     * @param start offset of the first instruction in it
+     * @param end offset up to which its bytes may be read; past the page for an instruction that goes on in the next one, which is a
+     *     unit of its own
+     */
+    void decode(long host, int start, int end) {
+        for (int i = 0; i < count; i++) {
+            indexAt[place[i]] = 0;
+        }
+        count = 0;
+        int at = start;
+        while (count < MAX && at < PAGE && (end == PAGE || count == 0)) {
+            Decoded d = code[count];
+            Decoder.Result result = decoder.decode(d, host + at, end - at, 8, 8);
+            if (result == Decoder.Result.SHORT) {
+                break;
+            }
+            place[count] = at;
+            afterCall[count] = count > 0 && isCall(count - 1);
+            defined[count] = result == Decoder.Result.OK;
+            indexAt[at] = ++count;
+            if (result != Decoder.Result.OK) {
+                d.length = 1;
+                at++;
+                break;
+            }
+            at += d.length;
+            if (!goesOn(count - 1)) {
+                break;
+            }
+        }
+        place[count] = at;
+    }
+
+    /** The instruction at an offset in the page; -1 if none of these begins there. */
+    int at(int offset) {
+        return indexAt[offset] - 1;
+    }
+
+    Template template(int i) {
+        return templates.of(code[i].row);
+    }
+
+    boolean isCall(int i) {
+        return defined[i] && (template(i) == Template.CALL || template(i) == Template.CALL_INDIRECT);
+    }
+
+    /** Whether the instruction after this one may be next without a jump. */
+    boolean goesOn(int i) {
+        return defined[i]
+                && switch (template(i)) {
+                    case LAST, JUMP, JUMP_INDIRECT, RETURN -> false;
+                    default -> true;
+                };
+    }
+}

@@ -1,0 +1,250 @@
+package serai.cpu;
+
+import serai.machine.memory.GuestMemory;
+
+/**
+ * The ways into, between and out of units.
+ *
+ * <h2>Jumps</h2>
+ *
+ * Within a page a jump leads to the other unit directly, once that exists: a page's units come and go together, so nothing has to be
+ * unlinked. All others look their target up by its address in the vCPU's jump table.
+ *
+ * <h2>Exits</h2>
+ *
+ * An exit is a CALL of the common way out, followed by a record that tells what is due; see the constants {@code EXIT_…}.
+ */
+final class UnitFlow {
+    /** Exit: something is to be done before the instruction at the record's place. */
+    static final int EXIT_POLL = 0;
+    /** Exit: no code known for the target in R11. */
+    static final int EXIT_JUMP = 1;
+    /** Exit: a direct jump within the page, to the record's place, is not linked. */
+    static final int EXIT_LINK = 2;
+    /** Exit: the interpreter is to run one instruction. */
+    static final int EXIT_ONE = 3;
+
+    // the record: kind, length of the instruction, place of the instruction in its page, where to go on (from the
+    // record, or 0), an argument
+    static final int RECORD_LENGTH = 1, RECORD_PLACE = 2, RECORD_RESUME = 4, RECORD_ARGUMENT = 8, RECORD_BYTES = 12;
+
+    /** In place of a condition: always. */
+    static final int JMP = 0xe9;
+
+    private static final int STUB_ONE = 0, STUB_POLL = 1, STUB_LINK = 2, STUB_FAR = 3;
+    private static final int PAGE = GuestMemory.PAGE_SIZE;
+    private static final int MAX = TranslationUnit.MAX;
+
+    private final Assembler a;
+    private final TranslationUnit unit;
+    private final long exit;
+
+    /** Where the code of each instruction begins. */
+    private final long[] hostAt = new long[MAX + 1];
+
+    private int writing;
+
+    // jumps to instructions further on
+    private final long[] forwardFrom = new long[MAX];
+    private final int[] forwardTo = new int[MAX];
+    private int forwards;
+
+    // code out of line, written after the unit
+    private final int[] stubKind = new int[MAX * 6];
+    private final long[] stubFrom = new long[MAX * 6];
+    private final int[] stubIndex = new int[MAX * 6];
+    private final int[] stubPlace = new int[MAX * 6];
+    private int stubs;
+
+    private int jumpTags;
+    private int jumpCode;
+    private long entryAt;
+    private long chainAt;
+
+    /**
+     * The ways of all units.
+     *
+     * @param exit where the way out is written
+     */
+    UnitFlow(Assembler a, TranslationUnit unit, long exit) {
+        this.a = a;
+        this.unit = unit;
+        this.exit = exit;
+    }
+
+    /**
+     * Begins a unit.
+     *
+     * @param table which jump table it uses
+     */
+    void begin(int table) {
+        jumpTags = VcpuContext.jumpTags(table);
+        jumpCode = VcpuContext.jumpCode(table);
+        forwards = 0;
+        stubs = 0;
+    }
+
+    /** What stands before an instruction that can be entered: by its address in R11, or by a jump within the page. */
+    void head(int at) {
+        a.align(16);
+        long way = a.at();
+        out(EXIT_POLL, 0, at, 0, 0);
+        entryAt = a.at();
+        a.lea(Assembler.RCX, Assembler.R11, Assembler.NONE, 0, -at);
+        a.store(Assembler.RSP, HostFrame.CODE_BASE, Assembler.RCX);
+        chainAt = a.at();
+        poll(way);
+    }
+
+    /** Where the last {@link #head} is entered with the instruction's address in R11, as it runs. */
+    long entry() {
+        return a.runs(entryAt);
+    }
+
+    /** Where a jump within the page leads to the last {@link #head}, as it runs. */
+    long chain() {
+        return a.runs(chainAt);
+    }
+
+    /** The code of an instruction, or of what comes after the last, begins here. */
+    void at(int i) {
+        hostAt[i] = a.at();
+        writing = i;
+    }
+
+    /** To the code of an instruction that has been written. */
+    void jumpTo(int i) {
+        a.jump(hostAt[i]);
+    }
+
+    /** Ends a unit: what is out of line. */
+    void end() {
+        for (int i = 0; i < forwards; i++) {
+            a.patch(forwardFrom[i], hostAt[forwardTo[i]]);
+        }
+        for (int i = 0; i < stubs; i++) {
+            stub(i);
+        }
+    }
+
+    /** The interpreter runs the instruction. */
+    void interpret(int i) {
+        out(
+                EXIT_ONE,
+                unit.defined[i] ? unit.code[i].length : 0,
+                unit.place[i],
+                unit.goesOn(i) ? record() + RECORD_BYTES : 0,
+                0);
+    }
+
+    /** The interpreter runs the instruction if this is reached; otherwise jump over it. */
+    void interpretUnless(int i) {
+        later(STUB_ONE, a.jump(), i, 0);
+    }
+
+    /** A unit that is entered by address alone: goes to where the jump table says the page's offset {@code at} is. */
+    long farOnly(int at) {
+        long start = a.at();
+        far(at);
+        return a.runs(start);
+    }
+
+    void out(int kind, int length, int at, long resume, int argument) {
+        a.call(exit);
+        long record = a.at();
+        a.byte1(kind);
+        a.byte1(length);
+        a.int2(at);
+        a.int4(resume == 0 ? 0 : (int) (resume - record));
+        a.int4(argument);
+    }
+
+    /** Where the record of an exit that is written here will stand: after the CALL. */
+    private long record() {
+        return a.at() + 5;
+    }
+
+    private void poll(long way) {
+        a.mem(0, false, 0, 0x8b, Assembler.RCX, Assembler.RSP, Assembler.NONE, 0, HostFrame.RUN);
+        a.jrcxz(way);
+    }
+
+    private void later(int kind, long from, int index, int at) {
+        stubKind[stubs] = kind;
+        stubFrom[stubs] = from;
+        stubIndex[stubs] = index;
+        stubPlace[stubs++] = at;
+    }
+
+    private void stub(int s) {
+        a.patch(stubFrom[s], a.at());
+        int i = stubIndex[s];
+        switch (stubKind[s]) {
+            case STUB_ONE ->
+                out(
+                        EXIT_ONE,
+                        unit.code[i].length,
+                        unit.place[i],
+                        unit.goesOn(i) && !unit.isCall(i) ? hostAt[i + 1] : 0,
+                        0);
+            case STUB_POLL -> {
+                long over = a.at();
+                out(EXIT_POLL, 0, unit.place[i], 0, 0);
+                a.patch(stubFrom[s], a.at());
+                poll(over);
+                a.jump(hostAt[i]);
+            }
+            case STUB_LINK -> {
+                out(EXIT_LINK, 0, stubPlace[s], 0, (int) (stubFrom[s] - record()));
+            }
+            default -> far(stubPlace[s]);
+        }
+    }
+
+    /** A jump to {@code target}, an offset from the page's start; {@code condition} 0 to 15, or {@link #JMP}. */
+    boolean jump(int condition, int target) {
+        if (target >= 0 && target < PAGE) {
+            int to = unit.at(target);
+            if (to >= 0) {
+                long from = condition == JMP ? a.jump() : a.jump(condition);
+                if (to <= writing) {
+                    later(STUB_POLL, from, to, 0);
+                } else {
+                    forwardFrom[forwards] = from;
+                    forwardTo[forwards++] = to;
+                }
+                return true;
+            }
+            a.alignDisplacement(condition == JMP ? 1 : 2);
+            later(STUB_LINK, condition == JMP ? a.jump() : a.jump(condition), 0, target);
+        } else if (condition == JMP) {
+            far(target);
+        } else {
+            later(STUB_FAR, a.jump(condition), 0, target);
+        }
+        return true;
+    }
+
+    private void far(int target) {
+        a.load(Assembler.R11, Assembler.RSP, HostFrame.CODE_BASE);
+        a.lea(Assembler.R11, Assembler.R11, Assembler.NONE, 0, target);
+        lookup(0, 0, 0);
+    }
+
+    /**
+     * To the address in R11.
+     *
+     * @param at the instruction's place, if it is the one to raise the fault of an address that is not canonical
+     * @param undo what it has added to RSP by now
+     */
+    void lookup(int at, int length, int undo) {
+        a.pext(Assembler.RCX, Assembler.R11, HostFrame.JUMP_MASK);
+        a.load(Assembler.RCX, Assembler.RSP, Assembler.RCX, 3, jumpTags);
+        a.lea(Assembler.RCX, Assembler.RCX, Assembler.R11, 0, 1);
+        long hit = a.jrcxz();
+        out(EXIT_JUMP, length, at, 0, undo);
+        a.here(hit);
+        a.pext(Assembler.RCX, Assembler.R11, HostFrame.JUMP_MASK);
+        a.mem(0, false, 0, 0xff, 4, Assembler.RSP, Assembler.RCX, 3, jumpCode);
+    }
+}
