@@ -172,7 +172,7 @@ final class Assembler {
         }
     }
 
-    // ---- what the translator writes itself; none of it touches flags ----
+    // ---- what the translator writes itself; none of it touches flags, unless it says so ----
 
     /** 64-bit {@code mov reg, [base + disp]}. */
     void load(int reg, int base, int disp) {
@@ -228,6 +228,13 @@ final class Assembler {
         byte1(0xc0 | (to & 7) << 3 | from & 7);
     }
 
+    /** {@code rorx to, from, count}, 32 bits. */
+    void rorx(int to, int from, int count) {
+        byte1(0xc4);
+        byte1((to >= 8 ? 0 : 0x80) | 0x40 | (from >= 8 ? 0 : 0x20) | 3);
+        bytes(0x7b, 0xf0, 0xc0 | (to & 7) << 3 | from & 7, count);
+    }
+
     /** A 64-bit VEX instruction {@code to, vvvv, [rsp + disp]}. */
     private void vexMemory(int map, int pp, int to, int vvvv, int opcode, int disp) {
         if (VEX_PP[pp] == 0) {
@@ -238,6 +245,29 @@ final class Assembler {
         byte1(0x80 | (~vvvv & 15) << 3 | pp);
         byte1(opcode);
         address(to, RSP, NONE, 0, disp);
+    }
+
+    /** {@code and reg, value}, 32 bits; changes flags. */
+    void and32(int reg, int value) {
+        op(0, false, 0, 0x81, 4, reg);
+        int4(value);
+    }
+
+    /** {@code add reg, [base + index + disp]}, 64 bits; changes flags. */
+    void add(int reg, int base, int index, int disp) {
+        mem(0, true, 0, 0x03, reg, base, index, 0, disp);
+    }
+
+    /** {@code cmp reg, value}, 64 bits; changes flags. */
+    void compare(int reg, int value) {
+        op(0, true, 0, 0x81, 7, reg);
+        int4(value);
+    }
+
+    /** {@code test reg, value} of a low byte; changes flags. */
+    void test8(int reg, int value) {
+        op(0, false, 0, 0xf6, 0, reg, true);
+        byte1(value);
     }
 
     /** {@code jrcxz} to where {@link #here} is called with the result; at most 127 bytes on. */

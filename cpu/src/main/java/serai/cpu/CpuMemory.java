@@ -12,7 +12,7 @@ import serai.machine.memory.GuestMemory;
  * <h2>The TLB</h2>
  *
  * Direct-mapped, {@value #TLB_SIZE} entries, separate tables for reading and writing and for user and supervisor mode, in the native
- * memory of a {@link VcpuContext}; an entry is two words, the linear page and the host address behind it. One subtraction and one unsigned
+ * memory of a {@link VcpuContext}; an entry has minus the linear page and the host address behind it. One addition and one unsigned
  * compare check the tag and a crossing of the page's end at once. A page is in a write table only when it may be written with nothing
  * else to do: it is RAM, dirty in its page-table entry, and has no flag in {@link GuestMemory} (no cached instructions, not clean in the
  * dirty log). All else takes the slow path: misses, crossings, MMIO, faults.
@@ -26,9 +26,10 @@ abstract class CpuMemory extends CpuRegisters {
     private static final int TLB_SIZE = VcpuContext.TLB_ENTRIES;
     private static final int TLB_MASK = TLB_SIZE - 1;
     /** A linear address shifted right by this, masked with {@link #TLB_OFFSET}: where in a table the entry of its page is. */
-    private static final int TLB_SHIFT = 12 - 4;
+    private static final int TLB_SHIFT = 12 - 3;
 
-    private static final long TLB_OFFSET = TLB_MASK * VcpuContext.TLB_ENTRY;
+    private static final long TLB_OFFSET = TLB_MASK * 8;
+    private static final int HOST = VcpuContext.TLB_HOST;
     private static final long PAGE = GuestMemory.PAGE_SIZE;
     private static final long PAGE_MASK = -PAGE;
 
@@ -118,8 +119,8 @@ abstract class CpuMemory extends CpuRegisters {
         features = CpuFeature.of(host.model());
         for (int i = 0; i < TLB_SIZE; i++) {
             invalidate(i);
-            setTag(context.readTlb(NONE), i, never(i));
-            setTag(context.writeTlb(NONE), i, never(i));
+            empty(context.readTlb(NONE), i);
+            empty(context.writeTlb(NONE), i);
         }
     }
 
@@ -155,36 +156,36 @@ abstract class CpuMemory extends CpuRegisters {
 
     final int load8(long linear) {
         long e = readTlb + (linear >>> TLB_SHIFT & TLB_OFFSET);
-        long off = linear - GuestMemory.getPlainLong(e);
+        long off = linear + GuestMemory.getPlainLong(e);
         if (Long.compareUnsigned(off, PAGE - 1) <= 0) {
-            return GuestMemory.getByte(GuestMemory.getPlainLong(e + 8) + off) & 0xff;
+            return GuestMemory.getByte(GuestMemory.getPlainLong(e + HOST) + off) & 0xff;
         }
         return (int) loadSlow(linear, 1) & 0xff;
     }
 
     final int load16(long linear) {
         long e = readTlb + (linear >>> TLB_SHIFT & TLB_OFFSET);
-        long off = linear - GuestMemory.getPlainLong(e);
+        long off = linear + GuestMemory.getPlainLong(e);
         if (Long.compareUnsigned(off, PAGE - 2) <= 0) {
-            return GuestMemory.getShort(GuestMemory.getPlainLong(e + 8) + off) & 0xffff;
+            return GuestMemory.getShort(GuestMemory.getPlainLong(e + HOST) + off) & 0xffff;
         }
         return (int) loadSlow(linear, 2) & 0xffff;
     }
 
     final int load32(long linear) {
         long e = readTlb + (linear >>> TLB_SHIFT & TLB_OFFSET);
-        long off = linear - GuestMemory.getPlainLong(e);
+        long off = linear + GuestMemory.getPlainLong(e);
         if (Long.compareUnsigned(off, PAGE - 4) <= 0) {
-            return GuestMemory.getInt(GuestMemory.getPlainLong(e + 8) + off);
+            return GuestMemory.getInt(GuestMemory.getPlainLong(e + HOST) + off);
         }
         return (int) loadSlow(linear, 4);
     }
 
     final long load64(long linear) {
         long e = readTlb + (linear >>> TLB_SHIFT & TLB_OFFSET);
-        long off = linear - GuestMemory.getPlainLong(e);
+        long off = linear + GuestMemory.getPlainLong(e);
         if (Long.compareUnsigned(off, PAGE - 8) <= 0) {
-            return GuestMemory.getLong(GuestMemory.getPlainLong(e + 8) + off);
+            return GuestMemory.getLong(GuestMemory.getPlainLong(e + HOST) + off);
         }
         return loadSlow(linear, 8);
     }
@@ -203,9 +204,9 @@ abstract class CpuMemory extends CpuRegisters {
 
     final void store8(long linear, int v) {
         long e = writeTlb + (linear >>> TLB_SHIFT & TLB_OFFSET);
-        long off = linear - GuestMemory.getPlainLong(e);
+        long off = linear + GuestMemory.getPlainLong(e);
         if (Long.compareUnsigned(off, PAGE - 1) <= 0) {
-            GuestMemory.putByte(GuestMemory.getPlainLong(e + 8) + off, (byte) v);
+            GuestMemory.putByte(GuestMemory.getPlainLong(e + HOST) + off, (byte) v);
         } else {
             storeSlow(linear, 1, v);
         }
@@ -213,9 +214,9 @@ abstract class CpuMemory extends CpuRegisters {
 
     final void store16(long linear, int v) {
         long e = writeTlb + (linear >>> TLB_SHIFT & TLB_OFFSET);
-        long off = linear - GuestMemory.getPlainLong(e);
+        long off = linear + GuestMemory.getPlainLong(e);
         if (Long.compareUnsigned(off, PAGE - 2) <= 0) {
-            GuestMemory.putShort(GuestMemory.getPlainLong(e + 8) + off, (short) v);
+            GuestMemory.putShort(GuestMemory.getPlainLong(e + HOST) + off, (short) v);
         } else {
             storeSlow(linear, 2, v);
         }
@@ -223,9 +224,9 @@ abstract class CpuMemory extends CpuRegisters {
 
     final void store32(long linear, int v) {
         long e = writeTlb + (linear >>> TLB_SHIFT & TLB_OFFSET);
-        long off = linear - GuestMemory.getPlainLong(e);
+        long off = linear + GuestMemory.getPlainLong(e);
         if (Long.compareUnsigned(off, PAGE - 4) <= 0) {
-            GuestMemory.putInt(GuestMemory.getPlainLong(e + 8) + off, v);
+            GuestMemory.putInt(GuestMemory.getPlainLong(e + HOST) + off, v);
         } else {
             storeSlow(linear, 4, v);
         }
@@ -233,9 +234,9 @@ abstract class CpuMemory extends CpuRegisters {
 
     final void store64(long linear, long v) {
         long e = writeTlb + (linear >>> TLB_SHIFT & TLB_OFFSET);
-        long off = linear - GuestMemory.getPlainLong(e);
+        long off = linear + GuestMemory.getPlainLong(e);
         if (Long.compareUnsigned(off, PAGE - 8) <= 0) {
-            GuestMemory.putLong(GuestMemory.getPlainLong(e + 8) + off, v);
+            GuestMemory.putLong(GuestMemory.getPlainLong(e + HOST) + off, v);
         } else {
             storeSlow(linear, 8, v);
         }
@@ -254,7 +255,7 @@ abstract class CpuMemory extends CpuRegisters {
     /** Faults now if {@code size} bytes can't be written: for instructions that read, compute, then write. */
     final void checkWrite(long linear, int size) {
         long e = writeTlb + (linear >>> TLB_SHIFT & TLB_OFFSET);
-        if (Long.compareUnsigned(linear - GuestMemory.getPlainLong(e), PAGE - size) > 0) {
+        if (Long.compareUnsigned(linear + GuestMemory.getPlainLong(e), PAGE - size) > 0) {
             long last = (linear + size - 1) & PAGE_MASK;
             writablePhysical(linear);
             if (last != (linear & PAGE_MASK)) {
@@ -269,15 +270,15 @@ abstract class CpuMemory extends CpuRegisters {
      */
     final long hostForUpdate(long linear, int size) {
         long e = writeTlb + (linear >>> TLB_SHIFT & TLB_OFFSET);
-        long off = linear - GuestMemory.getPlainLong(e);
+        long off = linear + GuestMemory.getPlainLong(e);
         if (Long.compareUnsigned(off, PAGE - size) > 0) {
             checkWrite(linear, size);
-            off = linear - GuestMemory.getPlainLong(e);
+            off = linear + GuestMemory.getPlainLong(e);
             if (Long.compareUnsigned(off, PAGE - size) > 0) {
                 return 0;
             }
         }
-        return GuestMemory.getPlainLong(e + 8) + off;
+        return GuestMemory.getPlainLong(e + HOST) + off;
     }
 
     /** For an update that {@link #hostForUpdate} can't do in one go: it must run alone. */
@@ -305,16 +306,16 @@ abstract class CpuMemory extends CpuRegisters {
     /** Host address of the byte at {@code linear} for a run of reads up to the end of its page, or 0. Faults. */
     final long hostForRead(long linear) {
         long e = readTlb + (linear >>> TLB_SHIFT & TLB_OFFSET);
-        long off = linear - GuestMemory.getPlainLong(e);
+        long off = linear + GuestMemory.getPlainLong(e);
         if (Long.compareUnsigned(off, PAGE - 1) > 0) {
             long physical = translate(linear, 0, cpl == 3);
             fillRead(linear & PAGE_MASK, physical);
-            off = linear - GuestMemory.getPlainLong(e);
+            off = linear + GuestMemory.getPlainLong(e);
             if (Long.compareUnsigned(off, PAGE - 1) > 0) {
                 return 0;
             }
         }
-        return GuestMemory.getPlainLong(e + 8) + off;
+        return GuestMemory.getPlainLong(e + HOST) + off;
     }
 
     // ---- slow paths ----
@@ -495,20 +496,23 @@ abstract class CpuMemory extends CpuRegisters {
         return tlbTable;
     }
 
-    private static long tag(long table, int slot) {
-        return GuestMemory.getPlainLong(table + slot * VcpuContext.TLB_ENTRY);
+    private static long page(long table, int slot) {
+        return -GuestMemory.getPlainLong(table + 8L * slot);
     }
 
-    private static void setTag(long table, int slot, long tag) {
-        GuestMemory.putPlainLong(table + slot * VcpuContext.TLB_ENTRY, tag);
+    private static void empty(long table, int slot) {
+        GuestMemory.putPlainLong(table + 8L * slot, -never(slot));
     }
 
     private static long hostPage(long table, int slot) {
-        return GuestMemory.getPlainLong(table + slot * VcpuContext.TLB_ENTRY + 8);
+        return GuestMemory.getPlainLong(table + 8L * slot + HOST);
     }
 
-    private static void setHostPage(long table, int slot, long host) {
-        GuestMemory.putPlainLong(table + slot * VcpuContext.TLB_ENTRY + 8, host);
+    private static void set(long table, int slot, long page, long host) {
+        long e = table + 8L * slot;
+        GuestMemory.putPlainLong(e, -page);
+        GuestMemory.putPlainLong(e + HOST, host);
+        GuestMemory.putPlainLong(e + VcpuContext.TLB_DELTA, host - page);
     }
 
     /** A tag that no address of the slot matches: a non-canonical page that belongs into another slot. */
@@ -521,8 +525,7 @@ abstract class CpuMemory extends CpuRegisters {
         if (h != 0 && !aligning && !(watching && watched(page))) {
             int slot = (int) (page >>> 12) & TLB_MASK;
             markFilled(slot);
-            setTag(readTlb, slot, page);
-            setHostPage(readTlb, slot, h);
+            set(readTlb, slot, page, h);
         }
     }
 
@@ -532,8 +535,7 @@ abstract class CpuMemory extends CpuRegisters {
         } else {
             int slot = (int) (page >>> 12) & TLB_MASK;
             markFilled(slot);
-            setTag(writeTlb, slot, page);
-            setHostPage(writeTlb, slot, memory.host(physical));
+            set(writeTlb, slot, page, memory.host(physical));
         }
     }
 
@@ -548,12 +550,11 @@ abstract class CpuMemory extends CpuRegisters {
     }
 
     private void invalidate(int slot) {
-        long never = never(slot);
         for (int u = 0; u < NONE; u++) {
-            setTag(context.readTlb(u), slot, never);
-            setTag(context.writeTlb(u), slot, never);
+            empty(context.readTlb(u), slot);
+            empty(context.writeTlb(u), slot);
         }
-        fetchTlb[slot * 2] = never;
+        fetchTlb[slot * 2] = never(slot);
         isFilled[slot] = false;
         large[slot] = false;
         local[slot] = false;
@@ -614,8 +615,8 @@ abstract class CpuMemory extends CpuRegisters {
 
     private boolean holds(int slot, long page) {
         for (int u = 0; u < NONE; u++) {
-            if (covers(slot, tag(context.readTlb(u), slot), page)
-                    || covers(slot, tag(context.writeTlb(u), slot), page)) {
+            if (covers(slot, page(context.readTlb(u), slot), page)
+                    || covers(slot, page(context.writeTlb(u), slot), page)) {
                 return true;
             }
         }
@@ -652,8 +653,8 @@ abstract class CpuMemory extends CpuRegisters {
             for (int u = 0; u < NONE; u++) {
                 long table = context.writeTlb(u);
                 if (hostPage(table, slot) == h) {
-                    setTag(table, slot, never(slot));
-                    setHostPage(table, slot, 0);
+                    empty(table, slot);
+                    GuestMemory.putPlainLong(table + 8L * slot + HOST, 0);
                     had = true;
                 }
             }

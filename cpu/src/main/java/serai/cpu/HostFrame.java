@@ -41,12 +41,11 @@ final class HostFrame {
 
     /** 32 bits: zero if strings go downwards (DF). */
     static final int UPWARDS = -0x78;
+    /** AH as by LAHF, AL is OF: the arithmetic flags while Java runs, and where {@link FlagPlan} says so. */
+    static final int FLAGS = -0x80;
 
     /** Guest registers RAX to R15; those that have a host register are here only while Java runs. */
     static final int REGISTERS = 0;
-
-    /** AH as by LAHF, AL is OF. */
-    static final int FLAGS = 0x80;
 
     static final int HOST_RSP = 0x88;
     /** Where to enter. */

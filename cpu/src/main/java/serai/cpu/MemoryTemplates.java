@@ -1,23 +1,34 @@
 package serai.cpu;
 
+import serai.machine.memory.GuestMemory;
+
 /**
  * Accesses to guest memory.
  *
  * <p>An access looks at the software TLB and takes the host address from it, or leaves for the interpreter: misses, devices,
- * page crossings, faults. Guest flags are in the host's all the time, so the look has to leave them alone: BMI2's PEXT both picks the
- * entry and checks tag and page crossing (what is left of the bits above the page has to be nothing), JRCXZ decides.
+ * page crossings, faults. Where guest flags are in the host's, the look has to leave them alone: BMI2's PEXT both picks the
+ * entry and checks tag and page crossing (what is left of the bits above the page has to be nothing), JRCXZ decides. Where {@link FlagPlan} has them in
+ * the frame, an addition and a comparison do, in two thirds of the time.
  */
 final class MemoryTemplates {
+    private static final int NOT_REPEATED = -1;
+    private static final int ABOVE = 7;
+    private static final int NOT_ZERO = 5;
+    /** The bits of an address shifted right by nine that are eight times the number of the TLB's entry. */
+    private static final int TLB_INDEX = 8 * (VcpuContext.TLB_ENTRIES - 1);
+
     private final Assembler a;
     private final TranslationUnit unit;
     private final UnitFlow flow;
+    private final FlagPlan flags;
     private int readTlb;
     private int writeTlb;
 
-    MemoryTemplates(Assembler a, TranslationUnit unit, UnitFlow flow) {
+    MemoryTemplates(Assembler a, TranslationUnit unit, UnitFlow flow, FlagPlan flags) {
         this.a = a;
         this.unit = unit;
         this.flow = flow;
+        this.flags = flags;
     }
 
     /**
@@ -71,17 +82,23 @@ final class MemoryTemplates {
 
     /** From the linear address in R11 to {@code [RCX + R11]}, or out to the interpreter. */
     void probe(int i, int size, boolean write, boolean aligned) {
-        probe(i, size, write, aligned, -1);
+        if (flags.inFrame(i)) {
+            compare(i, size, write, aligned);
+        } else {
+            look(i, size, write, aligned, NOT_REPEATED);
+        }
     }
 
-    /** The same for {@code 1 << times} bytes, fewer than 4096, for each that R10 counts, if {@code times} is not negative. */
-    void probe(int i, int size, boolean write, boolean aligned, int times) {
+    /** The same for {@code 1 << times} bytes, fewer than 4096, for each that R10 counts. */
+    void probeRepeated(int i, boolean write, int times) {
+        look(i, 0, write, false, times);
+    }
+
+    private void look(int i, int size, boolean write, boolean aligned, int times) {
         int tlb = write ? writeTlb : readTlb;
         a.pext(Assembler.RCX, Assembler.R11, HostFrame.INDEX_MASK);
-        times8();
-        a.load(Assembler.RCX, Assembler.RSP, Assembler.RCX, 1, tlb);
-        a.not(Assembler.RCX);
-        a.lea(Assembler.RCX, Assembler.R11, Assembler.RCX, 0, aligned ? 1 : size);
+        a.load(Assembler.RCX, Assembler.RSP, Assembler.RCX, 3, tlb);
+        a.lea(Assembler.RCX, Assembler.R11, Assembler.RCX, 0, aligned ? 0 : size - 1);
         if (times >= 0) {
             a.lea(Assembler.RCX, Assembler.RCX, Assembler.R10, times, 0);
         }
@@ -90,13 +107,22 @@ final class MemoryTemplates {
         flow.interpretUnless(i);
         a.here(hit);
         a.pext(Assembler.RCX, Assembler.R11, HostFrame.INDEX_MASK);
-        times8();
-        a.pext(Assembler.R11, Assembler.R11, HostFrame.OFFSET_MASK);
-        a.load(Assembler.RCX, Assembler.RSP, Assembler.RCX, 1, tlb + 8);
+        a.load(Assembler.RCX, Assembler.RSP, Assembler.RCX, 3, tlb + VcpuContext.TLB_DELTA);
     }
 
-    private void times8() {
-        a.mem(0, false, 0, 0x8d, Assembler.RCX, Assembler.NONE, Assembler.RCX, 3, 0);
+    /** The same where guest flags are in the frame. */
+    private void compare(int i, int size, boolean write, boolean aligned) {
+        int tlb = write ? writeTlb : readTlb;
+        a.rorx(Assembler.RCX, Assembler.R11, 9);
+        a.and32(Assembler.RCX, TLB_INDEX);
+        a.add(Assembler.R11, Assembler.RSP, Assembler.RCX, tlb);
+        a.compare(Assembler.R11, GuestMemory.PAGE_SIZE - size);
+        flow.interpretIf(ABOVE, i);
+        if (aligned) {
+            a.test8(Assembler.R11, 15);
+            flow.interpretIf(NOT_ZERO, i);
+        }
+        a.load(Assembler.RCX, Assembler.RSP, Assembler.RCX, 0, tlb + VcpuContext.TLB_HOST);
     }
 
     /** From {@code [RCX + R11]} to {@code [R11]}. */

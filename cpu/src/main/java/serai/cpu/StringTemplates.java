@@ -35,12 +35,12 @@ final class StringTemplates {
         a.here(few);
         if (move) {
             a.move(Assembler.R11, Assembler.RSI);
-            memory.probe(i, 0, false, false, shift);
+            memory.probeRepeated(i, false, shift);
             memory.sum();
             a.store(Assembler.RSP, HostFrame.STRING_SOURCE, Assembler.R11);
         }
         a.move(Assembler.R11, Assembler.RDI);
-        memory.probe(i, 0, true, false, shift);
+        memory.probeRepeated(i, true, shift);
         memory.sum();
         if (move) {
             a.lea(Assembler.RCX, Assembler.RSI, Assembler.R10, shift, 0);

@@ -30,6 +30,7 @@ final class TransferTemplates {
     boolean call(int i) {
         Decoded d = unit.code[i];
         pushReturn(i);
+        flow.flagsForJump(i);
         return flow.jump(UnitFlow.JMP, target(d, i));
     }
 
@@ -67,6 +68,7 @@ final class TransferTemplates {
         if (!indirectTarget(i)) {
             return false;
         }
+        flow.flagsForJump(i);
         flow.lookup(unit.place[i], unit.code[i].length, 0);
         return true;
     }
@@ -78,6 +80,7 @@ final class TransferTemplates {
         a.store(Assembler.RSP, HostFrame.CALL_TARGET, Assembler.R11);
         pushReturn(i);
         a.load(Assembler.R11, Assembler.RSP, HostFrame.CALL_TARGET);
+        flow.flagsForJump(i);
         flow.lookup(unit.place[i], unit.code[i].length, -8);
         return true;
     }
@@ -92,6 +95,7 @@ final class TransferTemplates {
         memory.probe(i, 8, false, false);
         a.mem(0, true, 0, 0x8b, Assembler.R11, Assembler.RCX, Assembler.R11, 0, 0);
         stack.addRsp(n);
+        flow.flagsForJump(i);
         flow.lookup(unit.place[i], d.length, n);
         return true;
     }

@@ -76,7 +76,7 @@ final class Translation {
         writeEnter();
         a.align(16);
         long exit = a.at();
-        writeExit();
+        long exitSaved = writeExit();
         a.align(16);
         long missAt = a.at();
         a.call(exit);
@@ -88,7 +88,7 @@ final class Translation {
         codeEnd = memory.writable() + memory.size();
         enter = MemorySegment.ofAddress(a.runs(enterAt));
         miss = a.runs(missAt);
-        translator = new Translator(a, cpu.features, HostCpu.FEATURES, exit);
+        translator = new Translator(a, cpu.features, HostCpu.FEATURES, exit, exitSaved);
         GuestMemory.putLong(base + HostFrame.INDEX_MASK, 0x3ff000);
         GuestMemory.putLong(base + HostFrame.PAGE_MASK, -4096);
         GuestMemory.putLong(base + HostFrame.OFFSET_MASK, 4095);
@@ -160,12 +160,21 @@ final class Translation {
         a.mem(0, false, 0, 0xff, 4, Assembler.RSP, Assembler.NONE, 0, HostFrame.TARGET);
     }
 
-    /** The common way out, called; its return address is that of the record. */
-    private void writeExit() {
+    /**
+     * The common way out, called; its return address is that of the record.
+     *
+     * @return another entry, for when guest flags are in the frame
+     */
+    private long writeExit() {
         a.store(Assembler.RSP, 8 + HostFrame.RCX, Assembler.RCX);
         a.store(Assembler.RSP, 8 + HostFrame.slot(0), Assembler.RAX);
         a.bytes(0x9f, 0x0f, 0x90, 0xc0); // lahf; seto al
         a.store(Assembler.RSP, 8 + HostFrame.FLAGS, Assembler.RAX);
+        long over = a.jump();
+        long saved = a.at();
+        a.store(Assembler.RSP, 8 + HostFrame.RCX, Assembler.RCX);
+        a.store(Assembler.RSP, 8 + HostFrame.slot(0), Assembler.RAX);
+        a.patch(over, a.at());
         pushOrPop(0x58, Assembler.RCX);
         a.store(Assembler.RSP, HostFrame.EXIT, Assembler.RCX);
         for (int g = 1; g < 16; g++) {
@@ -184,6 +193,7 @@ final class Translation {
             pushOrPop(0x58, SAVED[i]);
         }
         a.byte1(0xc3);
+        return saved;
     }
 
     private void enter(long code) {

@@ -70,6 +70,11 @@ final class TranslationUnit {
         place[count] = at;
     }
 
+    /** Where a direct jump or call leads, as an offset from the page's start. */
+    long target(int i) {
+        return place[i] + code[i].length + code[i].immediate;
+    }
+
     /** The instruction at an offset in the page; -1 if none of these begins there. */
     int at(int offset) {
         return indexAt[offset] - 1;

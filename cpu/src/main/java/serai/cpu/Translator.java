@@ -21,6 +21,7 @@ final class Translator {
     private static final int PAGE = GuestMemory.PAGE_SIZE;
 
     private final TranslationUnit unit;
+    private final FlagPlan flags;
     private final UnitFlow flow;
     private final MemoryTemplates memory;
     private final PlainTemplates plain;
@@ -50,12 +51,14 @@ final class Translator {
      *
      * @param a writes into code memory
      * @param exit where the way out is written
+     * @param exitSaved the same for when guest flags are in the frame
      */
-    Translator(Assembler a, Set<CpuFeature> guest, Set<CpuFeature> host, long exit) {
+    Translator(Assembler a, Set<CpuFeature> guest, Set<CpuFeature> host, long exit, long exitSaved) {
         Templates templates = new Templates(host);
         unit = new TranslationUnit(new Decoder(guest), templates);
-        flow = new UnitFlow(a, unit, exit);
-        memory = new MemoryTemplates(a, unit, flow);
+        flags = new FlagPlan(unit);
+        flow = new UnitFlow(a, unit, flags, exit, exitSaved);
+        memory = new MemoryTemplates(a, unit, flow, flags);
         plain = new PlainTemplates(a, unit, memory, templates);
         integer = new IntegerTemplates(a, unit, flow, memory, templates);
         stack = new StackTemplates(a, unit, memory);
@@ -83,6 +86,7 @@ final class Translator {
         if (count == 0) {
             return false;
         }
+        flags.plan();
         flow.begin(table);
         memory.begin(table);
         flow.head(start);

@@ -37,7 +37,9 @@ final class UnitFlow {
 
     private final Assembler a;
     private final TranslationUnit unit;
+    private final FlagPlan flags;
     private final long exit;
+    private final long exitSaved;
 
     /** Where the code of each instruction begins. */
     private final long[] hostAt = new long[MAX + 1];
@@ -65,11 +67,14 @@ final class UnitFlow {
      * The ways of all units.
      *
      * @param exit where the way out is written
+     * @param exitSaved the same for when guest flags are in the frame
      */
-    UnitFlow(Assembler a, TranslationUnit unit, long exit) {
+    UnitFlow(Assembler a, TranslationUnit unit, FlagPlan flags, long exit, long exitSaved) {
         this.a = a;
         this.unit = unit;
+        this.flags = flags;
         this.exit = exit;
+        this.exitSaved = exitSaved;
     }
 
     /**
@@ -108,8 +113,35 @@ final class UnitFlow {
 
     /** The code of an instruction, or of what comes after the last, begins here. */
     void at(int i) {
+        if (flags.restoredBefore(i)) {
+            restoreFlags();
+        }
         hostAt[i] = a.at();
         writing = i;
+        if (flags.savedAt(i)) {
+            saveFlags();
+        }
+    }
+
+    private void saveFlags() {
+        a.move(Assembler.RCX, Assembler.RAX);
+        a.bytes(0x9f, 0x0f, 0x90, 0xc0); // lahf; seto al
+        a.store(Assembler.RSP, HostFrame.FLAGS, Assembler.RAX);
+        a.move(Assembler.RAX, Assembler.RCX);
+    }
+
+    private void restoreFlags() {
+        a.move(Assembler.RCX, Assembler.RAX);
+        a.load(Assembler.RAX, Assembler.RSP, HostFrame.FLAGS);
+        a.bytes(0x04, 0x7f, 0x9e); // add al, 127; sahf: OF is AL's
+        a.move(Assembler.RAX, Assembler.RCX);
+    }
+
+    /** Guest flags into the host's, if they are in the frame: before instruction {@code i} goes elsewhere. R11 is kept. */
+    void flagsForJump(int i) {
+        if (flags.inFrame(i)) {
+            restoreFlags();
+        }
     }
 
     /** To the code of an instruction that has been written. */
@@ -129,17 +161,17 @@ final class UnitFlow {
 
     /** The interpreter runs the instruction. */
     void interpret(int i) {
-        out(
-                EXIT_ONE,
-                unit.defined[i] ? unit.code[i].length : 0,
-                unit.place[i],
-                unit.goesOn(i) ? record() + RECORD_BYTES : 0,
-                0);
+        one(i, unit.goesOn(i) ? record() + RECORD_BYTES : 0);
     }
 
     /** The interpreter runs the instruction if this is reached; otherwise jump over it. */
     void interpretUnless(int i) {
         later(STUB_ONE, a.jump(), i, 0);
+    }
+
+    /** The interpreter runs the instruction if the condition, 0 to 15, holds. */
+    void interpretIf(int condition, int i) {
+        later(STUB_ONE, a.jump(condition), i, 0);
     }
 
     /** A unit that is entered by address alone: goes to where the jump table says the page's offset {@code at} is. */
@@ -151,6 +183,16 @@ final class UnitFlow {
 
     void out(int kind, int length, int at, long resume, int argument) {
         a.call(exit);
+        record(kind, length, at, resume, argument);
+    }
+
+    /** The interpreter is to run an instruction; translated code goes on at {@code resume} behind the record, or at hostAt. */
+    private void one(int i, long resume) {
+        a.call(flags.inFrame(i) ? exitSaved : exit);
+        record(EXIT_ONE, unit.defined[i] ? unit.code[i].length : 0, unit.place[i], resume, 0);
+    }
+
+    private void record(int kind, int length, int at, long resume, int argument) {
         long record = a.at();
         a.byte1(kind);
         a.byte1(length);
@@ -180,13 +222,7 @@ final class UnitFlow {
         a.patch(stubFrom[s], a.at());
         int i = stubIndex[s];
         switch (stubKind[s]) {
-            case STUB_ONE ->
-                out(
-                        EXIT_ONE,
-                        unit.code[i].length,
-                        unit.place[i],
-                        unit.goesOn(i) && !unit.isCall(i) ? hostAt[i + 1] : 0,
-                        0);
+            case STUB_ONE -> one(i, unit.goesOn(i) && !unit.isCall(i) ? hostAt[i + 1] : 0);
             case STUB_POLL -> {
                 long over = a.at();
                 out(EXIT_POLL, 0, unit.place[i], 0, 0);

@@ -15,8 +15,9 @@ import java.lang.foreign.MemorySegment;
  *   END
  * </pre>
  *
- * A table has {@link #TLB_ENTRIES} entries of {@link #TLB_ENTRY} bytes: the linear address of a page, or a tag that matches nothing, then
- * the host address behind it. The entry of a page is that of its number modulo the size; see {@link CpuMemory}, which fills them. What else is
+ * A table of the TLB has {@link #TLB_ENTRIES} entries, each in three arrays of words: minus the linear address of a page, or a tag that
+ * matches nothing; the host address behind the page; the distance from the one to the other. The entry of a page is that of its number
+ * modulo the size; see {@link CpuMemory}, which fills them. Arrays, because an index that PEXT makes can be scaled by eight at most. What else is
  * here belongs to whoever uses it, and is zero at first. One thread at a time uses a context.
  */
 final class VcpuContext {
@@ -28,19 +29,21 @@ final class VcpuContext {
 
     /** Entries of a table. */
     static final int TLB_ENTRIES = 1024;
-    /** Bytes of an entry: tag, host address. */
-    static final long TLB_ENTRY = 16;
+    /** From a table: the host addresses. */
+    static final int TLB_HOST = 8 * TLB_ENTRIES;
+    /** From a table: what to add to a linear address for the host's. */
+    static final int TLB_DELTA = 2 * TLB_HOST;
     /** Bytes from a table to the next. */
-    static final int TLB_TABLE = 0x4000;
+    static final int TLB_TABLE = 3 * TLB_HOST;
     /** Tables for reading. */
     static final int READ_TLB = 0x1000;
     /** Tables for writing. */
-    static final int WRITE_TLB = 0x11000;
+    static final int WRITE_TLB = READ_TLB + 4 * TLB_TABLE;
 
     /** Entries of a table of jump targets. */
     static final int JUMP_ENTRIES = 16384;
     /** Tables of jump targets: keys of 8 bytes each, then code addresses of 8 bytes each. */
-    static final int JUMP_TABLES = 0x21000;
+    static final int JUMP_TABLES = WRITE_TLB + 4 * TLB_TABLE;
     /** Bytes from such a table to the next. */
     static final int JUMP_TABLE = 2 * 8 * JUMP_ENTRIES;
     /** Bytes above {@link #base}. */

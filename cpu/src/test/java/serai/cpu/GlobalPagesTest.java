@@ -262,9 +262,9 @@ final class GlobalPagesTest {
         cpu.flushTlb();
         cpu.modeChanged();
         shows((int) VA);
-        long tag = cpu.context.readTlb(cpu.tlbTable()) + 5 * VcpuContext.TLB_ENTRY;
-        assertEquals(VA, GuestMemory.getPlainLong(tag));
+        long tag = cpu.context.readTlb(cpu.tlbTable()) + 5 * 8;
+        assertEquals(-VA, GuestMemory.getPlainLong(tag));
         movToCr3();
-        assertNotEquals(VA, GuestMemory.getPlainLong(tag));
+        assertNotEquals(-VA, GuestMemory.getPlainLong(tag));
     }
 }

@@ -20,10 +20,10 @@ final class VcpuContextTest {
         long at = context.memory.address();
         at = startsAfter(at, context.base, 0) + GuestMemory.PAGE_SIZE;
         for (int t = 0; t < 4; t++) {
-            at = startsAfter(at, context.readTlb(t), VcpuContext.TLB_ENTRIES * VcpuContext.TLB_ENTRY);
+            at = startsAfter(at, context.readTlb(t), VcpuContext.TLB_TABLE);
         }
         for (int t = 0; t < 4; t++) {
-            at = startsAfter(at, context.writeTlb(t), VcpuContext.TLB_ENTRIES * VcpuContext.TLB_ENTRY);
+            at = startsAfter(at, context.writeTlb(t), VcpuContext.TLB_TABLE);
         }
         at = startsAfter(at, context.base + VcpuContext.JUMP_TABLES, VcpuContext.JUMP_ENTRIES * 8L);
         at = startsAfter(at, context.base + VcpuContext.jumpCode(0), VcpuContext.JUMP_ENTRIES * 8L);
