@@ -1,20 +1,36 @@
 package serai.cpu;
 
+import java.util.Arrays;
+import java.util.Set;
 import serai.cpu.Decoded.Kind;
+import serai.cpu.Templates.Template;
 import serai.machine.memory.GuestMemory;
 
 /**
- * Where guest flags are while a unit runs: in the host's flags, or for a stretch of instructions that neither read nor write them, in the
- * frame ({@link HostFrame#FLAGS}). Accesses to memory are quicker there, as they may use the host's flags. Saving them takes five instructions,
- * and so does restoring them, which is not due if the stretch ends with an instruction that writes all of them. Exits from a stretch find the flags in the
- * frame, so what a fault shows is exact even where no instruction would have looked.
+ * Where guest flags are while a unit runs: in the host's flags, or for a stretch of instructions that neither read nor write them, elsewhere.
+ * Accesses to memory are quicker there, as they may use the host's flags. Exits from a stretch still tell them, so what a
+ * fault shows is exact even where no instruction would have looked.
  *
- * <p>A stretch begins wherever code can be entered, as flags are in the host's there.
+ * <ul>
+ *   <li><b>Known</b>: the instruction that wrote them is computed again where they are needed. Its operands are registers that nothing has
+ *       changed since, but for the one that it writes itself, which it puts into the frame before ({@link HostFrame#STASH}).
+ *   <li><b>In the frame</b> ({@link HostFrame#FLAGS}): saving them there takes five instructions, and so does restoring them.
+ * </ul>
+ *
+ * Nothing is due at the end of a stretch if that is an instruction which writes all of them. A stretch begins wherever code can be
+ * entered, as flags are in the host's there.
  */
 final class FlagPlan {
     /** Accesses from which a stretch pays that has to restore flags at its end; one is enough for others. */
     private static final int WORTH_RESTORING = 2;
 
+    /** Instructions whose flags depend on their operands alone, and which write no other register than the first operand's. */
+    private static final Set<String> REPLAYED =
+            Set.of("ADD", "OR", "AND", "SUB", "XOR", "CMP", "TEST", "NEG", "SHL", "SHR", "SAR", "IMUL");
+
+    private static final int NONE = -1;
+    private static final int ALL = 0xffff;
+    private static final int STACK_POINTER = 1 << CpuRegisters.RSP;
     private static final int LIVE = 0, UNTOUCHED = 1, OVERWRITTEN = 2;
     private static final int MAX = TranslationUnit.MAX;
 
@@ -23,6 +39,8 @@ final class FlagPlan {
     private final boolean[] inFrame = new boolean[MAX + 1];
     private final boolean[] saved = new boolean[MAX + 1];
     private final boolean[] restored = new boolean[MAX + 1];
+    private final boolean[] stashed = new boolean[MAX + 1];
+    private final int[] writer = new int[MAX + 1];
 
     FlagPlan(TranslationUnit unit) {
         this.unit = unit;
@@ -31,6 +49,26 @@ final class FlagPlan {
     /** Whether guest flags are in the frame while an instruction runs, until it writes them. */
     boolean inFrame(int i) {
         return inFrame[i];
+    }
+
+    /** Whether guest flags are those of {@link #writer}, to be computed again, while an instruction runs, until it writes them. */
+    boolean known(int i) {
+        return writer[i] >= 0;
+    }
+
+    /** The instruction that wrote flags which are known. */
+    int writer(int i) {
+        return writer[i];
+    }
+
+    /** Whether an instruction puts its first operand into the frame before it writes it. */
+    boolean stashedAt(int i) {
+        return stashed[i];
+    }
+
+    /** Whether the host's flags may be changed while an instruction runs. */
+    boolean elsewhere(int i) {
+        return inFrame[i] || writer[i] >= 0;
     }
 
     /** Whether an instruction's code begins with saving them. */
@@ -44,13 +82,15 @@ final class FlagPlan {
     }
 
     /** Makes the plan for the instructions in the unit. */
-    void plan() {
+    void make() {
         int count = unit.count;
         for (int i = 0; i <= count; i++) {
             entered[i] = i < count && unit.afterCall[i];
             inFrame[i] = false;
             saved[i] = false;
             restored[i] = false;
+            stashed[i] = false;
+            writer[i] = NONE;
         }
         for (int i = 0; i < count; i++) {
             if (unit.defined[i] && isDirectJump(i)) {
@@ -73,6 +113,7 @@ final class FlagPlan {
     private int stretch(int from) {
         int first = -1;
         int last = -1;
+        int lastExit = -1;
         int accesses = 0;
         int i = from;
         boolean overwritten = false;
@@ -87,6 +128,9 @@ final class FlagPlan {
                 last = i;
                 accesses++;
             }
+            if (!staysInside(i)) {
+                lastExit = i;
+            }
             i++;
             if (effect == OVERWRITTEN) {
                 overwritten = true;
@@ -97,15 +141,105 @@ final class FlagPlan {
                 break;
             }
         }
-        if (first >= 0 && (overwritten || accesses >= WORTH_RESTORING)) {
+        if (first >= 0) {
             int end = overwritten ? i : last + 1;
-            saved[first] = true;
-            for (int j = first; j < end; j++) {
-                inFrame[j] = true;
+            boolean restores = !overwritten && !(leaves && end == i);
+            int w = leaves ? NONE : replayable(first, overwritten ? lastExit : end);
+            if (w >= 0) {
+                stashed[w] |= writesFirst(w);
+                Arrays.fill(writer, first, end, w);
+                restored[end] = restores;
+            } else if (overwritten || accesses >= WORTH_RESTORING) {
+                saved[first] = true;
+                Arrays.fill(inFrame, first, end, true);
+                restored[end] = restores;
             }
-            restored[end] = !overwritten && !(leaves && end == i);
         }
         return Math.max(i, from + 1);
+    }
+
+    /** The instruction that has written the flags which {@code first} finds, if it can be computed again up to {@code end}; or {@link #NONE}. */
+    private int replayable(int first, int end) {
+        int changed = 0;
+        for (int i = first; i < end; i++) {
+            changed |= changes(i);
+        }
+        for (int w = first - 1; w >= 0 && !entered[w + 1]; w--) {
+            if (!unit.defined[w]) {
+                return NONE;
+            }
+            switch (unit.template(w)) {
+                case INTERPRET, LAST -> {
+                    return NONE;
+                }
+                default -> {}
+            }
+            if ((unit.code[w].plan.written | unit.code[w].plan.undefined) != 0) {
+                return canReplay(w) && (inputs(w) & changed) == 0 ? w : NONE;
+            }
+            changed |= changes(w);
+        }
+        return NONE;
+    }
+
+    private boolean canReplay(int w) {
+        Decoded d = unit.code[w];
+        if (unit.template(w) != Template.PLAIN
+                || !REPLAYED.contains(d.row.mnemonic())
+                || d.plan.has(RowPlan.KEEPS) && !countIsNotZero(d)) {
+            return false;
+        }
+        for (int o = 0; o < d.kind.length; o++) {
+            if (d.kind[o] == Kind.MEM || Templates.high(d, o)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Whether an instruction that can be replayed overwrites a register that it reads. */
+    private boolean writesFirst(int w) {
+        Decoded d = unit.code[w];
+        return switch (d.row.mnemonic()) {
+            case "CMP", "TEST" -> false;
+            case "IMUL" -> d.kind[2] != Kind.IMM || d.operand[0] == d.operand[1];
+            default -> true;
+        };
+    }
+
+    /** The guest registers that an instruction which can be replayed needs unchanged: a bit each. */
+    private int inputs(int w) {
+        Decoded d = unit.code[w];
+        int all = 0;
+        boolean written = !d.row.mnemonic().equals("CMP") && !d.row.mnemonic().equals("TEST");
+        for (int o = 0; o < d.kind.length; o++) {
+            if (d.kind[o] == Kind.REG && !(written && d.operand[o] == d.operand[0])) {
+                all |= 1 << d.operand[o];
+            }
+        }
+        return all;
+    }
+
+    /** The guest registers that an instruction may change which leaves the flags alone: a bit each. */
+    private int changes(int i) {
+        Decoded d = unit.code[i];
+        return switch (unit.template(i)) {
+            case NOTHING, JCC, CLEAR_INTERRUPT, SET_INTERRUPT -> 0;
+            case SSE, LEA, MOVE_IMMEDIATE, SWAP_BYTES, STORE_SEGMENT -> register(d, 0);
+            case PLAIN -> d.row.modrm() && !d.row.mnemonic().equals("XCHG") ? register(d, 0) : ALL;
+            case PUSH -> STACK_POINTER;
+            case POP -> STACK_POINTER | register(d, 0);
+            case LEAVE -> STACK_POINTER | 1 << CpuRegisters.RBP;
+            default -> ALL;
+        };
+    }
+
+    private static int register(Decoded d, int operand) {
+        if (d.kind[operand] != Kind.REG) {
+            return 0;
+        }
+        int n = d.operand[operand];
+        return 1 << (n >= 20 ? n - 20 : n);
     }
 
     private int effect(int i) {
@@ -147,6 +281,23 @@ final class FlagPlan {
     private boolean isDirectJump(int i) {
         return switch (unit.template(i)) {
             case JCC, JUMP, CALL -> true;
+            default -> false;
+        };
+    }
+
+    /** Whether an instruction is sure to run without an exit. */
+    private boolean staysInside(int i) {
+        Decoded d = unit.code[i];
+        return switch (unit.template(i)) {
+            case NOTHING, MOVE_IMMEDIATE -> true;
+            case LEA -> d.opSize >= 4 && d.base != Decoded.RIP_BASE;
+            case PLAIN -> {
+                boolean sure = d.row.modrm();
+                for (int o = 0; o < d.kind.length; o++) {
+                    sure &= d.kind[o] != Kind.MEM && !Templates.high(d, o);
+                }
+                yield sure;
+            }
             default -> false;
         };
     }

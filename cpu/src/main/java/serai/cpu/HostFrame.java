@@ -73,6 +73,8 @@ final class HostFrame {
 
     static final int STRING_RSI = 0x208;
     static final int STRING_RDI = 0x210;
+    /** What an instruction has overwritten whose flags may have to be computed again. */
+    static final int STASH = 0x80;
     /** XMM0 to XMM15. */
     static final int XMM = 0x100;
 

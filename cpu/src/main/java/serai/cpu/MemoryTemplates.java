@@ -7,8 +7,8 @@ import serai.machine.memory.GuestMemory;
  *
  * <p>An access looks at the software TLB and takes the host address from it, or leaves for the interpreter: misses, devices,
  * page crossings, faults. Where guest flags are in the host's, the look has to leave them alone: BMI2's PEXT both picks the
- * entry and checks tag and page crossing (what is left of the bits above the page has to be nothing), JRCXZ decides. Where {@link FlagPlan} has them in
- * the frame, an addition and a comparison do, in two thirds of the time.
+ * entry and checks tag and page crossing (what is left of the bits above the page has to be nothing), JRCXZ decides. Where {@link FlagPlan} has them
+ * elsewhere, an addition and a comparison do, in two thirds of the time.
  */
 final class MemoryTemplates {
     private static final int NOT_REPEATED = -1;
@@ -20,15 +20,15 @@ final class MemoryTemplates {
     private final Assembler a;
     private final TranslationUnit unit;
     private final UnitFlow flow;
-    private final FlagPlan flags;
+    private final FlagPlan plan;
     private int readTlb;
     private int writeTlb;
 
-    MemoryTemplates(Assembler a, TranslationUnit unit, UnitFlow flow, FlagPlan flags) {
+    MemoryTemplates(Assembler a, TranslationUnit unit, UnitFlow flow, FlagPlan plan) {
         this.a = a;
         this.unit = unit;
         this.flow = flow;
-        this.flags = flags;
+        this.plan = plan;
     }
 
     /**
@@ -82,7 +82,7 @@ final class MemoryTemplates {
 
     /** From the linear address in R11 to {@code [RCX + R11]}, or out to the interpreter. */
     void probe(int i, int size, boolean write, boolean aligned) {
-        if (flags.inFrame(i)) {
+        if (plan.elsewhere(i)) {
             compare(i, size, write, aligned);
         } else {
             look(i, size, write, aligned, NOT_REPEATED);
@@ -110,7 +110,7 @@ final class MemoryTemplates {
         a.load(Assembler.RCX, Assembler.RSP, Assembler.RCX, 3, tlb + VcpuContext.TLB_DELTA);
     }
 
-    /** The same where guest flags are in the frame. */
+    /** The same where the host's flags are free. */
     private void compare(int i, int size, boolean write, boolean aligned) {
         int tlb = write ? writeTlb : readTlb;
         a.rorx(Assembler.RCX, Assembler.R11, 9);

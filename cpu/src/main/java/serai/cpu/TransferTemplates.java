@@ -9,13 +9,21 @@ final class TransferTemplates {
     private final UnitFlow flow;
     private final MemoryTemplates memory;
     private final StackTemplates stack;
+    private final FlagTemplates flags;
 
-    TransferTemplates(Assembler a, TranslationUnit unit, UnitFlow flow, MemoryTemplates memory, StackTemplates stack) {
+    TransferTemplates(
+            Assembler a,
+            TranslationUnit unit,
+            UnitFlow flow,
+            MemoryTemplates memory,
+            StackTemplates stack,
+            FlagTemplates flags) {
         this.a = a;
         this.unit = unit;
         this.flow = flow;
         this.memory = memory;
         this.stack = stack;
+        this.flags = flags;
     }
 
     private void pushReturn(int i) {
@@ -30,7 +38,7 @@ final class TransferTemplates {
     boolean call(int i) {
         Decoded d = unit.code[i];
         pushReturn(i);
-        flow.flagsForJump(i);
+        flags.restore(i);
         return flow.jump(UnitFlow.JMP, target(d, i));
     }
 
@@ -68,7 +76,7 @@ final class TransferTemplates {
         if (!indirectTarget(i)) {
             return false;
         }
-        flow.flagsForJump(i);
+        flags.restore(i);
         flow.lookup(unit.place[i], unit.code[i].length, 0);
         return true;
     }
@@ -80,7 +88,7 @@ final class TransferTemplates {
         a.store(Assembler.RSP, HostFrame.CALL_TARGET, Assembler.R11);
         pushReturn(i);
         a.load(Assembler.R11, Assembler.RSP, HostFrame.CALL_TARGET);
-        flow.flagsForJump(i);
+        flags.restore(i);
         flow.lookup(unit.place[i], unit.code[i].length, -8);
         return true;
     }
@@ -95,7 +103,7 @@ final class TransferTemplates {
         memory.probe(i, 8, false, false);
         a.mem(0, true, 0, 0x8b, Assembler.R11, Assembler.RCX, Assembler.R11, 0, 0);
         stack.addRsp(n);
-        flow.flagsForJump(i);
+        flags.restore(i);
         flow.lookup(unit.place[i], d.length, n);
         return true;
     }

@@ -21,7 +21,7 @@ final class Translator {
     private static final int PAGE = GuestMemory.PAGE_SIZE;
 
     private final TranslationUnit unit;
-    private final FlagPlan flags;
+    private final FlagPlan plan;
     private final UnitFlow flow;
     private final MemoryTemplates memory;
     private final PlainTemplates plain;
@@ -56,13 +56,14 @@ final class Translator {
     Translator(Assembler a, Set<CpuFeature> guest, Set<CpuFeature> host, long exit, long exitSaved) {
         Templates templates = new Templates(host);
         unit = new TranslationUnit(new Decoder(guest), templates);
-        flags = new FlagPlan(unit);
-        flow = new UnitFlow(a, unit, flags, exit, exitSaved);
-        memory = new MemoryTemplates(a, unit, flow, flags);
+        plan = new FlagPlan(unit);
+        FlagTemplates flags = new FlagTemplates(a, unit, plan, templates);
+        flow = new UnitFlow(a, unit, plan, flags, exit, exitSaved);
+        memory = new MemoryTemplates(a, unit, flow, plan);
         plain = new PlainTemplates(a, unit, memory, templates);
         integer = new IntegerTemplates(a, unit, flow, memory, templates);
         stack = new StackTemplates(a, unit, memory);
-        transfers = new TransferTemplates(a, unit, flow, memory, stack);
+        transfers = new TransferTemplates(a, unit, flow, memory, stack, flags);
         system = new SystemTemplates(a, flow);
         strings = new StringTemplates(a, unit, flow, memory);
     }
@@ -86,7 +87,7 @@ final class Translator {
         if (count == 0) {
             return false;
         }
-        flags.plan();
+        plan.make();
         flow.begin(table);
         memory.begin(table);
         flow.head(start);

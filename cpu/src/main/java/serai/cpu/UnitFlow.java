@@ -31,13 +31,15 @@ final class UnitFlow {
     /** In place of a condition: always. */
     static final int JMP = 0xe9;
 
+    private static final long BEHIND = -1;
     private static final int STUB_ONE = 0, STUB_POLL = 1, STUB_LINK = 2, STUB_FAR = 3;
     private static final int PAGE = GuestMemory.PAGE_SIZE;
     private static final int MAX = TranslationUnit.MAX;
 
     private final Assembler a;
     private final TranslationUnit unit;
-    private final FlagPlan flags;
+    private final FlagPlan plan;
+    private final FlagTemplates flags;
     private final long exit;
     private final long exitSaved;
 
@@ -69,9 +71,10 @@ final class UnitFlow {
      * @param exit where the way out is written
      * @param exitSaved the same for when guest flags are in the frame
      */
-    UnitFlow(Assembler a, TranslationUnit unit, FlagPlan flags, long exit, long exitSaved) {
+    UnitFlow(Assembler a, TranslationUnit unit, FlagPlan plan, FlagTemplates flags, long exit, long exitSaved) {
         this.a = a;
         this.unit = unit;
+        this.plan = plan;
         this.flags = flags;
         this.exit = exit;
         this.exitSaved = exitSaved;
@@ -113,35 +116,10 @@ final class UnitFlow {
 
     /** The code of an instruction, or of what comes after the last, begins here. */
     void at(int i) {
-        if (flags.restoredBefore(i)) {
-            restoreFlags();
-        }
+        flags.before(i);
         hostAt[i] = a.at();
         writing = i;
-        if (flags.savedAt(i)) {
-            saveFlags();
-        }
-    }
-
-    private void saveFlags() {
-        a.move(Assembler.RCX, Assembler.RAX);
-        a.bytes(0x9f, 0x0f, 0x90, 0xc0); // lahf; seto al
-        a.store(Assembler.RSP, HostFrame.FLAGS, Assembler.RAX);
-        a.move(Assembler.RAX, Assembler.RCX);
-    }
-
-    private void restoreFlags() {
-        a.move(Assembler.RCX, Assembler.RAX);
-        a.load(Assembler.RAX, Assembler.RSP, HostFrame.FLAGS);
-        a.bytes(0x04, 0x7f, 0x9e); // add al, 127; sahf: OF is AL's
-        a.move(Assembler.RAX, Assembler.RCX);
-    }
-
-    /** Guest flags into the host's, if they are in the frame: before instruction {@code i} goes elsewhere. R11 is kept. */
-    void flagsForJump(int i) {
-        if (flags.inFrame(i)) {
-            restoreFlags();
-        }
+        flags.at(i);
     }
 
     /** To the code of an instruction that has been written. */
@@ -161,7 +139,7 @@ final class UnitFlow {
 
     /** The interpreter runs the instruction. */
     void interpret(int i) {
-        one(i, unit.goesOn(i) ? record() + RECORD_BYTES : 0);
+        one(i, unit.goesOn(i) ? BEHIND : 0);
     }
 
     /** The interpreter runs the instruction if this is reached; otherwise jump over it. */
@@ -186,10 +164,16 @@ final class UnitFlow {
         record(kind, length, at, resume, argument);
     }
 
-    /** The interpreter is to run an instruction; translated code goes on at {@code resume} behind the record, or at hostAt. */
+    /** The interpreter is to run an instruction; translated code goes on at {@code resume}, {@link #BEHIND} the record, or (0) is looked up. */
     private void one(int i, long resume) {
-        a.call(flags.inFrame(i) ? exitSaved : exit);
-        record(EXIT_ONE, unit.defined[i] ? unit.code[i].length : 0, unit.place[i], resume, 0);
+        flags.beforeExit(i);
+        a.call(plan.inFrame(i) ? exitSaved : exit);
+        record(
+                EXIT_ONE,
+                unit.defined[i] ? unit.code[i].length : 0,
+                unit.place[i],
+                resume == BEHIND ? a.at() + RECORD_BYTES : resume,
+                0);
     }
 
     private void record(int kind, int length, int at, long resume, int argument) {
