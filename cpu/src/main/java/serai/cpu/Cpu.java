@@ -941,10 +941,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
             exits.put("units", translation.made);
             exits.put("unit-bytes", translation.bytes);
             exits.put("code-resets", translation.resets);
-            exits.put("exit-poll", translation.exits[UnitFlow.EXIT_POLL]);
-            exits.put("exit-jump", translation.exits[UnitFlow.EXIT_JUMP]);
-            exits.put("exit-link", translation.exits[UnitFlow.EXIT_LINK]);
-            exits.put("exit-one", translation.exits[UnitFlow.EXIT_ONE]);
+            exits.putAll(translation.exits.report());
         }
         // translated code doesn't count
         return new VcpuStats(translation != null && translation.entered ? -1 : icount, exits, tlbMisses);

@@ -104,7 +104,7 @@ final class MemoryTemplates {
         }
         a.pext(Assembler.RCX, Assembler.RCX, aligned ? HostFrame.ALIGNED_MASK : HostFrame.PAGE_MASK);
         long hit = a.jrcxz();
-        flow.interpretUnless(i);
+        flow.missUnless(i);
         a.here(hit);
         a.pext(Assembler.RCX, Assembler.R11, HostFrame.INDEX_MASK);
         a.load(Assembler.RCX, Assembler.RSP, Assembler.RCX, 3, tlb + VcpuContext.TLB_DELTA);
@@ -117,10 +117,10 @@ final class MemoryTemplates {
         a.and32(Assembler.RCX, TLB_INDEX);
         a.add(Assembler.R11, Assembler.RSP, Assembler.RCX, tlb);
         a.compare(Assembler.R11, GuestMemory.PAGE_SIZE - size);
-        flow.interpretIf(ABOVE, i);
+        flow.missIf(ABOVE, i);
         if (aligned) {
             a.test8(Assembler.R11, 15);
-            flow.interpretIf(NOT_ZERO, i);
+            flow.missIf(NOT_ZERO, i);
         }
         a.load(Assembler.RCX, Assembler.RSP, Assembler.RCX, 0, tlb + VcpuContext.TLB_HOST);
     }

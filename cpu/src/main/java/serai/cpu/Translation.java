@@ -57,7 +57,7 @@ final class Translation {
 
     private boolean vectorsInFrame;
 
-    /** Units made, bytes of them, times all was forgotten; exits by kind. */
+    /** Units made, bytes of them, times all was forgotten. */
     long made;
 
     /** Whether any has run. */
@@ -65,7 +65,7 @@ final class Translation {
 
     long bytes;
     long resets;
-    final long[] exits = new long[4];
+    final ExitCounts exits = new ExitCounts();
 
     private Translation(Cpu cpu, CodeMemory memory) {
         this.cpu = cpu;
@@ -427,10 +427,10 @@ final class Translation {
             int kind = GuestMemory.getByte(record);
             int place = GuestMemory.getShort(record + UnitFlow.RECORD_PLACE);
             long codeBase = GuestMemory.getLong(base + HostFrame.CODE_BASE);
-            exits[kind]++;
             cpu.rip = codeBase + place;
             switch (kind) {
                 case UnitFlow.EXIT_POLL -> {
+                    exits.count(ExitCounts.POLL, cpu.rip);
                     return true;
                 }
                 case UnitFlow.EXIT_JUMP -> {
@@ -442,6 +442,7 @@ final class Translation {
                         cpu.interpretOne();
                         return true;
                     }
+                    exits.count(ExitCounts.JUMP, cpu.rip);
                     cpu.rip = target;
                     if (cpu.attentionDue()) {
                         return true;
@@ -449,6 +450,7 @@ final class Translation {
                     code = find(h);
                 }
                 case UnitFlow.EXIT_LINK -> {
+                    exits.count(ExitCounts.LINK, cpu.rip);
                     long was = resets;
                     code = find(h);
                     if (code != 0 && resets == was) {
@@ -458,6 +460,8 @@ final class Translation {
                 default -> {
                     int resume = GuestMemory.getInt(record + UnitFlow.RECORD_RESUME);
                     int length = GuestMemory.getByte(record + UnitFlow.RECORD_LENGTH);
+                    int argument = GuestMemory.getInt(record + UnitFlow.RECORD_ARGUMENT);
+                    exits.count(argument >>> UnitFlow.RECORD_CAUSE, argument & 0xffff, cpu.rip);
                     int before = epoch;
                     cpu.interpretOne();
                     if (cpu.attentionDue()) {

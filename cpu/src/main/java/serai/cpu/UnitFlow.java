@@ -25,14 +25,16 @@ final class UnitFlow {
     static final int EXIT_ONE = 3;
 
     // the record: kind, length of the instruction, place of the instruction in its page, where to go on (from the
-    // record, or 0), an argument
+    // record, or 0), an argument; that of EXIT_ONE is the instruction's row and why (see ExitCounts), shifted by
+    // RECORD_CAUSE
     static final int RECORD_LENGTH = 1, RECORD_PLACE = 2, RECORD_RESUME = 4, RECORD_ARGUMENT = 8, RECORD_BYTES = 12;
+    static final int RECORD_CAUSE = 16;
 
     /** In place of a condition: always. */
     static final int JMP = 0xe9;
 
     private static final long BEHIND = -1;
-    private static final int STUB_ONE = 0, STUB_POLL = 1, STUB_LINK = 2, STUB_FAR = 3;
+    private static final int STUB_ONE = 0, STUB_POLL = 1, STUB_LINK = 2, STUB_FAR = 3, STUB_ACCESS = 4;
     private static final int PAGE = GuestMemory.PAGE_SIZE;
     private static final int MAX = TranslationUnit.MAX;
 
@@ -139,7 +141,7 @@ final class UnitFlow {
 
     /** The interpreter runs the instruction. */
     void interpret(int i) {
-        one(i, unit.goesOn(i) ? BEHIND : 0);
+        one(i, unit.goesOn(i) ? BEHIND : 0, ExitCounts.INSTRUCTION);
     }
 
     /** The interpreter runs the instruction if this is reached; otherwise jump over it. */
@@ -147,9 +149,14 @@ final class UnitFlow {
         later(STUB_ONE, a.jump(), i, 0);
     }
 
-    /** The interpreter runs the instruction if the condition, 0 to 15, holds. */
-    void interpretIf(int condition, int i) {
-        later(STUB_ONE, a.jump(condition), i, 0);
+    /** The same for an access that the TLB doesn't have. */
+    void missUnless(int i) {
+        later(STUB_ACCESS, a.jump(), i, 0);
+    }
+
+    /** The same if the condition, 0 to 15, holds. */
+    void missIf(int condition, int i) {
+        later(STUB_ACCESS, a.jump(condition), i, 0);
     }
 
     /** A unit that is entered by address alone: goes to where the jump table says the page's offset {@code at} is. */
@@ -165,7 +172,7 @@ final class UnitFlow {
     }
 
     /** The interpreter is to run an instruction; translated code goes on at {@code resume}, {@link #BEHIND} the record, or (0) is looked up. */
-    private void one(int i, long resume) {
+    private void one(int i, long resume, int cause) {
         flags.beforeExit(i);
         a.call(plan.inFrame(i) ? exitSaved : exit);
         record(
@@ -173,7 +180,7 @@ final class UnitFlow {
                 unit.defined[i] ? unit.code[i].length : 0,
                 unit.place[i],
                 resume == BEHIND ? a.at() + RECORD_BYTES : resume,
-                0);
+                (unit.defined[i] ? unit.code[i].row.number() : 0) | cause << RECORD_CAUSE);
     }
 
     private void record(int kind, int length, int at, long resume, int argument) {
@@ -206,7 +213,11 @@ final class UnitFlow {
         a.patch(stubFrom[s], a.at());
         int i = stubIndex[s];
         switch (stubKind[s]) {
-            case STUB_ONE -> one(i, unit.goesOn(i) && !unit.isCall(i) ? hostAt[i + 1] : 0);
+            case STUB_ONE, STUB_ACCESS ->
+                one(
+                        i,
+                        unit.goesOn(i) && !unit.isCall(i) ? hostAt[i + 1] : 0,
+                        stubKind[s] == STUB_ONE ? ExitCounts.OPERANDS : ExitCounts.ACCESS);
             case STUB_POLL -> {
                 long over = a.at();
                 out(EXIT_POLL, 0, unit.place[i], 0, 0);
