@@ -300,6 +300,16 @@ final class Assembler {
         int4((int) (target - (at + 4)));
     }
 
+    /** {@code jmp} to an address at which code runs. */
+    void jumpRunning(long target) {
+        jump(target - delta);
+    }
+
+    /** {@link #patch} with an address at which code runs. */
+    void patchRunning(long displacement, long target) {
+        patch(displacement, target - delta);
+    }
+
     /** {@code jmp} to where {@link #patch} says; the address of the displacement. */
     long jump() {
         byte1(0xe9);

@@ -46,6 +46,11 @@ final class FlagPlan {
         this.unit = unit;
     }
 
+    /** Whether an instruction may be entered from within the unit, or after a call. */
+    boolean entered(int i) {
+        return entered[i];
+    }
+
     /** Whether guest flags are in the frame while an instruction runs, until it writes them. */
     boolean inFrame(int i) {
         return inFrame[i];

@@ -32,8 +32,13 @@ final class HostFrame {
     /** The target of a call whose return address is not yet pushed. */
     static final int CALL_TARGET = -0x58;
 
+    /**
+     * 32 bits: the last indirect transfer, or 0. Bits 0 to 11 its offset in its page, 12 and 13 its kind ({@code UnitFlow.TRANSFER_…}), 16 to 31 what a return
+     * releases.
+     */
+    static final int TRANSFER = -0x60;
     /** RFLAGS without the arithmetic flags, IF and RF. */
-    static final int FLAGS_REST = -0x60;
+    static final int FLAGS_REST = 0x218;
     /** IF, in its place in RFLAGS. */
     static final int INTERRUPT_FLAG = -0x68;
     /** 32 bits: zero if an interrupt may wait for IF to be set. */

@@ -77,7 +77,7 @@ final class TransferTemplates {
             return false;
         }
         flags.restore(i);
-        flow.lookup(unit.place[i], unit.code[i].length, 0);
+        flow.transfer(i, UnitFlow.TRANSFER_JUMP, 0);
         return true;
     }
 
@@ -89,7 +89,7 @@ final class TransferTemplates {
         pushReturn(i);
         a.load(Assembler.R11, Assembler.RSP, HostFrame.CALL_TARGET);
         flags.restore(i);
-        flow.lookup(unit.place[i], unit.code[i].length, -8);
+        flow.transfer(i, UnitFlow.TRANSFER_CALL, 0);
         return true;
     }
 
@@ -104,7 +104,7 @@ final class TransferTemplates {
         a.mem(0, true, 0, 0x8b, Assembler.R11, Assembler.RCX, Assembler.R11, 0, 0);
         stack.addRsp(n);
         flags.restore(i);
-        flow.lookup(unit.place[i], d.length, n);
+        flow.transfer(i, UnitFlow.TRANSFER_RETURN, n - 8);
         return true;
     }
 }

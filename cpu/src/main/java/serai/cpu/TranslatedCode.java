@@ -14,7 +14,7 @@ final class TranslatedCode {
     static final class Page {
         private int[] keys = new int[16];
         private long[] code = new long[16];
-        private long[] chain = new long[16];
+        private long[] labels = new long[16];
         private int count;
         /** Where an instruction at the page's end that goes on in the next one found that; -1 if there is none. */
         private long tail = -1;
@@ -31,20 +31,41 @@ final class TranslatedCode {
             return i;
         }
 
-        /** Where to enter with the instruction's address in R11, or 0. */
+        /** The entry of an instruction, or 0. */
         long code(int how, int place) {
             int i = find((how << 12 | place) + 1);
             return keys[i] == 0 ? 0 : code[i];
         }
 
-        /** Where a jump within the page leads, or 0. */
-        long chain(int how, int place) {
+        /** The label of an instruction, or 0. */
+        long label(int how, int place) {
             int i = find((how << 12 | place) + 1);
-            return keys[i] == 0 ? 0 : chain[i];
+            return keys[i] == 0 ? 0 : labels[i];
         }
 
-        /** An entry, which takes the place of an older one. */
-        void put(int how, int place, long entry, long chained) {
+        /** What is translated in one way. */
+        Translator.Page of(int how) {
+            return new Translator.Page() {
+                @Override
+                public long at(int place) {
+                    return Page.this.label(how, place);
+                }
+
+                @Override
+                public void label(int place, long label) {
+                    int i = slot(how, place); // may replace the array
+                    labels[i] = label;
+                }
+
+                @Override
+                public void entry(int place, long entry) {
+                    int i = slot(how, place);
+                    code[i] = entry;
+                }
+            };
+        }
+
+        private int slot(int how, int place) {
             int key = (how << 12 | place) + 1;
             int i = find(key);
             if (keys[i] == 0 && ++count > keys.length / 2) {
@@ -52,8 +73,7 @@ final class TranslatedCode {
                 i = find(key);
             }
             keys[i] = key;
-            code[i] = entry;
-            chain[i] = chained;
+            return i;
         }
 
         /** The address of the second page of the instruction at a place, or -1 if it has none. */
@@ -73,16 +93,16 @@ final class TranslatedCode {
         private void grow() {
             int[] k = keys;
             long[] c = code;
-            long[] h = chain;
+            long[] h = labels;
             keys = new int[k.length * 2];
             code = new long[k.length * 2];
-            chain = new long[k.length * 2];
+            labels = new long[k.length * 2];
             for (int j = 0; j < k.length; j++) {
                 if (k[j] != 0) {
                     int i = find(k[j]);
                     keys[i] = k[j];
                     code[i] = c[j];
-                    chain[i] = h[j];
+                    labels[i] = h[j];
                 }
             }
         }

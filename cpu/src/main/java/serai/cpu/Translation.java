@@ -88,7 +88,7 @@ final class Translation {
         codeEnd = memory.writable() + memory.size();
         enter = MemorySegment.ofAddress(a.runs(enterAt));
         miss = a.runs(missAt);
-        translator = new Translator(a, cpu.features, HostCpu.FEATURES, exit, exitSaved);
+        translator = new Translator(a, cpu.features, HostCpu.FEATURES, exit, exitSaved, missAt);
         GuestMemory.putLong(base + HostFrame.INDEX_MASK, 0x3ff000);
         GuestMemory.putLong(base + HostFrame.PAGE_MASK, -4096);
         GuestMemory.putLong(base + HostFrame.OFFSET_MASK, 4095);
@@ -334,7 +334,7 @@ final class Translation {
         long tag = base + VcpuContext.jumpTags(table) + 8L * slot;
         long code = tag + 8L * VcpuContext.JUMP_ENTRIES;
         if (GuestMemory.getLong(tag) == ~rip) {
-            return GuestMemory.getLong(code);
+            return GuestMemory.getLong(code) + UnitFlow.ENTRY_CHECK;
         }
         long physical = cpu.fetchPhysical(rip);
         long host = cpu.memory.host(physical);
@@ -351,7 +351,7 @@ final class Translation {
             }
         }
         if (entry == 0) {
-            entry = translate(h, rip, physical, host - place);
+            entry = makeEntry(h, rip, physical, host - place);
         }
         if (entry == 0) {
             return 0;
@@ -363,50 +363,88 @@ final class Translation {
         global[table].set(slot, cpu.globalFetch(rip) && (!tail || cpu.globalFetch(rip + LONGEST)));
         GuestMemory.putLong(code, entry);
         GuestMemory.putLong(tag, ~rip);
-        return entry;
+        return entry + UnitFlow.ENTRY_CHECK;
     }
 
-    private long translate(int h, long rip, long physical, long host) {
+    /** The entry of an instruction that has none; 0 if it can't be translated. */
+    private long makeEntry(int h, long rip, long physical, long host) {
+        int place = (int) (physical & 0xfff);
+        makeRoom();
+        TranslatedCode.Page page = units.getOrCreate(physical >>> 12);
+        if (page.label(h, place) == 0 || page.code(h, place) != 0) {
+            if (!translate(h, rip, physical, host)) {
+                return 0;
+            }
+        }
+        if (page.code(h, place) == 0) {
+            long before = a.at();
+            translator.entry(place, h & 3, page.of(h));
+            bytes += a.at() - before;
+        }
+        return page.code(h, place);
+    }
+
+    private void makeRoom() {
         if (a.at() + Translator.MAX_BYTES > codeEnd) {
             clear();
         }
+    }
+
+    /** Translates what begins at RIP; there has to be room. */
+    private boolean translate(int h, long rip, long physical, long host) {
         int place = (int) (physical & 0xfff);
         cpu.protect(physical);
         TranslatedCode.Page p = units.getOrCreate(physical >>> 12);
-        Translator.Entries entries = (at, c, chain) -> p.put(h, at, c, chain);
         long before = a.at();
         boolean sse = (h & SSE) != 0;
-        if (!translator.translate(host, place, 4096, h & 3, sse, entries)) {
+        if (!translator.translate(host, place, 4096, h & 3, sse, p.of(h))) {
             long tail = cpu.fetchPhysical((rip | 0xfff) + 1);
             long tailHost = cpu.memory.host(tail);
             if (tailHost == 0) {
-                return 0;
+                return false;
             }
             cpu.protect(tail);
             int first = 4096 - place;
             GuestMemory.copy(host + place, bridge.address(), first);
             GuestMemory.copy(tailHost, bridge.address() + first, LONGEST);
-            if (!translator.translate(bridge.address() - place, place, 4096 + LONGEST, h & 3, sse, entries)) {
-                return 0;
+            if (!translator.translate(bridge.address() - place, place, 4096 + LONGEST, h & 3, sse, p.of(h))) {
+                return false;
             }
             p.tail(place, tail);
             units.getOrCreate(tail >>> 12).reachedFrom(physical >>> 12);
         }
         made++;
         bytes += a.at() - before;
-        return p.code(h, place);
+        return true;
     }
 
-    /** Links a jump within a page, whose displacement is at {@code displacement}, to the unit at RIP. */
-    private void link(long displacement, int h) {
-        TranslatedCode.Page page = units.get(cpu.fetchPhysical(cpu.rip) >>> 12);
-        long chain = page == null ? 0 : page.chain(h, (int) (cpu.rip & 0xfff));
-        if (chain != 0) {
-            a.patch(displacement, chain - delta);
+    /** The code of the instruction at RIP, for those who come from its page; 0 if it can't be translated. */
+    private long label(int h) {
+        long physical = cpu.fetchPhysical(cpu.rip);
+        long host = cpu.memory.host(physical);
+        if (host == 0) {
+            return 0;
         }
+        int place = (int) (physical & 0xfff);
+        TranslatedCode.Page page = units.get(physical >>> 12);
+        long label = page == null ? 0 : page.label(h, place);
+        if (label != 0) {
+            return label;
+        }
+        makeRoom();
+        return translate(h, cpu.rip, physical, host - place)
+                ? units.getOrCreate(physical >>> 12).label(h, place)
+                : 0;
     }
 
     // ---- running ----
+
+    /** How far a direct jump leads at most. */
+    private static final long NEAR = 1L << 32;
+
+    private static boolean canonical(long linear) {
+        return linear << 16 >> 16 == linear;
+    }
 
     /** Runs translated code at RIP, until something is to be done that is not its affair; false if there is none and none can be made. */
     boolean run() {
@@ -435,14 +473,19 @@ final class Translation {
                 }
                 case UnitFlow.EXIT_JUMP -> {
                     long target = GuestMemory.getLong(base + HostFrame.R11);
-                    int length = GuestMemory.getByte(record + UnitFlow.RECORD_LENGTH);
-                    if (target << 16 >> 16 != target && length != 0) {
-                        // the transfer itself is to fault: undo it and let the interpreter do so
-                        cpu.r[CpuRegisters.RSP] -= GuestMemory.getInt(record + UnitFlow.RECORD_ARGUMENT);
+                    int transfer = GuestMemory.getInt(base + HostFrame.TRANSFER);
+                    if (!canonical(target)
+                            && transfer != 0
+                            && canonical(codeBase + NEAR)
+                            && canonical(codeBase - NEAR)) {
+                        // no direct jump leads there: the transfer itself is to fault. Undo it and let the interpreter
+                        // do so
+                        cpu.r[CpuRegisters.RSP] -= UnitFlow.addedToRsp(transfer);
+                        cpu.rip = codeBase + (transfer & 0xfff);
                         cpu.interpretOne();
                         return true;
                     }
-                    exits.count(ExitCounts.JUMP, cpu.rip);
+                    exits.count(ExitCounts.JUMP, target);
                     cpu.rip = target;
                     if (cpu.attentionDue()) {
                         return true;
@@ -452,9 +495,9 @@ final class Translation {
                 case UnitFlow.EXIT_LINK -> {
                     exits.count(ExitCounts.LINK, cpu.rip);
                     long was = resets;
-                    code = find(h);
+                    code = label(h);
                     if (code != 0 && resets == was) {
-                        link(record + GuestMemory.getInt(record + UnitFlow.RECORD_ARGUMENT), h);
+                        a.patchRunning(record + GuestMemory.getInt(record + UnitFlow.RECORD_ARGUMENT), code);
                     }
                 }
                 default -> {

@@ -40,14 +40,18 @@ final class TranslationUnit {
      * @param start offset of the first instruction in it
      * @param end offset up to which its bytes may be read; past the page for an instruction that goes on in the next one, which is a
      *     unit of its own
+     * @param labels what is translated already: the unit ends before
      */
-    void decode(long host, int start, int end) {
+    void decode(long host, int start, int end, UnitFlow.Labels labels) {
         for (int i = 0; i < count; i++) {
             indexAt[place[i]] = 0;
         }
         count = 0;
         int at = start;
         while (count < MAX && at < PAGE && (end == PAGE || count == 0)) {
+            if (count > 0 && labels.at(at) != 0) {
+                break;
+            }
             Decoded d = code[count];
             Decoder.Result result = decoder.decode(d, host + at, end - at, 8, 8);
             if (result == Decoder.Result.SHORT) {

@@ -34,16 +34,22 @@ final class Translator {
     private boolean sse;
     private boolean supervisor;
 
-    /** Is told of each address at which a unit can be entered. */
-    interface Entries {
+    /** What is translated of a page. */
+    interface Page extends UnitFlow.Labels {
         /**
-         * An entry.
+         * An instruction's code.
          *
-         * @param place offset of the instruction in its page
-         * @param code where to jump with the instruction's address in R11
-         * @param chain where a jump within the page leads
+         * @param place its offset in the page
+         * @param label where its code begins, as it runs: for those who come from the same page
          */
-        void entry(int place, long code, long chain);
+        void label(int place, long label);
+
+        /**
+         * The entry of an instruction that has a label: for all others.
+         *
+         * @see UnitFlow#entry
+         */
+        void entry(int place, long entry);
     }
 
     /**
@@ -52,13 +58,14 @@ final class Translator {
      * @param a writes into code memory
      * @param exit where the way out is written
      * @param exitSaved the same for when guest flags are in the frame
+     * @param miss where to go when the jump table has no code for the address in R11
      */
-    Translator(Assembler a, Set<CpuFeature> guest, Set<CpuFeature> host, long exit, long exitSaved) {
+    Translator(Assembler a, Set<CpuFeature> guest, Set<CpuFeature> host, long exit, long exitSaved, long miss) {
         Templates templates = new Templates(host);
         unit = new TranslationUnit(new Decoder(guest), templates);
         plan = new FlagPlan(unit);
         FlagTemplates flags = new FlagTemplates(a, unit, plan, templates);
-        flow = new UnitFlow(a, unit, plan, flags, exit, exitSaved);
+        flow = new UnitFlow(a, unit, plan, flags, exit, exitSaved, miss);
         memory = new MemoryTemplates(a, unit, flow, plan);
         plain = new PlainTemplates(a, unit, memory, templates);
         integer = new IntegerTemplates(a, unit, flow, memory, templates);
@@ -79,20 +86,17 @@ final class Translator {
      * @param sse whether the guest may use SSE, with exceptions masked
      * @return false if the first instruction doesn't end in the page: nothing is written then
      */
-    boolean translate(long host, int start, int end, int table, boolean sse, Entries entries) {
+    boolean translate(long host, int start, int end, int table, boolean sse, Page page) {
         this.sse = sse;
         supervisor = table != 1;
-        unit.decode(host, start, end);
+        unit.decode(host, start, end, page);
         int count = unit.count;
         if (count == 0) {
             return false;
         }
         plan.make();
-        flow.begin(table);
+        flow.begin(table, page);
         memory.begin(table);
-        flow.head(start);
-        long entry = flow.entry();
-        long chain = flow.chain();
         for (int i = 0; i < count; i++) {
             flow.at(i);
             if (!unit.defined[i] || !written(i)) {
@@ -106,17 +110,22 @@ final class Translator {
         flow.end();
         if (end > PAGE) {
             // where the next page's bytes come from depends on the address space: it is entered by address alone
-            chain = flow.farOnly(start);
+            long entry = flow.entry(start, table, flow.label(0));
+            page.label(start, flow.farOnly(start));
+            page.entry(start, entry);
+            return true;
         }
-        entries.entry(start, entry, chain);
-        for (int i = 1; i < count; i++) {
-            if (unit.afterCall[i]) {
-                flow.head(unit.place[i]);
-                flow.jumpTo(i);
-                entries.entry(unit.place[i], flow.entry(), flow.chain());
+        for (int i = 0; i < count; i++) {
+            if (i == 0 || plan.entered(i)) {
+                page.label(unit.place[i], flow.label(i));
             }
         }
         return true;
+    }
+
+    /** Gives an instruction that has a label an entry. */
+    void entry(int place, int table, Page page) {
+        page.entry(place, flow.entry(place, table, page.at(place)));
     }
 
     /** Writes an instruction; false, and nothing is written that matters, if it is the interpreter's. */

@@ -33,8 +33,11 @@ final class UnitFlow {
     /** In place of a condition: always. */
     static final int JMP = 0xe9;
 
+    /** Bytes of the look at the beginning of an {@link #entry}. */
+    static final int ENTRY_CHECK = 20;
+
     private static final long BEHIND = -1;
-    private static final int STUB_ONE = 0, STUB_POLL = 1, STUB_LINK = 2, STUB_FAR = 3, STUB_ACCESS = 4;
+    private static final int STUB_ONE = 0, STUB_BACK = 1, STUB_LINK = 2, STUB_FAR = 3, STUB_ACCESS = 4;
     private static final int PAGE = GuestMemory.PAGE_SIZE;
     private static final int MAX = TranslationUnit.MAX;
 
@@ -44,6 +47,7 @@ final class UnitFlow {
     private final FlagTemplates flags;
     private final long exit;
     private final long exitSaved;
+    private final long miss;
 
     /** Where the code of each instruction begins. */
     private final long[] hostAt = new long[MAX + 1];
@@ -62,24 +66,37 @@ final class UnitFlow {
     private final int[] stubPlace = new int[MAX * 6];
     private int stubs;
 
-    private int jumpTags;
     private int jumpCode;
-    private long entryAt;
-    private long chainAt;
+    private Labels labels = place -> 0;
+
+    /** Knows what is translated of the page. */
+    interface Labels {
+        /** Where the code of the instruction at an offset in the page begins, as it runs; or 0. */
+        long at(int place);
+    }
 
     /**
      * The ways of all units.
      *
      * @param exit where the way out is written
      * @param exitSaved the same for when guest flags are in the frame
+     * @param miss where to go when the jump table has no code for the address in R11
      */
-    UnitFlow(Assembler a, TranslationUnit unit, FlagPlan plan, FlagTemplates flags, long exit, long exitSaved) {
+    UnitFlow(
+            Assembler a,
+            TranslationUnit unit,
+            FlagPlan plan,
+            FlagTemplates flags,
+            long exit,
+            long exitSaved,
+            long miss) {
         this.a = a;
         this.unit = unit;
         this.plan = plan;
         this.flags = flags;
         this.exit = exit;
         this.exitSaved = exitSaved;
+        this.miss = miss;
     }
 
     /**
@@ -87,33 +104,44 @@ final class UnitFlow {
      *
      * @param table which jump table it uses
      */
-    void begin(int table) {
-        jumpTags = VcpuContext.jumpTags(table);
+    void begin(int table, Labels known) {
+        labels = known;
         jumpCode = VcpuContext.jumpCode(table);
         forwards = 0;
         stubs = 0;
     }
 
-    /** What stands before an instruction that can be entered: by its address in R11, or by a jump within the page. */
-    void head(int at) {
+    /**
+     * Where an instruction is entered from elsewhere, with its address in R11 and the number of its entry in the jump table in RCX: looks whether that is
+     * the address it was meant for. {@link #ENTRY_CHECK} bytes on no look is due.
+     *
+     * @param at the instruction's offset in its page
+     * @param label where its code begins, as it runs
+     * @return the entry, as it runs
+     */
+    long entry(int at, int table, long label) {
         a.align(16);
-        long way = a.at();
+        long poll = a.at();
         out(EXIT_POLL, 0, at, 0, 0);
-        entryAt = a.at();
+        long entry = a.at();
+        a.load(Assembler.RCX, Assembler.RSP, Assembler.RCX, 3, VcpuContext.jumpTags(table));
+        a.lea(Assembler.RCX, Assembler.RCX, Assembler.R11, 0, 1);
+        long hit = a.jrcxz();
+        a.jump(miss);
+        a.here(hit);
+        if (a.at() != entry + ENTRY_CHECK) {
+            throw new IllegalStateException("the look takes " + (a.at() - entry) + " bytes");
+        }
         a.lea(Assembler.RCX, Assembler.R11, Assembler.NONE, 0, -at);
         a.store(Assembler.RSP, HostFrame.CODE_BASE, Assembler.RCX);
-        chainAt = a.at();
-        poll(way);
+        poll(poll);
+        a.jumpRunning(label);
+        return a.runs(entry);
     }
 
-    /** Where the last {@link #head} is entered with the instruction's address in R11, as it runs. */
-    long entry() {
-        return a.runs(entryAt);
-    }
-
-    /** Where a jump within the page leads to the last {@link #head}, as it runs. */
-    long chain() {
-        return a.runs(chainAt);
+    /** Where the code of an instruction of the unit begins, as it runs. */
+    long label(int i) {
+        return a.runs(hostAt[i]);
     }
 
     /** The code of an instruction, or of what comes after the last, begins here. */
@@ -122,11 +150,6 @@ final class UnitFlow {
         hostAt[i] = a.at();
         writing = i;
         flags.at(i);
-    }
-
-    /** To the code of an instruction that has been written. */
-    void jumpTo(int i) {
-        a.jump(hostAt[i]);
     }
 
     /** Ends a unit: what is out of line. */
@@ -218,63 +241,90 @@ final class UnitFlow {
                         i,
                         unit.goesOn(i) && !unit.isCall(i) ? hostAt[i + 1] : 0,
                         stubKind[s] == STUB_ONE ? ExitCounts.OPERANDS : ExitCounts.ACCESS);
-            case STUB_POLL -> {
+            case STUB_BACK -> {
+                int target = stubPlace[s];
                 long over = a.at();
-                out(EXIT_POLL, 0, unit.place[i], 0, 0);
+                out(EXIT_POLL, 0, target, 0, 0);
                 a.patch(stubFrom[s], a.at());
                 poll(over);
-                a.jump(hostAt[i]);
+                if (unit.at(target) >= 0) {
+                    a.jump(hostAt[unit.at(target)]);
+                } else if (labels.at(target) != 0) {
+                    a.jumpRunning(labels.at(target));
+                } else {
+                    a.alignDisplacement(1);
+                    long from = a.jump();
+                    a.patch(from, a.at());
+                    out(EXIT_LINK, 0, target, 0, (int) (from - record()));
+                }
             }
-            case STUB_LINK -> {
-                out(EXIT_LINK, 0, stubPlace[s], 0, (int) (stubFrom[s] - record()));
-            }
+            case STUB_LINK -> out(EXIT_LINK, 0, stubPlace[s], 0, (int) (stubFrom[s] - record()));
             default -> far(stubPlace[s]);
         }
     }
 
-    /** A jump to {@code target}, an offset from the page's start; {@code condition} 0 to 15, or {@link #JMP}. */
+    /**
+     * A jump to {@code target}, an offset from the page's start; {@code condition} 0 to 15, or {@link #JMP}. One that leads back polls, so that there is no loop
+     * without.
+     */
     boolean jump(int condition, int target) {
-        if (target >= 0 && target < PAGE) {
-            int to = unit.at(target);
-            if (to >= 0) {
-                long from = condition == JMP ? a.jump() : a.jump(condition);
-                if (to <= writing) {
-                    later(STUB_POLL, from, to, 0);
-                } else {
-                    forwardFrom[forwards] = from;
-                    forwardTo[forwards++] = to;
-                }
-                return true;
+        if (target < 0 || target >= PAGE) {
+            if (condition == JMP) {
+                far(target);
+            } else {
+                later(STUB_FAR, a.jump(condition), 0, target);
             }
-            a.alignDisplacement(condition == JMP ? 1 : 2);
-            later(STUB_LINK, condition == JMP ? a.jump() : a.jump(condition), 0, target);
-        } else if (condition == JMP) {
-            far(target);
+        } else if (target <= unit.place[Math.min(writing, unit.count - 1)]) {
+            later(STUB_BACK, jump(condition), 0, target);
+        } else if (unit.at(target) >= 0) {
+            forwardFrom[forwards] = jump(condition);
+            forwardTo[forwards++] = unit.at(target);
+        } else if (labels.at(target) != 0) {
+            a.patchRunning(jump(condition), labels.at(target));
         } else {
-            later(STUB_FAR, a.jump(condition), 0, target);
+            a.alignDisplacement(condition == JMP ? 1 : 2);
+            later(STUB_LINK, jump(condition), 0, target);
         }
         return true;
+    }
+
+    private long jump(int condition) {
+        return condition == JMP ? a.jump() : a.jump(condition);
     }
 
     private void far(int target) {
         a.load(Assembler.R11, Assembler.RSP, HostFrame.CODE_BASE);
         a.lea(Assembler.R11, Assembler.R11, Assembler.NONE, 0, target);
-        lookup(0, 0, 0);
+        lookup();
+    }
+
+    /** Kinds of indirect transfers: what they add to RSP. */
+    static final int TRANSFER_JUMP = 1, TRANSFER_CALL = 2, TRANSFER_RETURN = 3;
+
+    /** What an indirect transfer, as {@link HostFrame#TRANSFER} tells of it, has added to RSP. */
+    static int addedToRsp(int transfer) {
+        return switch (transfer >>> 12 & 3) {
+            case TRANSFER_CALL -> -8;
+            case TRANSFER_RETURN -> 8 + (transfer >>> 16);
+            default -> 0;
+        };
     }
 
     /**
-     * To the address in R11.
+     * An indirect transfer to the address in R11. If that is not canonical, the transfer is to fault (SDM vol. 2, JMP, CALL, RET): so it
+     * leaves word of itself.
      *
-     * @param at the instruction's place, if it is the one to raise the fault of an address that is not canonical
-     * @param undo what it has added to RSP by now
+     * @param kind one of {@code TRANSFER_…}
+     * @param released bytes that a return releases besides
      */
-    void lookup(int at, int length, int undo) {
-        a.pext(Assembler.RCX, Assembler.R11, HostFrame.JUMP_MASK);
-        a.load(Assembler.RCX, Assembler.RSP, Assembler.RCX, 3, jumpTags);
-        a.lea(Assembler.RCX, Assembler.RCX, Assembler.R11, 0, 1);
-        long hit = a.jrcxz();
-        out(EXIT_JUMP, length, at, 0, undo);
-        a.here(hit);
+    void transfer(int i, int kind, int released) {
+        a.mem(0, false, 0, 0xc7, 0, Assembler.RSP, Assembler.NONE, 0, HostFrame.TRANSFER);
+        a.int4(released << 16 | kind << 12 | unit.place[i]);
+        lookup();
+    }
+
+    /** To the address in R11. */
+    private void lookup() {
         a.pext(Assembler.RCX, Assembler.R11, HostFrame.JUMP_MASK);
         a.mem(0, false, 0, 0xff, 4, Assembler.RSP, Assembler.RCX, 3, jumpCode);
     }
