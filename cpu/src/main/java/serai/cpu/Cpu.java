@@ -100,9 +100,13 @@ final class Cpu extends CpuTransfers implements Vcpu {
         super(host);
         this.group = group;
         group.add(this);
-        translation = Translation.of(this);
+        TranslationCache cache = group.translationCache(features);
+        translation = cache == null ? null : new Translation(this, cache);
         reset();
         memory.addCodeListener(page -> {
+            if (cache != null) {
+                cache.drop(page); // before the mail: whoever has read it finds the units gone
+            }
             if (Thread.currentThread() == runner) {
                 dropCode(page);
             } else {
@@ -212,8 +216,8 @@ final class Cpu extends CpuTransfers implements Vcpu {
     private void dropCode(long page) {
         boolean known = codeCache.dropPage(page);
         if (translation != null) {
-            known |= translation.drop(page);
-            // even if there are no units: they may have gone before, when code memory was full
+            known |= translation.forgetDropped();
+            // even if no units have gone: that may have been noticed before
             Arrays.fill(ones, null);
         }
         if (known) {
@@ -290,15 +294,25 @@ final class Cpu extends CpuTransfers implements Vcpu {
 
     /** The same while all other vCPUs stand still. */
     private void runExclusive() {
+        alone(() -> {
+            answerRequests(); // those that came while this one stood still
+            exclusive = true;
+            try {
+                runAlone();
+            } finally {
+                exclusive = false;
+            }
+        });
+    }
+
+    /** Does something, between two blocks, while all other vCPUs stand still between two of theirs. */
+    private void alone(Runnable action) {
         inRun = false;
         group.begin(this);
         inRun = true;
         try {
-            answerRequests(); // those that came while this one stood still
-            exclusive = true;
-            runAlone();
+            action.run();
         } finally {
-            exclusive = false;
             group.end();
         }
     }
@@ -385,6 +399,11 @@ final class Cpu extends CpuTransfers implements Vcpu {
         } finally {
             alone = false;
         }
+    }
+
+    /** Makes room for translated code; the caller goes on from {@link #run}'s loop. */
+    void evictTranslations(TranslationCache cache) {
+        alone(cache::evict);
     }
 
     /** Runs the first {@code n} instructions of a block. */
@@ -522,7 +541,6 @@ final class Cpu extends CpuTransfers implements Vcpu {
         writtenCode.drain(this::dropCode, () -> {
             codeCache.clear();
             if (translation != null) {
-                translation.clear();
                 Arrays.fill(ones, null);
             }
             translationsChanged();
@@ -940,7 +958,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
         if (translation != null) {
             exits.put("units", translation.made);
             exits.put("unit-bytes", translation.bytes);
-            exits.put("code-resets", translation.resets);
+            exits.put("code-evictions", translation.evictions);
             exits.putAll(translation.exits.report());
         }
         // translated code doesn't count

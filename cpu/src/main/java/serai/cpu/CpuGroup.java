@@ -1,7 +1,11 @@
 package serai.cpu;
 
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
+import org.jspecify.annotations.Nullable;
+import serai.linux.LinuxException;
+import serai.machine.engine.CpuFeature;
 
 /**
  * The vCPUs of one machine, as far as they have to know of each other.
@@ -21,11 +25,31 @@ import java.util.concurrent.CopyOnWriteArrayList;
  * promises more, at a serializing instruction (SDM vol. 3, 9.1.3), the vCPU waits until nobody has an open request: {@link #settled}.
  */
 final class CpuGroup {
+    /** Bytes of translated code at most. */
+    private static final long CODE_SIZE = 64L << 20;
+
     private final List<Cpu> cpus = new CopyOnWriteArrayList<>();
     private int running;
     private boolean taken;
     private volatile boolean stopping;
     private volatile boolean unsettled;
+    private final long codeSize;
+    private boolean asked;
+    private @Nullable TranslationCache cache;
+
+    /** No vCPUs yet. */
+    CpuGroup() {
+        this(CODE_SIZE);
+    }
+
+    /**
+     * No vCPUs yet.
+     *
+     * @param codeSize bytes of memory for translated code
+     */
+    CpuGroup(long codeSize) {
+        this.codeSize = codeSize;
+    }
 
     void add(Cpu c) {
         cpus.add(c);
@@ -34,6 +58,27 @@ final class CpuGroup {
     /** Whether there is nobody to mind. */
     boolean single() {
         return cpus.size() == 1;
+    }
+
+    /**
+     * Where the vCPUs' translated code is, or null if it is not asked for ({@code -Dserai.translate=on}) or the host can't: it is no x86-64 with
+     * BMI2, or forbids executable memory.
+     */
+    synchronized @Nullable TranslationCache translationCache(Set<CpuFeature> features) {
+        if (!asked) {
+            asked = true;
+            if (System.getProperty("serai.translate", "off").equals("on")
+                    && HostCpu.FEATURES.contains(CpuFeature.BMI2)
+                    && HostCpu.FEATURES.contains(CpuFeature.SSE2)) {
+                try {
+                    cache = TranslationCache.create(codeSize, features);
+                } catch (LinuxException e) {
+                    System.getLogger("serai.cpu")
+                            .log(System.Logger.Level.INFO, "the engine interprets: {0}", e.getMessage());
+                }
+            }
+        }
+        return cache;
     }
 
     // ---- one alone ----

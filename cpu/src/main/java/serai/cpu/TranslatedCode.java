@@ -6,7 +6,7 @@ import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** The translated units of a vCPU: by physical page, then by place in the page and how it was translated. */
+/** The translated units of a machine: by physical page, then by place in the page and how it was translated. */
 final class TranslatedCode {
     private final Map<Long, Page> pages = new HashMap<>();
 
@@ -22,6 +22,8 @@ final class TranslatedCode {
         private int tailPlace;
         /** Pages that have such an instruction that ends in this one. */
         private final Set<Long> reachedFrom = new HashSet<>();
+        /** Regions of code memory with units of this page, a bit each. */
+        private int regions;
 
         private int find(int key) {
             int i = key * 0x9e3779b1 >>> 7 & keys.length - 1;
@@ -90,6 +92,24 @@ final class TranslatedCode {
             reachedFrom.add(page);
         }
 
+        /** It has a unit in that region of code memory. */
+        void liesIn(int region) {
+            regions |= 1 << region;
+        }
+
+        boolean liesPartlyIn(int region) {
+            return (regions >>> region & 1) != 0;
+        }
+
+        private void clear() {
+            keys = new int[16];
+            code = new long[16];
+            labels = new long[16];
+            count = 0;
+            tail = -1;
+            regions = 0;
+        }
+
         private void grow() {
             int[] k = keys;
             long[] c = code;
@@ -117,16 +137,18 @@ final class TranslatedCode {
         return pages.computeIfAbsent(page, p -> new Page());
     }
 
-    /** Drops the units of a page; false if there are none. */
+    /** Drops all units with a byte in a page; false if there are none. */
     boolean drop(long page) {
         Page p = pages.remove(page);
-        if (p != null) {
-            p.reachedFrom.forEach(pages::remove);
+        if (p == null) {
+            return false;
         }
-        return p != null;
-    }
-
-    void clear() {
-        pages.clear();
+        for (long before : p.reachedFrom) {
+            Page q = pages.get(before);
+            if (q != null) {
+                q.clear(); // and stays: others may reach into it
+            }
+        }
+        return true;
     }
 }

@@ -1,17 +1,11 @@
 package serai.cpu;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
-import java.lang.ref.Cleaner;
 import java.util.BitSet;
-import org.jspecify.annotations.Nullable;
-import serai.linux.CodeMemory;
-import serai.linux.LinuxException;
 import serai.linux.MachineCode;
-import serai.machine.engine.CpuFeature;
 import serai.machine.memory.GuestMemory;
 
 /**
@@ -22,25 +16,18 @@ import serai.machine.memory.GuestMemory;
  * are emptied when translations change.
  */
 final class Translation {
-    /** Bytes of code; when they are used up, all is forgotten. */
-    private static final long CODE_SIZE = 32L << 20;
-
     private static final MethodHandle ENTER = MachineCode.caller(FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG));
-    private static final Cleaner CLEANER = Cleaner.create();
 
     private static final int JUMP_BITS = 0xfffc;
-    private static final int SSE = 4;
 
-    private final Cpu cpu;
+    final Cpu cpu;
+    private final TranslationCache cache;
     private final long base;
-    private final Assembler a;
     private final long delta;
-    private final long codeStart;
-    private final long codeEnd;
     private final MemorySegment enter;
     private final long miss;
-    private final Translator translator;
-    private final TranslatedCode units = new TranslatedCode();
+    /** {@link TranslationCache#dropped} when the jump tables were last emptied for it. */
+    private long droppedSeen;
 
     private final int[][] filled = new int[3][VcpuContext.JUMP_ENTRIES];
     private final int[] filledCount = new int[3];
@@ -52,43 +39,31 @@ final class Translation {
     private int epoch;
 
     private static final int LONGEST = 16;
-    /** The bytes of an instruction that lies in two pages. */
-    private final MemorySegment bridge = Arena.ofAuto().allocate(2 * LONGEST);
 
     private boolean vectorsInFrame;
 
-    /** Units made, bytes of them, times all was forgotten. */
+    /** Units that were made for this vCPU, bytes of them, times it had to evict others for them. */
     long made;
+
+    long bytes;
+    long evictions;
 
     /** Whether any has run. */
     boolean entered;
 
-    long bytes;
-    long resets;
     final ExitCounts exits = new ExitCounts();
 
-    private Translation(Cpu cpu, CodeMemory memory) {
+    /** The translation of a vCPU. */
+    Translation(Cpu cpu, TranslationCache cache) {
+        if (!cache.features.equals(cpu.features)) {
+            throw new IllegalArgumentException("the vCPUs of a machine have the same features");
+        }
         this.cpu = cpu;
+        this.cache = cache;
         base = cpu.context.base;
-        delta = memory.executable() - memory.writable();
-        a = new Assembler(memory.writable(), delta);
-        long enterAt = a.at();
-        writeEnter();
-        a.align(16);
-        long exit = a.at();
-        long exitSaved = writeExit();
-        a.align(16);
-        long missAt = a.at();
-        a.call(exit);
-        a.bytes(UnitFlow.EXIT_JUMP, 0);
-        a.int2(0);
-        a.int8(0);
-        a.align(64);
-        codeStart = a.at();
-        codeEnd = memory.writable() + memory.size();
-        enter = MemorySegment.ofAddress(a.runs(enterAt));
-        miss = a.runs(missAt);
-        translator = new Translator(a, cpu.features, HostCpu.FEATURES, exit, exitSaved, missAt);
+        delta = cache.delta;
+        miss = cache.gate.miss + delta;
+        enter = MemorySegment.ofAddress(cache.gate.enter + delta);
         GuestMemory.putLong(base + HostFrame.INDEX_MASK, 0x3ff000);
         GuestMemory.putLong(base + HostFrame.PAGE_MASK, -4096);
         GuestMemory.putLong(base + HostFrame.OFFSET_MASK, 4095);
@@ -105,96 +80,7 @@ final class Translation {
         }
     }
 
-    /** The translation of a vCPU, or null if it is not asked for ({@code -Dserai.translate=on}) or the host can't: it is no x86-64 with BMI2, or forbids executable memory. */
-    static @Nullable Translation of(Cpu cpu) {
-        if (!System.getProperty("serai.translate", "off").equals("on")
-                || !HostCpu.FEATURES.contains(CpuFeature.BMI2)
-                || !HostCpu.FEATURES.contains(CpuFeature.SSE2)) {
-            return null;
-        }
-        try {
-            CodeMemory memory = CodeMemory.create(CODE_SIZE);
-            CLEANER.register(cpu, memory::close);
-            return new Translation(cpu, memory);
-        } catch (LinuxException e) {
-            System.getLogger("serai.cpu").log(System.Logger.Level.INFO, "the engine interprets: {0}", e.getMessage());
-            return null;
-        }
-    }
-
-    // ---- the ways in and out ----
-
-    private static final int[] SAVED = {
-        Assembler.RBX, Assembler.RBP, Assembler.R12, Assembler.R13, Assembler.R14, Assembler.R15
-    };
-
-    private void pushOrPop(int opcode, int register) {
-        if (register >= 8) {
-            a.byte1(0x41);
-        }
-        a.byte1(opcode | register & 7);
-    }
-
-    /** {@code void enter(long base)}, by the System V ABI. */
-    private void writeEnter() {
-        for (int register : SAVED) {
-            pushOrPop(0x50, register);
-        }
-        a.store(Assembler.RDI, HostFrame.HOST_RSP, Assembler.RSP);
-        a.move(Assembler.RSP, Assembler.RDI);
-        if (HostCpu.FEATURES.contains(CpuFeature.AVX)) {
-            a.bytes(0xc5, 0xf8, 0x77); // VZEROUPPER: SSE after dirty upper halves is slow
-        }
-        a.mem(0, false, 1, 0xae, 2, Assembler.RSP, Assembler.NONE, 0, HostFrame.MXCSR);
-        for (int i = 0; i < 16; i++) {
-            a.mem(0, false, 1, 0x10, i, Assembler.RSP, Assembler.NONE, 0, HostFrame.XMM + 16 * i);
-        }
-        a.load(Assembler.RAX, Assembler.RSP, HostFrame.FLAGS);
-        a.bytes(0x04, 0x7f, 0x9e); // add al, 127; sahf: OF is AL's
-        for (int g = 0; g < 16; g++) {
-            if (!HostFrame.spilled(g)) {
-                a.load(HostFrame.host(g), Assembler.RSP, HostFrame.slot(g));
-            }
-        }
-        a.load(Assembler.R11, Assembler.RSP, HostFrame.R11);
-        a.mem(0, false, 0, 0xff, 4, Assembler.RSP, Assembler.NONE, 0, HostFrame.TARGET);
-    }
-
-    /**
-     * The common way out, called; its return address is that of the record.
-     *
-     * @return another entry, for when guest flags are in the frame
-     */
-    private long writeExit() {
-        a.store(Assembler.RSP, 8 + HostFrame.RCX, Assembler.RCX);
-        a.store(Assembler.RSP, 8 + HostFrame.slot(0), Assembler.RAX);
-        a.bytes(0x9f, 0x0f, 0x90, 0xc0); // lahf; seto al
-        a.store(Assembler.RSP, 8 + HostFrame.FLAGS, Assembler.RAX);
-        long over = a.jump();
-        long saved = a.at();
-        a.store(Assembler.RSP, 8 + HostFrame.RCX, Assembler.RCX);
-        a.store(Assembler.RSP, 8 + HostFrame.slot(0), Assembler.RAX);
-        a.patch(over, a.at());
-        pushOrPop(0x58, Assembler.RCX);
-        a.store(Assembler.RSP, HostFrame.EXIT, Assembler.RCX);
-        for (int g = 1; g < 16; g++) {
-            if (!HostFrame.spilled(g)) {
-                a.store(Assembler.RSP, HostFrame.slot(g), HostFrame.host(g));
-            }
-        }
-        a.store(Assembler.RSP, HostFrame.R11, Assembler.R11);
-        a.mem(0, false, 1, 0xae, 3, Assembler.RSP, Assembler.NONE, 0, HostFrame.MXCSR);
-        a.mem(0, false, 1, 0xae, 2, Assembler.RSP, Assembler.NONE, 0, HostFrame.HOST_MXCSR);
-        for (int i = 0; i < 16; i++) {
-            a.mem(0, false, 1, 0x11, i, Assembler.RSP, Assembler.NONE, 0, HostFrame.XMM + 16 * i);
-        }
-        a.load(Assembler.RSP, Assembler.RSP, HostFrame.HOST_RSP);
-        for (int i = SAVED.length - 1; i >= 0; i--) {
-            pushOrPop(0x58, SAVED[i]);
-        }
-        a.byte1(0xc3);
-        return saved;
-    }
+    // ---- the way in and out ----
 
     private void enter(long code) {
         long b = base;
@@ -297,17 +183,15 @@ final class Translation {
         }
     }
 
-    /** A page's code has changed; false if there was none. */
-    boolean drop(long page) {
-        return units.drop(page);
-    }
-
-    /** All of it. */
-    void clear() {
-        units.clear();
-        a.at(codeStart);
-        resets++;
+    /** Empties the jump tables if units have gone since this was last asked; false if none have. */
+    boolean forgetDropped() {
+        long now = cache.dropped();
+        if (now == droppedSeen) {
+            return false;
+        }
+        droppedSeen = now;
         translationsChanged();
+        return true;
     }
 
     /** How code is translated now; -1 if not at all. */
@@ -319,7 +203,7 @@ final class Translation {
         boolean sse = (cpu.cr0 & (CpuRegisters.CR0_EM | CpuRegisters.CR0_TS)) == 0
                 && (cpu.cr4 & CpuRegisters.CR4_OSFXSR) != 0
                 && (cpu.mxcsr & 0x1f80) == 0x1f80;
-        int h = sse ? table | SSE : table;
+        int h = sse ? table | TranslationCache.SSE : table;
         if (how[table] != h) {
             how[table] = h;
             emptyTable(table);
@@ -327,6 +211,7 @@ final class Translation {
         return h;
     }
 
+    /** Where to enter code for RIP; {@link TranslationCache#NONE}, {@link TranslationCache#FULL}. */
     private long find(int h) {
         long rip = cpu.rip;
         int table = h & 3;
@@ -337,24 +222,12 @@ final class Translation {
             return GuestMemory.getLong(code) + UnitFlow.ENTRY_CHECK;
         }
         long physical = cpu.fetchPhysical(rip);
-        long host = cpu.memory.host(physical);
-        if (host == 0) {
-            return 0;
+        long entry = cache.find(this, h, physical, TranslationCache.NOT_GIVEN);
+        if (entry == TranslationCache.TAIL) {
+            entry = cache.find(this, h, physical, cpu.fetchPhysical((rip | 0xfff) + 1));
         }
-        int place = (int) (physical & 0xfff);
-        TranslatedCode.Page page = units.get(physical >>> 12);
-        long entry = page == null ? 0 : page.code(h, place);
-        if (entry != 0 && page != null) {
-            long tail = page.tail(place);
-            if (tail >= 0 && cpu.fetchPhysical((rip | 0xfff) + 1) != tail) {
-                entry = 0;
-            }
-        }
-        if (entry == 0) {
-            entry = makeEntry(h, rip, physical, host - place);
-        }
-        if (entry == 0) {
-            return 0;
+        if (entry == TranslationCache.NONE || entry == TranslationCache.FULL) {
+            return entry;
         }
         if (GuestMemory.getLong(tag) == emptyTag(slot)) {
             filled[table][filledCount[table]++] = slot;
@@ -366,75 +239,13 @@ final class Translation {
         return entry + UnitFlow.ENTRY_CHECK;
     }
 
-    /** The entry of an instruction that has none; 0 if it can't be translated. */
-    private long makeEntry(int h, long rip, long physical, long host) {
-        int place = (int) (physical & 0xfff);
-        makeRoom();
-        TranslatedCode.Page page = units.getOrCreate(physical >>> 12);
-        if (page.label(h, place) == 0 || page.code(h, place) != 0) {
-            if (!translate(h, rip, physical, host)) {
-                return 0;
-            }
-        }
-        if (page.code(h, place) == 0) {
-            long before = a.at();
-            translator.entry(place, h & 3, page.of(h));
-            bytes += a.at() - before;
-        }
-        return page.code(h, place);
-    }
-
-    private void makeRoom() {
-        if (a.at() + Translator.MAX_BYTES > codeEnd) {
-            clear();
-        }
-    }
-
-    /** Translates what begins at RIP; there has to be room. */
-    private boolean translate(int h, long rip, long physical, long host) {
-        int place = (int) (physical & 0xfff);
-        cpu.protect(physical);
-        TranslatedCode.Page p = units.getOrCreate(physical >>> 12);
-        long before = a.at();
-        boolean sse = (h & SSE) != 0;
-        if (!translator.translate(host, place, 4096, h & 3, sse, p.of(h))) {
-            long tail = cpu.fetchPhysical((rip | 0xfff) + 1);
-            long tailHost = cpu.memory.host(tail);
-            if (tailHost == 0) {
-                return false;
-            }
-            cpu.protect(tail);
-            int first = 4096 - place;
-            GuestMemory.copy(host + place, bridge.address(), first);
-            GuestMemory.copy(tailHost, bridge.address() + first, LONGEST);
-            if (!translator.translate(bridge.address() - place, place, 4096 + LONGEST, h & 3, sse, p.of(h))) {
-                return false;
-            }
-            p.tail(place, tail);
-            units.getOrCreate(tail >>> 12).reachedFrom(physical >>> 12);
-        }
-        made++;
-        bytes += a.at() - before;
-        return true;
-    }
-
-    /** The code of the instruction at RIP, for those who come from its page; 0 if it can't be translated. */
-    private long label(int h) {
+    /** Where to go on at RIP after a direct jump within the page; from now on it leads there. Otherwise as {@link #find}. */
+    private long link(int h, long displacement) {
         long physical = cpu.fetchPhysical(cpu.rip);
-        long host = cpu.memory.host(physical);
-        if (host == 0) {
-            return 0;
-        }
-        int place = (int) (physical & 0xfff);
-        TranslatedCode.Page page = units.get(physical >>> 12);
-        long label = page == null ? 0 : page.label(h, place);
-        if (label != 0) {
-            return label;
-        }
-        makeRoom();
-        return translate(h, cpu.rip, physical, host - place)
-                ? units.getOrCreate(physical >>> 12).label(h, place)
-                : 0;
+        long label = cache.link(this, h, physical, TranslationCache.NOT_GIVEN, displacement);
+        return label == TranslationCache.TAIL
+                ? cache.link(this, h, physical, cpu.fetchPhysical((cpu.rip | 0xfff) + 1), displacement)
+                : label;
     }
 
     // ---- running ----
@@ -452,9 +263,14 @@ final class Translation {
         if (h < 0) {
             return false;
         }
+        forgetDropped(); // those that others have evicted, while this vCPU was outside
         long code = find(h);
-        if (code == 0) {
+        if (code == TranslationCache.NONE) {
             return false;
+        }
+        if (code == TranslationCache.FULL) {
+            evict();
+            return true;
         }
         entered = true;
         cpu.translatedBegins();
@@ -494,11 +310,7 @@ final class Translation {
                 }
                 case UnitFlow.EXIT_LINK -> {
                     exits.count(ExitCounts.LINK, cpu.rip);
-                    long was = resets;
-                    code = label(h);
-                    if (code != 0 && resets == was) {
-                        a.patchRunning(record + GuestMemory.getInt(record + UnitFlow.RECORD_ARGUMENT), code);
-                    }
+                    code = link(h, record + GuestMemory.getInt(record + UnitFlow.RECORD_ARGUMENT));
                 }
                 default -> {
                     int resume = GuestMemory.getInt(record + UnitFlow.RECORD_RESUME);
@@ -515,13 +327,22 @@ final class Translation {
                         continue;
                     }
                     h = how();
-                    code = h < 0 ? 0 : find(h);
+                    code = h < 0 ? TranslationCache.NONE : find(h);
                 }
             }
-            if (code == 0) {
+            if (code == TranslationCache.NONE) {
+                return true;
+            }
+            if (code == TranslationCache.FULL) {
+                evict();
                 return true;
             }
             GuestMemory.putLong(base + HostFrame.R11, cpu.rip);
         }
+    }
+
+    private void evict() {
+        evictions++;
+        cpu.evictTranslations(cache);
     }
 }

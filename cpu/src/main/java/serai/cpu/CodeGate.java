@@ -1,0 +1,104 @@
+package serai.cpu;
+
+import serai.machine.engine.CpuFeature;
+
+/** The ways between Java and translated code: where all registers change hands, see {@link HostFrame}. Addresses as they are written. */
+final class CodeGate {
+    /** {@code void enter(long base)}, by the System V ABI: to where {@link HostFrame#TARGET} says. */
+    final long enter;
+
+    /** The common way out, called; its return address is that of the record. */
+    final long exit;
+
+    /** The same for when guest flags are in the frame. */
+    final long exitSaved;
+
+    /** Where a jump leads whose target, in R11, is not known. */
+    final long miss;
+
+    private final Assembler a;
+
+    /** Writes them. */
+    CodeGate(Assembler a) {
+        this.a = a;
+        enter = a.at();
+        writeEnter();
+        a.align(16);
+        exit = a.at();
+        exitSaved = writeExit();
+        a.align(16);
+        miss = a.at();
+        a.call(exit);
+        a.bytes(UnitFlow.EXIT_JUMP, 0);
+        a.int2(0);
+        a.int8(0);
+        a.align(64);
+    }
+
+    private static final int[] SAVED = {
+        Assembler.RBX, Assembler.RBP, Assembler.R12, Assembler.R13, Assembler.R14, Assembler.R15
+    };
+
+    private void pushOrPop(int opcode, int register) {
+        if (register >= 8) {
+            a.byte1(0x41);
+        }
+        a.byte1(opcode | register & 7);
+    }
+
+    private void writeEnter() {
+        for (int register : SAVED) {
+            pushOrPop(0x50, register);
+        }
+        a.store(Assembler.RDI, HostFrame.HOST_RSP, Assembler.RSP);
+        a.move(Assembler.RSP, Assembler.RDI);
+        if (HostCpu.FEATURES.contains(CpuFeature.AVX)) {
+            a.bytes(0xc5, 0xf8, 0x77); // VZEROUPPER: SSE after dirty upper halves is slow
+        }
+        a.mem(0, false, 1, 0xae, 2, Assembler.RSP, Assembler.NONE, 0, HostFrame.MXCSR);
+        for (int i = 0; i < 16; i++) {
+            a.mem(0, false, 1, 0x10, i, Assembler.RSP, Assembler.NONE, 0, HostFrame.XMM + 16 * i);
+        }
+        a.load(Assembler.RAX, Assembler.RSP, HostFrame.FLAGS);
+        a.bytes(0x04, 0x7f, 0x9e); // add al, 127; sahf: OF is AL's
+        for (int g = 0; g < 16; g++) {
+            if (!HostFrame.spilled(g)) {
+                a.load(HostFrame.host(g), Assembler.RSP, HostFrame.slot(g));
+            }
+        }
+        a.load(Assembler.R11, Assembler.RSP, HostFrame.R11);
+        a.mem(0, false, 0, 0xff, 4, Assembler.RSP, Assembler.NONE, 0, HostFrame.TARGET);
+    }
+
+    /** Writes {@link #exit}; the address of {@link #exitSaved}. */
+    private long writeExit() {
+        a.store(Assembler.RSP, 8 + HostFrame.RCX, Assembler.RCX);
+        a.store(Assembler.RSP, 8 + HostFrame.slot(0), Assembler.RAX);
+        a.bytes(0x9f, 0x0f, 0x90, 0xc0); // lahf; seto al
+        a.store(Assembler.RSP, 8 + HostFrame.FLAGS, Assembler.RAX);
+        long over = a.jump();
+        long saved = a.at();
+        a.store(Assembler.RSP, 8 + HostFrame.RCX, Assembler.RCX);
+        a.store(Assembler.RSP, 8 + HostFrame.slot(0), Assembler.RAX);
+        a.patch(over, a.at());
+        pushOrPop(0x58, Assembler.RCX);
+        a.store(Assembler.RSP, HostFrame.EXIT, Assembler.RCX);
+        for (int g = 1; g < 16; g++) {
+            if (!HostFrame.spilled(g)) {
+                a.store(Assembler.RSP, HostFrame.slot(g), HostFrame.host(g));
+            }
+        }
+        a.store(Assembler.RSP, HostFrame.R11, Assembler.R11);
+        a.mem(0, false, 1, 0xae, 3, Assembler.RSP, Assembler.NONE, 0, HostFrame.MXCSR);
+        a.mem(0, false, 1, 0xae, 2, Assembler.RSP, Assembler.NONE, 0, HostFrame.HOST_MXCSR);
+        for (int i = 0; i < 16; i++) {
+            a.mem(0, false, 1, 0x11, i, Assembler.RSP, Assembler.NONE, 0, HostFrame.XMM + 16 * i);
+        }
+        a.load(Assembler.RSP, Assembler.RSP, HostFrame.HOST_RSP);
+        for (int i = SAVED.length - 1; i >= 0; i--) {
+            pushOrPop(0x58, SAVED[i]);
+        }
+        a.byte1(0xc3);
+        return saved;
+    }
+}
