@@ -189,6 +189,12 @@ final class Assembler {
         mem(0, true, 0, 0x89, reg, base, NONE, 0, disp);
     }
 
+    /** {@code mov [base + disp], value}, a sign-extended one of 64 bits, or of 32. */
+    void store(int base, int disp, int value, boolean wide) {
+        mem(0, wide, 0, 0xc7, 0, base, NONE, 0, disp);
+        int4(value);
+    }
+
     /** {@code mov to, from}, 64 bits. */
     void move(int to, int from) {
         op(0, true, 0, 0x8b, to, from);

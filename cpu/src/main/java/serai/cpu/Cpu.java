@@ -378,7 +378,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
 
     private void vectorsToJava() {
         if (translation != null) {
-            translation.vectorsToJava();
+            translation.frame.vectorsToJava();
         }
     }
 

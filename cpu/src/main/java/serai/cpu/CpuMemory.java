@@ -51,7 +51,10 @@ abstract class CpuMemory extends CpuRegisters {
     final Set<CpuFeature> features;
 
     /** Indexes of the tables: supervisor, user, supervisor that may not touch user pages (SMAP), nobody. */
-    private static final int SUPERVISOR = 0, USER = 1, GUARDED = 2, NONE = 3;
+    private static final int SUPERVISOR = VcpuContext.SUPERVISOR,
+            USER = VcpuContext.USER,
+            GUARDED = VcpuContext.GUARDED,
+            NONE = 3;
 
     /** Where the tables are. */
     final VcpuContext context = new VcpuContext();

@@ -311,11 +311,27 @@ abstract class CpuTransfers extends CpuEvents {
         r[RCX] = rip;
         r[11] = flags() & ~RF;
         rip = lstar;
-        int sel = (int) (star >>> 32) & 0xffff;
         writeFlags(flags() & ~fmask, 0x3f7fd5 & ~VM);
+        syscallSegments();
+        settleStep();
+    }
+
+    /** CS and SS as SYSCALL loads them. */
+    final void syscallSegments() {
+        int sel = (int) (star >>> 32) & 0xffff;
         flatCs(sel, 0, Segment.L);
         flatSs(sel + 8, 0);
-        settleStep();
+    }
+
+    /** CS and SS as SYSRET loads them. */
+    final void sysretSegments(int size) {
+        int sel = (int) (star >>> 48) & 0xffff;
+        if (size == 8) {
+            flatCs(sel + 16, 3, Segment.L);
+        } else {
+            flatCs(sel, 3, Segment.DB);
+        }
+        flatSs(sel + 8, 3);
     }
 
     /** SYSCALL and SYSRET: whether a single-step trap follows is a matter of TF as they leave it. */
@@ -333,16 +349,9 @@ abstract class CpuTransfers extends CpuEvents {
         if (cpl != 0 || size == 8 && r[RCX] << 16 >> 16 != r[RCX]) {
             throw fault(GP, 0);
         }
-        int sel = (int) (star >>> 48) & 0xffff;
         writeFlags(r[11], 0x3c7fd7 & ~VM);
-        if (size == 8) {
-            rip = r[RCX];
-            flatCs(sel + 16, 3, Segment.L);
-        } else {
-            rip = r[RCX] & 0xffffffffL;
-            flatCs(sel, 3, Segment.DB);
-        }
-        flatSs(sel + 8, 3);
+        rip = size == 8 ? r[RCX] : r[RCX] & 0xffffffffL;
+        sysretSegments(size);
         settleStep();
     }
 

@@ -252,7 +252,7 @@ final class FlagPlan {
             return LIVE;
         }
         switch (unit.template(i)) {
-            case INTERPRET, LAST, JCC, JUMP, PUSH_FLAGS, STRING -> {
+            case INTERPRET, LAST, JCC, JUMP, PUSH_FLAGS, STRING, ALLOW_ACCESS, FORBID_ACCESS, SYSCALL, SYSRET -> {
                 return LIVE;
             }
             default -> {}

@@ -37,15 +37,15 @@ final class HostFrame {
      * releases.
      */
     static final int TRANSFER = -0x60;
-    /** RFLAGS without the arithmetic flags, IF and RF. */
+    /** RFLAGS without the arithmetic flags, RF, and what has a place of its own: IF, DF, AC. */
     static final int FLAGS_REST = 0x218;
     /** IF, in its place in RFLAGS. */
     static final int INTERRUPT_FLAG = -0x68;
     /** 32 bits: zero if an interrupt may wait for IF to be set. */
     static final int QUIET = -0x70;
 
-    /** 32 bits: zero if strings go downwards (DF). */
-    static final int UPWARDS = -0x78;
+    /** DF, in its place in RFLAGS. */
+    static final int DIRECTION_FLAG = -0x78;
     /** AH as by LAHF, AL is OF: the arithmetic flags while Java runs, and where {@link FlagPlan} says so. */
     static final int FLAGS = -0x80;
 
@@ -80,6 +80,38 @@ final class HostFrame {
     static final int STRING_RDI = 0x210;
     /** What an instruction has overwritten whose flags may have to be computed again. */
     static final int STASH = 0x80;
+    /** AC, in its place in RFLAGS. */
+    static final int ACCESS_FLAG = 0x2b8;
+    /** Zero unless CR4.SMAP is set. */
+    static final int SMAP = 0x220;
+
+    static final int KERNEL_GS_BASE = 0x228;
+    /** Where SYSCALL goes to look its target up, or zero if it is the interpreter's. */
+    static final int SYSCALL_LOOKUP = 0x230;
+    /** LSTAR. */
+    static final int SYSCALL_TARGET = 0x238;
+    /** The flags that SYSCALL keeps. */
+    static final int SYSCALL_KEEPS = 0x240;
+    /** 32 bits each: CS, then SS, as SYSCALL and SYSRET load them. */
+    static final int SYSCALL_SELECTORS = 0x248;
+
+    static final int SYSRET_SELECTORS = 0x24c;
+    /** Zero if SYSRET is the interpreter's. */
+    static final int SYSRET_READY = 0x250;
+    /** What has changed the privilege last: {@link #SYSCALL}, {@link #SYSRET}, or 0. */
+    static final int TRANSITION = 0x258;
+
+    /** CR0 to CR4. */
+    static final int CONTROL = 0x260;
+    /** Where a routine returns to. */
+    static final int RETURN = 0x288;
+    /** Constant: the bits of an address of which all are zero in the lower half of canonical ones. */
+    static final int UPPER_HALF_MASK = 0x290;
+    /** Constant: flags that only the interpreter sets. */
+    static final int UNUSUAL_FLAGS = 0x298;
+
+    static final int SYSCALL = 1;
+    static final int SYSRET = 2;
     /** XMM0 to XMM15. */
     static final int XMM = 0x100;
 

@@ -25,8 +25,17 @@ final class StackTemplates {
 
     boolean push(int i) {
         Decoded d = unit.code[i];
-        if (d.opSize != 8 || d.isMem(0)) {
+        if (d.opSize != 8) {
             return false;
+        }
+        if (d.isMem(0)) {
+            if (!memory.address(i)) {
+                return false;
+            }
+            memory.probe(i, 8, false, false);
+            a.mem(0, true, 0, 0x8b, Assembler.RCX, Assembler.RCX, Assembler.R11, 0, 0);
+            pushRcx(i);
+            return true;
         }
         push8(i);
         if (d.kind[0] == Kind.IMM) {
@@ -85,14 +94,20 @@ final class StackTemplates {
         a.pdep(Assembler.RCX, Assembler.RCX, HostFrame.ARITHMETIC_MASK);
         a.load(Assembler.R11, Assembler.RSP, HostFrame.FLAGS_REST);
         a.lea(Assembler.RCX, Assembler.RCX, Assembler.R11, 0, 0);
-        a.load(Assembler.R11, Assembler.RSP, HostFrame.INTERRUPT_FLAG);
-        a.lea(Assembler.RCX, Assembler.RCX, Assembler.R11, 0, 0);
+        for (int flag : new int[] {HostFrame.INTERRUPT_FLAG, HostFrame.DIRECTION_FLAG, HostFrame.ACCESS_FLAG}) {
+            a.load(Assembler.R11, Assembler.RSP, flag);
+            a.lea(Assembler.RCX, Assembler.RCX, Assembler.R11, 0, 0);
+        }
+        pushRcx(i);
+        return true;
+    }
+
+    private void pushRcx(int i) {
         a.store(Assembler.RSP, HostFrame.CALL_TARGET, Assembler.RCX);
         push8(i);
         memory.sum();
         a.load(Assembler.RCX, Assembler.RSP, HostFrame.CALL_TARGET);
         a.store(Assembler.R11, 0, Assembler.RCX);
         addRsp(-8);
-        return true;
     }
 }

@@ -23,14 +23,16 @@ final class StringTemplates {
         boolean move = d.row.mnemonic().equals("MOVS");
         int size = (d.opcode & 1) == 0 ? 1 : d.opSize;
         int shift = Integer.numberOfTrailingZeros(size);
-        a.mem(0, false, 0, 0x8b, Assembler.RCX, Assembler.RSP, Assembler.NONE, 0, HostFrame.UPWARDS);
-        long downwards = a.jrcxz();
+        a.load(Assembler.RCX, Assembler.RSP, HostFrame.DIRECTION_FLAG);
+        long upwards = a.jrcxz();
+        long downwards = a.jump();
+        a.here(upwards);
         a.pext(
                 Assembler.RCX,
                 Assembler.R10,
                 HostFrame.PAGE_MASK); // few enough for a page, so that no product overflows
         long few = a.jrcxz();
-        a.here(downwards);
+        a.patch(downwards, a.at());
         flow.interpretUnless(i);
         a.here(few);
         if (move) {

@@ -1,13 +1,17 @@
 package serai.cpu;
 
-/** The interrupt flag, and segment registers read. */
+/** Flags of the system, segment and control registers. */
 final class SystemTemplates {
     private final Assembler a;
+    private final TranslationUnit unit;
     private final UnitFlow flow;
+    private final MemoryTemplates memory;
 
-    SystemTemplates(Assembler a, UnitFlow flow) {
+    SystemTemplates(Assembler a, TranslationUnit unit, UnitFlow flow, MemoryTemplates memory) {
         this.a = a;
+        this.unit = unit;
         this.flow = flow;
+        this.memory = memory;
     }
 
     /** CLI, or STI as long as no interrupt waits for it: with none, its shadow over the next instruction makes no difference. */
@@ -20,25 +24,62 @@ final class SystemTemplates {
             flow.interpretUnless(i);
             a.patch(over, a.at());
         }
-        a.mem(0, true, 0, 0xc7, 0, Assembler.RSP, Assembler.NONE, 0, HostFrame.INTERRUPT_FLAG);
-        a.int4(value);
+        a.store(Assembler.RSP, HostFrame.INTERRUPT_FLAG, value, true);
         return true;
     }
 
-    boolean storeSegment(Decoded d) {
-        if (!d.isReg(0) || d.size[0] == 2 || HostFrame.spilled(d.operand[0])) {
+    /** CLD, STD. */
+    boolean directionFlag(Decoded d) {
+        a.store(Assembler.RSP, HostFrame.DIRECTION_FLAG, d.row.mnemonic().equals("STD") ? CpuRegisters.DF : 0, true);
+        return true;
+    }
+
+    /** SWAPGS in supervisor mode. */
+    boolean swapGs() {
+        a.load(Assembler.RCX, Assembler.RSP, HostFrame.GS_BASE);
+        a.load(Assembler.R11, Assembler.RSP, HostFrame.KERNEL_GS_BASE);
+        a.store(Assembler.RSP, HostFrame.KERNEL_GS_BASE, Assembler.RCX);
+        a.store(Assembler.RSP, HostFrame.GS_BASE, Assembler.R11);
+        return true;
+    }
+
+    /** MOV from CR0, CR2, CR3 or CR4 in supervisor mode. */
+    boolean readControl(Decoded d) {
+        int n = d.operand[1];
+        int to = d.operand[0];
+        if (n > 4 || n == 1) {
             return false;
         }
-        a.mem(
-                0,
-                false,
-                1,
-                0xb7,
-                HostFrame.host(d.operand[0]),
-                Assembler.RSP,
-                Assembler.NONE,
-                0,
-                HostFrame.SELECTORS + 2 * d.operand[1]);
+        int host = HostFrame.spilled(to) ? Assembler.RCX : HostFrame.host(to);
+        a.load(host, Assembler.RSP, HostFrame.CONTROL + 8 * n);
+        if (HostFrame.spilled(to)) {
+            memory.storeSpilled(to, host);
+        }
+        return true;
+    }
+
+    boolean storeSegment(int i) {
+        Decoded d = unit.code[i];
+        int slot = HostFrame.SELECTORS + 2 * d.operand[1];
+        if (d.isMem(0)) {
+            if (!memory.address(i)) {
+                return false;
+            }
+            memory.probe(i, 2, true, false);
+            memory.sum();
+            a.mem(0, false, 1, 0xb7, Assembler.RCX, Assembler.RSP, Assembler.NONE, 0, slot); // movzx
+            a.mem(0x66, false, 0, 0x89, Assembler.RCX, Assembler.R11, Assembler.NONE, 0, 0);
+            return true;
+        }
+        if (d.size[0] == 2) {
+            return false;
+        }
+        int to = d.operand[0];
+        int host = HostFrame.spilled(to) ? Assembler.RCX : HostFrame.host(to);
+        a.mem(0, false, 1, 0xb7, host, Assembler.RSP, Assembler.NONE, 0, slot); // movzx
+        if (HostFrame.spilled(to)) {
+            memory.storeSpilled(to, host);
+        }
         return true;
     }
 }

@@ -33,6 +33,11 @@ final class Templates {
         PUSH_FLAGS,
         CLEAR_INTERRUPT,
         SET_INTERRUPT,
+        SET_DIRECTION,
+        ALLOW_ACCESS,
+        FORBID_ACCESS,
+        SWAP_GS,
+        READ_CONTROL,
         STORE_SEGMENT,
         STRING,
         JCC,
@@ -40,7 +45,9 @@ final class Templates {
         JUMP_INDIRECT,
         CALL,
         CALL_INDIRECT,
-        RETURN
+        RETURN,
+        SYSCALL,
+        SYSRET
     }
 
     private static final Set<String> PLAIN = Set.of(
@@ -219,6 +226,13 @@ final class Templates {
             case "PUSHF" -> Template.PUSH_FLAGS;
             case "CLI" -> Template.CLEAR_INTERRUPT;
             case "STI" -> Template.SET_INTERRUPT;
+            case "CLD", "STD" -> Template.SET_DIRECTION;
+            case "STAC" -> Template.ALLOW_ACCESS;
+            case "CLAC" -> Template.FORBID_ACCESS;
+            case "SWAPGS" -> Template.SWAP_GS;
+            case "MOVRC" -> Template.READ_CONTROL;
+            case "SYSCALL" -> Template.SYSCALL;
+            case "SYSRET" -> Template.SYSRET;
             case "MOVSR" -> Template.STORE_SEGMENT;
             case "STOS", "MOVS" -> Template.STRING;
             case "LEAVE" -> Template.LEAVE;

@@ -1,30 +1,24 @@
 package serai.cpu;
 
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 import java.util.BitSet;
-import serai.linux.MachineCode;
 import serai.machine.memory.GuestMemory;
 
 /**
  * A vCPU's fast tier: finds or makes translated code for where it is, runs it, and does what it comes back for.
  *
  * <p>State is in the interpreter's fields whenever Java runs, but for the XMM registers, which stay in the frame until an instruction or
- * somebody outside asks for them ({@link #vectorsToJava}). The jump tables hold what was found by linear address, one for each privilege, and
+ * somebody outside asks for them ({@link FrameExchange#vectorsToJava}). The jump tables hold what was found by linear address, one for each privilege, and
  * are emptied when translations change.
  */
 final class Translation {
-    private static final MethodHandle ENTER = MachineCode.caller(FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG));
 
     private static final int JUMP_BITS = 0xfffc;
 
     final Cpu cpu;
     private final TranslationCache cache;
+    final FrameExchange frame;
     private final long base;
     private final long delta;
-    private final MemorySegment enter;
     private final long miss;
     /** {@link TranslationCache#dropped} when the jump tables were last emptied for it. */
     private long droppedSeen;
@@ -34,13 +28,13 @@ final class Translation {
     /** By table and slot: the instruction lies in global pages. */
     private final BitSet[] global = {new BitSet(), new BitSet(), new BitSet()};
 
-    private final int[] how = {-1, -1, -1};
+    /** {@link TranslationCache#SSE} or 0: how all is translated that the jump tables know. */
+    private int how;
+
     /** Counts what makes all that was looked up invalid. */
     private int epoch;
 
     private static final int LONGEST = 16;
-
-    private boolean vectorsInFrame;
 
     /** Units that were made for this vCPU, bytes of them, times it had to evict others for them. */
     long made;
@@ -63,7 +57,7 @@ final class Translation {
         base = cpu.context.base;
         delta = cache.delta;
         miss = cache.gate.miss + delta;
-        enter = MemorySegment.ofAddress(cache.gate.enter + delta);
+        frame = new FrameExchange(cpu, cache);
         GuestMemory.putLong(base + HostFrame.INDEX_MASK, 0x3ff000);
         GuestMemory.putLong(base + HostFrame.PAGE_MASK, -4096);
         GuestMemory.putLong(base + HostFrame.OFFSET_MASK, 4095);
@@ -72,68 +66,9 @@ final class Translation {
         GuestMemory.putLong(base + HostFrame.BIT_64, 63);
         GuestMemory.putLong(base + HostFrame.BIT_32, 31);
         GuestMemory.putLong(base + HostFrame.ARITHMETIC_MASK, CpuRegisters.ARITHMETIC);
-        GuestMemory.putInt(base + HostFrame.HOST_MXCSR, 0x1f80);
         for (int table = 0; table < 3; table++) {
             for (int i = 0; i < VcpuContext.JUMP_ENTRIES; i++) {
                 empty(table, i);
-            }
-        }
-    }
-
-    // ---- the way in and out ----
-
-    private void enter(long code) {
-        long b = base;
-        long[] r = cpu.r;
-        for (int i = 0; i < 16; i++) {
-            GuestMemory.putLong(b + 8 * i, r[i]);
-        }
-        long f = cpu.flags();
-        GuestMemory.putLong(b + HostFrame.FLAGS, (f & 0xff) << 8 | f >>> 11 & 1);
-        GuestMemory.putInt(b + HostFrame.MXCSR, cpu.mxcsr);
-        GuestMemory.putLong(b + HostFrame.FS_BASE, cpu.base[CpuRegisters.FS]);
-        GuestMemory.putLong(b + HostFrame.GS_BASE, cpu.base[CpuRegisters.GS]);
-        GuestMemory.putLong(b + HostFrame.TARGET, code);
-        int rest = cpu.flagsRest;
-        GuestMemory.putLong(b + HostFrame.INTERRUPT_FLAG, rest & CpuRegisters.IF);
-        GuestMemory.putLong(b + HostFrame.FLAGS_REST, rest & ~(CpuRegisters.IF | CpuRegisters.RF));
-        GuestMemory.putInt(b + HostFrame.UPWARDS, (rest & CpuRegisters.DF) == 0 ? 1 : 0);
-        int[] s = cpu.selector;
-        GuestMemory.putLong(
-                b + HostFrame.SELECTORS,
-                s[0] & 0xffffL | (s[1] & 0xffffL) << 16 | (s[2] & 0xffffL) << 32 | (long) s[3] << 48);
-        GuestMemory.putInt(b + HostFrame.SELECTORS + 8, s[4] & 0xffff | s[5] << 16);
-        GuestMemory.putInt(b + HostFrame.QUIET, cpu.host.interrupts().pending() ? 0 : 1);
-        if (!vectorsInFrame) {
-            vectorsInFrame = true;
-            for (int i = 0; i < 16; i++) {
-                GuestMemory.putLong(b + HostFrame.XMM + 16 * i, cpu.vec[8 * i]);
-                GuestMemory.putLong(b + HostFrame.XMM + 16 * i + 8, cpu.vec[8 * i + 1]);
-            }
-        }
-        try {
-            ENTER.invokeExact(enter, b);
-        } catch (RuntimeException | Error e) {
-            throw e;
-        } catch (Throwable e) {
-            throw new IllegalStateException(e);
-        }
-        for (int i = 0; i < 16; i++) {
-            r[i] = GuestMemory.getLong(b + 8 * i);
-        }
-        int w = GuestMemory.getInt(b + HostFrame.FLAGS);
-        cpu.arithmeticFlags((w >>> 8 & 0xff) | (w & 1) << 11);
-        cpu.mxcsr = GuestMemory.getInt(b + HostFrame.MXCSR);
-        cpu.flagsRest = cpu.flagsRest & ~CpuRegisters.IF | GuestMemory.getInt(b + HostFrame.INTERRUPT_FLAG);
-    }
-
-    /** The XMM registers into the interpreter's. */
-    void vectorsToJava() {
-        if (vectorsInFrame) {
-            vectorsInFrame = false;
-            for (int i = 0; i < 16; i++) {
-                cpu.vec[8 * i] = GuestMemory.getLong(base + HostFrame.XMM + 16 * i);
-                cpu.vec[8 * i + 1] = GuestMemory.getLong(base + HostFrame.XMM + 16 * i + 8);
             }
         }
     }
@@ -204,9 +139,13 @@ final class Translation {
                 && (cpu.cr4 & CpuRegisters.CR4_OSFXSR) != 0
                 && (cpu.mxcsr & 0x1f80) == 0x1f80;
         int h = sse ? table | TranslationCache.SSE : table;
-        if (how[table] != h) {
-            how[table] = h;
-            emptyTable(table);
+        int s = h & TranslationCache.SSE;
+        if (how != s) {
+            // all tables, for translated code goes from one to the other
+            how = s;
+            for (int t = 0; t < 3; t++) {
+                emptyTable(t);
+            }
         }
         return h;
     }
@@ -276,7 +215,8 @@ final class Translation {
         cpu.translatedBegins();
         GuestMemory.putLong(base + HostFrame.R11, cpu.rip);
         while (true) {
-            enter(code);
+            frame.enter(code);
+            h = how(); // SYSRET and their like change the table
             long record = GuestMemory.getLong(base + HostFrame.EXIT) - delta;
             int kind = GuestMemory.getByte(record);
             int place = GuestMemory.getShort(record + UnitFlow.RECORD_PLACE);

@@ -112,6 +112,11 @@ final class TranslationCache {
         return cache;
     }
 
+    /** Where the address in R11 is looked up in a jump table, as it runs. */
+    long lookup(int table) {
+        return translator.lookup(table);
+    }
+
     /** Changes whenever units have gone: what was looked up before is void. */
     long dropped() {
         return dropped;

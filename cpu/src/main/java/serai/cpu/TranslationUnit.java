@@ -24,6 +24,7 @@ final class TranslationUnit {
     int count;
 
     private final int[] indexAt = new int[PAGE];
+    private int table;
 
     TranslationUnit(Decoder decoder, Templates templates) {
         this.decoder = decoder;
@@ -40,9 +41,11 @@ final class TranslationUnit {
      * @param start offset of the first instruction in it
      * @param end offset up to which its bytes may be read; past the page for an instruction that goes on in the next one, which is a
      *     unit of its own
+     * @param table which TLB its accesses use
      * @param labels what is translated already: the unit ends before
      */
-    void decode(long host, int start, int end, UnitFlow.Labels labels) {
+    void decode(long host, int start, int end, int table, UnitFlow.Labels labels) {
+        this.table = table;
         for (int i = 0; i < count; i++) {
             indexAt[place[i]] = 0;
         }
@@ -96,7 +99,8 @@ final class TranslationUnit {
     boolean goesOn(int i) {
         return defined[i]
                 && switch (template(i)) {
-                    case LAST, JUMP, JUMP_INDIRECT, RETURN -> false;
+                    case LAST, JUMP, JUMP_INDIRECT, RETURN, SYSCALL, SYSRET -> false;
+                    case ALLOW_ACCESS -> table != VcpuContext.GUARDED;
                     default -> true;
                 };
     }

@@ -29,6 +29,7 @@ final class Translator {
     private final StackTemplates stack;
     private final TransferTemplates transfers;
     private final SystemTemplates system;
+    private final PrivilegeTemplates privileges;
     private final StringTemplates strings;
 
     private boolean sse;
@@ -71,7 +72,8 @@ final class Translator {
         integer = new IntegerTemplates(a, unit, flow, memory, templates);
         stack = new StackTemplates(a, unit, memory);
         transfers = new TransferTemplates(a, unit, flow, memory, stack, flags);
-        system = new SystemTemplates(a, flow);
+        system = new SystemTemplates(a, unit, flow, memory);
+        privileges = new PrivilegeTemplates(a, unit, flow);
         strings = new StringTemplates(a, unit, flow, memory);
     }
 
@@ -88,8 +90,8 @@ final class Translator {
      */
     boolean translate(long host, int start, int end, int table, boolean sse, Page page) {
         this.sse = sse;
-        supervisor = table != 1;
-        unit.decode(host, start, end, page);
+        supervisor = table != VcpuContext.USER;
+        unit.decode(host, start, end, table, page);
         int count = unit.count;
         if (count == 0) {
             return false;
@@ -97,6 +99,7 @@ final class Translator {
         plan.make();
         flow.begin(table, page);
         memory.begin(table);
+        privileges.begin(table);
         for (int i = 0; i < count; i++) {
             flow.at(i);
             if (!unit.defined[i] || !written(i)) {
@@ -128,6 +131,11 @@ final class Translator {
         page.entry(place, flow.entry(place, table, page.at(place)));
     }
 
+    /** Where the address in R11 is looked up in a jump table, as it runs. */
+    long lookup(int table) {
+        return privileges.lookup(table);
+    }
+
     /** Writes an instruction; false, and nothing is written that matters, if it is the interpreter's. */
     private boolean written(int i) {
         Decoded d = unit.code[i];
@@ -150,7 +158,12 @@ final class Translator {
             case PUSH_FLAGS -> stack.pushFlags(i);
             case CLEAR_INTERRUPT -> supervisor && system.interruptFlag(i, 0);
             case SET_INTERRUPT -> supervisor && system.interruptFlag(i, CpuRegisters.IF);
-            case STORE_SEGMENT -> system.storeSegment(d);
+            case SET_DIRECTION -> system.directionFlag(d);
+            case ALLOW_ACCESS -> supervisor && privileges.allowAccess(i);
+            case FORBID_ACCESS -> supervisor && privileges.forbidAccess(i);
+            case SWAP_GS -> supervisor && system.swapGs();
+            case READ_CONTROL -> supervisor && system.readControl(d);
+            case STORE_SEGMENT -> system.storeSegment(i);
             case STRING -> strings.string(i);
             case JCC -> transfers.near(i) && flow.jump(d.opcode & 15, transfers.target(d, i));
             case JUMP -> transfers.near(i) && flow.jump(UnitFlow.JMP, transfers.target(d, i));
@@ -158,6 +171,8 @@ final class Translator {
             case CALL -> transfers.near(i) && transfers.call(i);
             case CALL_INDIRECT -> transfers.callIndirect(i);
             case RETURN -> transfers.ret(i);
+            case SYSCALL -> !supervisor && privileges.syscall(i);
+            case SYSRET -> supervisor && privileges.sysret(d);
         };
     }
 }

@@ -324,7 +324,7 @@ final class UnitFlow {
     }
 
     /** To the address in R11. */
-    private void lookup() {
+    void lookup() {
         a.pext(Assembler.RCX, Assembler.R11, HostFrame.JUMP_MASK);
         a.mem(0, false, 0, 0xff, 4, Assembler.RSP, Assembler.RCX, 3, jumpCode);
     }

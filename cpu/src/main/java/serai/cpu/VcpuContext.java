@@ -27,6 +27,9 @@ final class VcpuContext {
     /** The fields, of 4096 bytes: translated code defines them. */
     static final int FIELDS = 0;
 
+    /** Tables of supervisor mode, of user mode, and of supervisor mode that may not touch user pages (SMAP). */
+    static final int SUPERVISOR = 0, USER = 1, GUARDED = 2;
+
     /** Entries of a table. */
     static final int TLB_ENTRIES = 1024;
     /** From a table: the host addresses. */
