@@ -73,11 +73,14 @@ final class HostFrame {
     static final int ARITHMETIC_MASK = 0xd0;
     /** Selectors ES to GS, 16 bits each. */
     static final int SELECTORS = 0xe0;
-    /** While a string instruction runs: the host address it reads from, and where guest registers will be after it. */
+    /** While a string instruction runs: host addresses, guest registers, and how many elements are due. */
     static final int STRING_SOURCE = 0x200;
 
     static final int STRING_RSI = 0x208;
     static final int STRING_RDI = 0x210;
+    static final int STRING_TARGET = 0x2a0;
+    static final int STRING_COUNT = 0x2a8;
+    static final int STRING_LIMIT = 0x2b0;
     /** What an instruction has overwritten whose flags may have to be computed again. */
     static final int STASH = 0x80;
     /** AC, in its place in RFLAGS. */

@@ -11,7 +11,6 @@ import serai.machine.memory.GuestMemory;
  * elsewhere, an addition and a comparison do, in two thirds of the time.
  */
 final class MemoryTemplates {
-    private static final int NOT_REPEATED = -1;
     private static final int ABOVE = 7;
     private static final int NOT_ZERO = 5;
     /** The bits of an address shifted right by nine that are eight times the number of the TLB's entry. */
@@ -85,23 +84,15 @@ final class MemoryTemplates {
         if (plan.elsewhere(i)) {
             compare(i, size, write, aligned);
         } else {
-            look(i, size, write, aligned, NOT_REPEATED);
+            look(i, size, write, aligned);
         }
     }
 
-    /** The same for {@code 1 << times} bytes, fewer than 4096, for each that R10 counts. */
-    void probeRepeated(int i, boolean write, int times) {
-        look(i, 0, write, false, times);
-    }
-
-    private void look(int i, int size, boolean write, boolean aligned, int times) {
+    private void look(int i, int size, boolean write, boolean aligned) {
         int tlb = write ? writeTlb : readTlb;
         a.pext(Assembler.RCX, Assembler.R11, HostFrame.INDEX_MASK);
         a.load(Assembler.RCX, Assembler.RSP, Assembler.RCX, 3, tlb);
         a.lea(Assembler.RCX, Assembler.R11, Assembler.RCX, 0, aligned ? 0 : size - 1);
-        if (times >= 0) {
-            a.lea(Assembler.RCX, Assembler.RCX, Assembler.R10, times, 0);
-        }
         a.pext(Assembler.RCX, Assembler.RCX, aligned ? HostFrame.ALIGNED_MASK : HostFrame.PAGE_MASK);
         long hit = a.jrcxz();
         flow.missUnless(i);
@@ -113,16 +104,26 @@ final class MemoryTemplates {
     /** The same where the host's flags are free. */
     private void compare(int i, int size, boolean write, boolean aligned) {
         int tlb = write ? writeTlb : readTlb;
-        a.rorx(Assembler.RCX, Assembler.R11, 9);
-        a.and32(Assembler.RCX, TLB_INDEX);
-        a.add(Assembler.R11, Assembler.RSP, Assembler.RCX, tlb);
-        a.compare(Assembler.R11, GuestMemory.PAGE_SIZE - size);
+        compare(a, tlb, size);
         flow.missIf(ABOVE, i);
         if (aligned) {
             a.test8(Assembler.R11, 15);
             flow.missIf(NOT_ZERO, i);
         }
         a.load(Assembler.RCX, Assembler.RSP, Assembler.RCX, 0, tlb + VcpuContext.TLB_HOST);
+    }
+
+    /**
+     * Looks up {@code size} bytes at the linear address in R11 where the host's flags are free: they say "above" if the TLB does not have
+     * them. Otherwise R11 is the offset in the page, and RCX eight times the number of the TLB's entry.
+     *
+     * @param tlb the table, from RSP
+     */
+    static void compare(Assembler a, int tlb, int size) {
+        a.rorx(Assembler.RCX, Assembler.R11, 9);
+        a.and32(Assembler.RCX, TLB_INDEX);
+        a.add(Assembler.R11, Assembler.RSP, Assembler.RCX, tlb);
+        a.compare(Assembler.R11, GuestMemory.PAGE_SIZE - size);
     }
 
     /** From {@code [RCX + R11]} to {@code [R11]}. */

@@ -1,71 +1,128 @@
 package serai.cpu;
 
+import serai.cpu.StringRoutines.Operation;
+
 /** String instructions. */
 final class StringTemplates {
     private final Assembler a;
     private final TranslationUnit unit;
     private final UnitFlow flow;
     private final MemoryTemplates memory;
+    private final StringRoutines routines;
+    private int table;
 
-    StringTemplates(Assembler a, TranslationUnit unit, UnitFlow flow, MemoryTemplates memory) {
+    StringTemplates(Assembler a, TranslationUnit unit, UnitFlow flow, MemoryTemplates memory, StringRoutines routines) {
         this.a = a;
         this.unit = unit;
         this.flow = flow;
         this.memory = memory;
+        this.routines = routines;
     }
 
-    /** REP STOS and REP MOVS upwards within a page: the rest, and all that is not repeated, is the interpreter's. */
+    /**
+     * Begins a unit.
+     *
+     * @param newTable which TLB its accesses use
+     */
+    void begin(int newTable) {
+        table = newTable;
+    }
+
+    /** MOVS, STOS, LODS, CMPS, SCAS with addresses of 64 bits and without a segment base; REP LODS is the interpreter's. */
     boolean string(int i) {
         Decoded d = unit.code[i];
-        if (d.rep == Decoded.NO_REP || d.addrSize != 8 || d.segment >= CpuRegisters.FS) {
+        if (d.addrSize != 8 || d.segment >= CpuRegisters.FS) {
             return false;
         }
-        boolean move = d.row.mnemonic().equals("MOVS");
+        String m = d.row.mnemonic();
         int size = (d.opcode & 1) == 0 ? 1 : d.opSize;
-        int shift = Integer.numberOfTrailingZeros(size);
-        a.load(Assembler.RCX, Assembler.RSP, HostFrame.DIRECTION_FLAG);
-        long upwards = a.jrcxz();
-        long downwards = a.jump();
-        a.here(upwards);
-        a.pext(
-                Assembler.RCX,
-                Assembler.R10,
-                HostFrame.PAGE_MASK); // few enough for a page, so that no product overflows
-        long few = a.jrcxz();
-        a.patch(downwards, a.at());
+        if (d.rep == Decoded.NO_REP) {
+            switch (m) {
+                case "MOVS" -> move(i, size);
+                case "STOS" -> store(i, size);
+                case "LODS" -> load(i, size);
+                case "CMPS" -> compare(i, size);
+                default -> scan(i, size);
+            }
+            return true;
+        }
+        if (m.equals("LODS")) {
+            return false;
+        }
+        a.call(routines.get(Operation.valueOf(m), d.rep == 0xf3, Integer.numberOfTrailingZeros(size), table));
+        long through = a.jrcxz();
         flow.interpretUnless(i);
-        a.here(few);
-        if (move) {
-            a.move(Assembler.R11, Assembler.RSI);
-            memory.probeRepeated(i, false, shift);
-            memory.sum();
-            a.store(Assembler.RSP, HostFrame.STRING_SOURCE, Assembler.R11);
-        }
-        a.move(Assembler.R11, Assembler.RDI);
-        memory.probeRepeated(i, true, shift);
-        memory.sum();
-        if (move) {
-            a.lea(Assembler.RCX, Assembler.RSI, Assembler.R10, shift, 0);
-            a.store(Assembler.RSP, HostFrame.STRING_RSI, Assembler.RCX);
-            a.load(Assembler.RSI, Assembler.RSP, HostFrame.STRING_SOURCE);
-        }
-        a.lea(Assembler.RCX, Assembler.RDI, Assembler.R10, shift, 0);
-        a.store(Assembler.RSP, HostFrame.STRING_RDI, Assembler.RCX);
-        a.move(Assembler.RDI, Assembler.R11);
-        a.move(Assembler.RCX, Assembler.R10);
-        if (size == 2) {
-            a.byte1(0x66);
-        }
-        a.byte1(0xf3);
-        if (size == 8) {
-            a.byte1(0x48);
-        }
-        a.byte1(d.opcode);
-        a.move(Assembler.R10, Assembler.RCX);
-        a.load(Assembler.RDI, Assembler.RSP, HostFrame.STRING_RDI);
-        if (move) {
-            a.load(Assembler.RSI, Assembler.RSP, HostFrame.STRING_RSI);
-        }
+        a.here(through);
         return true;
+    }
+
+    private void read(int i, int pointer, int size) {
+        a.move(Assembler.R11, pointer);
+        memory.probe(i, size, false, false);
+    }
+
+    /** An instruction on {@code size} bytes of a register and memory at {@code [base + index]}; {@code opcode} is that of bytes. */
+    private void operate(int opcode, int size, int reg, int base, int index) {
+        a.mem(size == 2 ? 0x66 : 0, size == 8, 0, size == 1 ? opcode : opcode | 1, reg, base, index, 0, 0);
+    }
+
+    private void move(int i, int size) {
+        read(i, Assembler.RSI, size);
+        operate(0x8a, size, Assembler.RCX, Assembler.RCX, Assembler.R11);
+        a.store(Assembler.RSP, HostFrame.STRING_SOURCE, Assembler.RCX);
+        a.move(Assembler.R11, Assembler.RDI);
+        memory.probe(i, size, true, false);
+        memory.sum();
+        a.load(Assembler.RCX, Assembler.RSP, HostFrame.STRING_SOURCE);
+        operate(0x88, size, Assembler.RCX, Assembler.R11, Assembler.NONE);
+        advance(true, true, size);
+    }
+
+    private void store(int i, int size) {
+        a.move(Assembler.R11, Assembler.RDI);
+        memory.probe(i, size, true, false);
+        operate(0x88, size, Assembler.RAX, Assembler.RCX, Assembler.R11);
+        advance(false, true, size);
+    }
+
+    private void load(int i, int size) {
+        read(i, Assembler.RSI, size);
+        operate(0x8a, size, Assembler.RAX, Assembler.RCX, Assembler.R11);
+        advance(true, false, size);
+    }
+
+    private void compare(int i, int size) {
+        read(i, Assembler.RSI, size);
+        operate(0x8a, size, Assembler.RCX, Assembler.RCX, Assembler.R11);
+        a.store(Assembler.RSP, HostFrame.STRING_SOURCE, Assembler.RCX);
+        read(i, Assembler.RDI, size);
+        memory.sum();
+        a.load(Assembler.RCX, Assembler.RSP, HostFrame.STRING_SOURCE);
+        operate(0x3a, size, Assembler.RCX, Assembler.R11, Assembler.NONE);
+        advance(true, true, size);
+    }
+
+    private void scan(int i, int size) {
+        read(i, Assembler.RDI, size);
+        operate(0x3a, size, Assembler.RAX, Assembler.RCX, Assembler.R11);
+        advance(false, true, size);
+    }
+
+    /** RSI and RDI an element further, as DF says; touches no flag. */
+    private void advance(boolean source, boolean target, int size) {
+        a.load(Assembler.RCX, Assembler.RSP, HostFrame.DIRECTION_FLAG);
+        long up = a.jrcxz();
+        add(source, target, -2 * size);
+        a.here(up);
+        add(source, target, size);
+    }
+
+    private void add(boolean source, boolean target, int n) {
+        if (source) {
+            a.lea(Assembler.RSI, Assembler.RSI, Assembler.NONE, 0, n);
+        }
+        if (target) {
+            a.lea(Assembler.RDI, Assembler.RDI, Assembler.NONE, 0, n);
+        }
     }
 }

@@ -234,7 +234,7 @@ final class Templates {
             case "SYSCALL" -> Template.SYSCALL;
             case "SYSRET" -> Template.SYSRET;
             case "MOVSR" -> Template.STORE_SEGMENT;
-            case "STOS", "MOVS" -> Template.STRING;
+            case "STOS", "MOVS", "LODS", "CMPS", "SCAS" -> Template.STRING;
             case "LEAVE" -> Template.LEAVE;
             case "Jcc" -> Template.JCC;
             case "JMP" -> Template.JUMP;

@@ -84,7 +84,9 @@ final class TranslationCache {
         delta = memory.executable() - memory.writable();
         a = new Assembler(memory.writable(), delta);
         gate = new CodeGate(a);
-        translator = new Translator(a, features, HostCpu.FEATURES, gate.exit, gate.exitSaved, gate.miss);
+        Assembler routines = new Assembler(a.at(), delta);
+        a.at(a.at() + StringRoutines.SIZE);
+        translator = new Translator(a, routines, features, HostCpu.FEATURES, gate.exit, gate.exitSaved, gate.miss);
         long room = memory.writable() + memory.size() - a.at();
         int count = (int) Math.clamp(room / (4 * Translator.MAX_BYTES), 2, MAX_REGIONS);
         long size = room / count & -64;

@@ -57,11 +57,19 @@ final class Translator {
      * A translator.
      *
      * @param a writes into code memory
+     * @param routines the same, where {@link StringRoutines#SIZE} bytes are for routines that stay
      * @param exit where the way out is written
      * @param exitSaved the same for when guest flags are in the frame
      * @param miss where to go when the jump table has no code for the address in R11
      */
-    Translator(Assembler a, Set<CpuFeature> guest, Set<CpuFeature> host, long exit, long exitSaved, long miss) {
+    Translator(
+            Assembler a,
+            Assembler routines,
+            Set<CpuFeature> guest,
+            Set<CpuFeature> host,
+            long exit,
+            long exitSaved,
+            long miss) {
         Templates templates = new Templates(host);
         unit = new TranslationUnit(new Decoder(guest), templates);
         plan = new FlagPlan(unit);
@@ -74,7 +82,7 @@ final class Translator {
         transfers = new TransferTemplates(a, unit, flow, memory, stack, flags);
         system = new SystemTemplates(a, unit, flow, memory);
         privileges = new PrivilegeTemplates(a, unit, flow);
-        strings = new StringTemplates(a, unit, flow, memory);
+        strings = new StringTemplates(a, unit, flow, memory, new StringRoutines(routines));
     }
 
     /**
@@ -100,6 +108,7 @@ final class Translator {
         flow.begin(table, page);
         memory.begin(table);
         privileges.begin(table);
+        strings.begin(table);
         for (int i = 0; i < count; i++) {
             flow.at(i);
             if (!unit.defined[i] || !written(i)) {
