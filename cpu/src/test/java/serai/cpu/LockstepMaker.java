@@ -148,6 +148,14 @@ final class LockstepMaker {
                 }
             }
             case 6 -> stack();
+            case 7 -> strings();
+            case 8 -> {
+                if (kernel) {
+                    privilege();
+                } else {
+                    strings();
+                }
+            }
             default -> instruction();
         }
         steps++;
@@ -350,6 +358,68 @@ final class LockstepMaker {
                 case 2 -> plain(0x66, 0x40 | r >> 3, 0x50 | r & 7);
                 default -> plain(0x40 | r >> 3, 0x50 | r & 7);
             }
+        }
+    }
+
+    /** String instructions near the ends of pages, upwards and downwards, over what can be written, only read, and neither. */
+    private void strings() {
+        boolean down = chance(3);
+        plain(down ? 0xfd : 0xfc);
+        for (int i = random.nextInt(1, 4); i > 0; i--) {
+            set(CpuRegisters.RSI, nearPageEnd());
+            set(CpuRegisters.RDI, nearPageEnd());
+            set(CpuRegisters.RCX, chance(6) ? random.nextInt(10_000) : random.nextInt(40));
+            if (chance(3)) {
+                set(CpuRegisters.RAX, chance(2) ? 0 : random.nextLong());
+            }
+            int operation = new int[] {0xa4, 0xa6, 0xaa, 0xac, 0xae}[random.nextInt(5)];
+            List<Integer> code = new ArrayList<>();
+            int size = random.nextInt(4);
+            if (size == 1) {
+                code.add(0x66);
+            }
+            if (!chance(3)) {
+                code.add(chance(2) ? 0xf3 : 0xf2);
+            }
+            if (size == 3) {
+                code.add(0x48);
+            }
+            code.add(size == 0 ? operation : operation | 1);
+            plain(code.stream().mapToInt(Integer::intValue).toArray());
+        }
+        if (down && !chance(8)) {
+            plain(0xfc);
+        }
+    }
+
+    private long nearPageEnd() {
+        long end = OracleMemory.DATA + (long) random.nextInt(4) * OracleMemory.PAGE;
+        return end + random.nextInt(-40, 41) * (chance(3) ? 1L : 8L);
+    }
+
+    /** Ring 0 goes on in ring 3 by SYSRET, or gives itself SMAP and access to user pages, or takes that. */
+    private void privilege() {
+        switch (random.nextInt(4)) {
+            case 0 -> {
+                setAddress(CpuRegisters.RCX, steps + 1, 0);
+                long flags = random.nextLong() & (CpuRegisters.ARITHMETIC | CpuRegisters.DF | CpuRegisters.IF);
+                set(11, flags | (chance(8) ? CpuRegisters.AC : 0));
+                plain(0x48, 0x0f, 0x07);
+            }
+            case 1 -> {
+                plain(0x0f, 0x20, 0xe0); // mov rax, cr4
+                plain(0x0f, 0xba, 0xe8, 21); // bts eax, 21: SMAP
+                plain(0x0f, 0x01, 0xcb); // stac
+                plain(0x0f, 0x22, 0xe0); // mov cr4, rax
+                join(4);
+            }
+            case 2 -> {
+                // a moment without
+                plain(0x0f, 0x01, 0xca); // clac
+                plain(0x0f, 0x01, 0xf8); // swapgs
+                plain(0x0f, 0x01, 0xcb); // stac
+            }
+            default -> plain(0x0f, 0x01, chance(4) ? 0xca : 0xcb);
         }
     }
 
