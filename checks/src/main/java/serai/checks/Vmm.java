@@ -39,17 +39,21 @@ public final class Vmm implements AutoCloseable {
         errReader = reader(process.getErrorStream(), err);
     }
 
-    /** The command line of a VMM with these words. */
+    /** The command line of a VMM with these words, which translates code or not as this JVM is told to. */
     public static List<String> command(List<String> words) {
         List<String> c = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--add-exports=java.base/jdk.internal.misc=ALL-UNNAMED",
                 "--enable-native-access=ALL-UNNAMED",
                 "--sun-misc-unsafe-memory-access=allow",
-                "-XX:+UseSerialGC",
-                "-cp",
-                System.getProperty("java.class.path"),
-                "serai.vmm.Main"));
+                "-XX:+UseSerialGC"));
+        for (String property : List.of("serai.translate", "serai.translate.bytes")) {
+            String value = System.getProperty(property, "");
+            if (!value.isEmpty()) {
+                c.add("-D" + property + "=" + value);
+            }
+        }
+        c.addAll(List.of("-cp", System.getProperty("java.class.path"), "serai.vmm.Main"));
         c.addAll(words);
         return c;
     }

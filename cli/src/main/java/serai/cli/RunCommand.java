@@ -136,9 +136,13 @@ final class RunCommand implements Callable<Integer> {
 
     @Option(
             names = "--engine",
-            paramLabel = "NAME",
+            paramLabel = "NAME[,translate=WHEN]",
             defaultValue = "auto",
-            description = "auto, java or kvm (default: ${DEFAULT-VALUE}, the faster one as measured at start).")
+            description = {
+                "auto, java or kvm (default: ${DEFAULT-VALUE}, the faster one as measured at start).",
+                "Engine java translates 64-bit code to machine code where this machine can, and interprets the rest (auto);"
+                        + " with translate=off it interprets all, with translate=on it does not start where it can't translate."
+            })
     private String engine = "auto";
 
     @Option(
@@ -329,7 +333,7 @@ final class RunCommand implements Callable<Integer> {
         if (hpet) {
             p.add("hpet", "true");
         }
-        p.add("engine", Values.oneOf("--engine", engine, List.of("auto", "java", "kvm")));
+        p.add("engine", Values.engine(engine));
         p.addIfGiven("cpu-model", cpuModel);
         for (String d : disks) {
             p.add("disk", Values.disk(d).vmmValue());

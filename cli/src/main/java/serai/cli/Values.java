@@ -120,6 +120,22 @@ final class Values {
         return text;
     }
 
+    /** NAME[,translate=WHEN]. */
+    static String engine(String text) throws CliException {
+        String[] parts = text.split(",", -1);
+        oneOf("--engine", parts[0], List.of("auto", "java", "kvm"));
+        for (int i = 1; i < parts.length; i++) {
+            if (!parts[i].startsWith("translate=")) {
+                throw CliException.usage("--engine has no setting '" + parts[i] + "'; there is translate");
+            }
+            if (parts[0].equals("kvm")) {
+                throw CliException.usage("--engine kvm does not translate: translate is for java");
+            }
+            oneOf("--engine ...,translate=", parts[i].substring(10), List.of("auto", "on", "off"));
+        }
+        return text;
+    }
+
     private static String listed(List<String> names) {
         String last = names.getLast();
         return names.size() == 1 ? last : String.join(", ", names.subList(0, names.size() - 1)) + " or " + last;

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * A VMM in a process of its own, with this process's standard streams: {@code java … serai.vmm.Main KEY=VALUE…}.
  *
  * <pre>
- *   memory=BYTES cpus=N[,max=M] numa=cpus=N-N,memory=SIZE (repeated) numa-distance=N,N,N (repeated) engine=NAME cpu-model=NAME kernel=FILE initrd=FILE append=STRING
+ *   memory=BYTES cpus=N[,max=M] numa=cpus=N-N,memory=SIZE (repeated) numa-distance=N,N,N (repeated) engine=NAME,translate=WHEN cpu-model=NAME kernel=FILE initrd=FILE append=STRING
  *   disk=FILE,readonly=BOOLEAN,bus=NAME,id=NAME,addr=SLOT (repeated; id and addr may be left out)
  *   serial=WHERE debugcon=WHERE console=WHERE port=NAME,WHERE (repeated) debug-exit=PORT timeout=SECONDS
  *   no-reboot=true gdb=PORT stats=true trace=RANGE deterministic=SEED record=FILE replay=FILE save-at=N snapshot=FILE

@@ -40,6 +40,9 @@ class MainTest {
             run tiny --memory 4194305|--memory 4194305 is not a whole number of megabytes
             run tiny --cpus 0|--cpus wants a number from 1 to 16, not '0'
             run tiny --cpus 17|--cpus wants a number from 1 to 16, not '17'
+            run tiny --engine java,translate=some|--engine ...,translate= wants auto, on or off, not 'some'
+            run tiny --engine java,warp|--engine has no setting 'warp'; there is translate
+            run tiny --engine kvm,translate=off|--engine kvm does not translate: translate is for java
             run tiny --engine warp|--engine wants auto, java or kvm, not 'warp'
             run tiny --serial tape|--serial wants stdio, null or file:PATH, not 'tape'
             run tiny --debugcon file:|--debugcon wants stdio, null or file:PATH, not 'file:'

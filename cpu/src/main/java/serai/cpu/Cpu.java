@@ -17,7 +17,7 @@ import serai.machine.memory.GuestMemory;
 import serai.machine.memory.PluggableRam;
 
 /**
- * A virtual x86-64 CPU that interprets.
+ * A virtual x86-64 CPU that interprets, and runs what {@link Translation} finds of 64-bit code.
  *
  * <h2>The loop</h2>
  *
@@ -91,11 +91,11 @@ final class Cpu extends CpuTransfers implements Vcpu {
     long portReads;
     long portWrites;
 
-    /** A vCPU of a machine of its own. */
-    Cpu(VcpuHost host) {
-        this(host, new CpuGroup());
-    }
-
+    /**
+     * A vCPU.
+     *
+     * @throws IllegalStateException if the group has to translate and the host can't
+     */
     Cpu(VcpuHost host, CpuGroup group) {
         super(host);
         this.group = group;

@@ -25,29 +25,27 @@ import serai.machine.engine.CpuFeature;
  * promises more, at a serializing instruction (SDM vol. 3, 9.1.3), the vCPU waits until nobody has an open request: {@link #settled}.
  */
 final class CpuGroup {
-    /** Bytes of translated code at most. */
-    private static final long CODE_SIZE = 64L << 20;
+    /** Bytes of memory for translated code, if nothing else is said. */
+    static final long CODE_SIZE = 64L << 20;
 
     private final List<Cpu> cpus = new CopyOnWriteArrayList<>();
     private int running;
     private boolean taken;
     private volatile boolean stopping;
     private volatile boolean unsettled;
+    private final TranslationMode mode;
     private final long codeSize;
     private boolean asked;
     private @Nullable TranslationCache cache;
 
-    /** No vCPUs yet. */
-    CpuGroup() {
-        this(CODE_SIZE);
-    }
-
     /**
      * No vCPUs yet.
      *
-     * @param codeSize bytes of memory for translated code
+     * @param mode whether they translate
+     * @param codeSize bytes of memory for translated code; when it is used up, the oldest is forgotten
      */
-    CpuGroup(long codeSize) {
+    CpuGroup(TranslationMode mode, long codeSize) {
+        this.mode = mode;
         this.codeSize = codeSize;
     }
 
@@ -61,20 +59,27 @@ final class CpuGroup {
     }
 
     /**
-     * Where the vCPUs' translated code is, or null if it is not asked for ({@code -Dserai.translate=on}) or the host can't: it is no x86-64 with
-     * BMI2, or forbids executable memory.
+     * Where the vCPUs' translated code is, or null if they interpret.
+     *
+     * @throws IllegalStateException if they have to translate and the host can't
      */
     synchronized @Nullable TranslationCache translationCache(Set<CpuFeature> features) {
         if (!asked) {
             asked = true;
-            if (System.getProperty("serai.translate", "off").equals("on")
-                    && HostCpu.FEATURES.contains(CpuFeature.BMI2)
-                    && HostCpu.FEATURES.contains(CpuFeature.SSE2)) {
-                try {
-                    cache = TranslationCache.create(codeSize, features);
-                } catch (LinuxException e) {
-                    System.getLogger("serai.cpu")
-                            .log(System.Logger.Level.INFO, "the engine interprets: {0}", e.getMessage());
+            if (mode != TranslationMode.OFF) {
+                String obstacle = TranslationMode.obstacle().orElse("");
+                if (obstacle.isEmpty()) {
+                    try {
+                        cache = TranslationCache.create(codeSize, features);
+                    } catch (LinuxException e) {
+                        obstacle = e.getMessage();
+                    }
+                }
+                if (cache == null && mode == TranslationMode.ON) {
+                    throw new IllegalStateException("code can't be translated: " + obstacle);
+                }
+                if (cache == null) {
+                    System.getLogger("serai.cpu").log(System.Logger.Level.INFO, "the engine interprets: {0}", obstacle);
                 }
             }
         }

@@ -26,8 +26,9 @@ final class Lockstep implements AutoCloseable {
     private static final long NONE = Long.MAX_VALUE;
 
     private final LockstepTimer timer = new LockstepTimer();
-    private final LockstepGuest interpreted = new LockstepGuest(new OracleCpu.Quiet());
-    private final LockstepGuest translated = new LockstepGuest(timer);
+    private final LockstepGuest interpreted =
+            new LockstepGuest(new OracleCpu.Quiet(), TranslationMode.OFF, CpuGroup.CODE_SIZE);
+    private final LockstepGuest translated;
     private volatile long since = NONE;
     private volatile String running = "";
     private final Thread watchdog = new Thread(this::watch, "lockstep-watchdog");
@@ -38,7 +39,9 @@ final class Lockstep implements AutoCloseable {
     long endless;
     long overwritten;
 
-    Lockstep() {
+    /** Of a translator with so many bytes of memory for code. */
+    Lockstep(long codeSize) {
+        translated = new LockstepGuest(timer, TranslationMode.ON, codeSize);
         watchdog.setDaemon(true);
         watchdog.start();
     }
@@ -199,7 +202,7 @@ final class Lockstep implements AutoCloseable {
         int differences = 0;
         System.out.println("seed " + seed);
         MemorySegment last = last();
-        try (Lockstep l = new Lockstep()) {
+        try (Lockstep l = new Lockstep(Long.getLong("serai.translate.bytes", CpuGroup.CODE_SIZE))) {
             for (long i = 0; i < programs && System.nanoTime() < end; i++) {
                 last.set(ValueLayout.JAVA_LONG, 0, seed + i);
                 String d;

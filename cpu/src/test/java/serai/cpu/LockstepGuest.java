@@ -21,13 +21,8 @@ final class LockstepGuest {
     /** Where the guest was stopped, as its frame tells. */
     record Stop(Exit exit, int vector, long rip, long cs, long flags, long rsp) {}
 
-    LockstepGuest(InterruptSource interrupts) {
-        System.setProperty("serai.translate", "on");
-        try {
-            oracle = new OracleCpu(interrupts);
-        } finally {
-            System.clearProperty("serai.translate");
-        }
+    LockstepGuest(InterruptSource interrupts, TranslationMode mode, long codeSize) {
+        oracle = new OracleCpu(interrupts, mode, codeSize);
         cpu = oracle.cpu;
         // a handler that only returns: IRETQ
         oracle.memory.writeShort(OracleCpu.HANDLERS + LockstepTimer.VECTOR * 16, 0xcf48);

@@ -8,7 +8,6 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import serai.machine.engine.CpuFeature;
 
 /**
  * Translated code does what the interpreter does: random programs in two guests, compared wherever they stop. The seed is printed;
@@ -31,11 +30,11 @@ final class LockstepTest {
     }
 
     private static void check(long seed, long programs, long nanoseconds) {
-        assumeTrue(HostCpu.FEATURES.contains(CpuFeature.BMI2), "capability: a host whose code is translated to");
+        assumeTrue(TranslationMode.obstacle().isEmpty(), "capability: translation");
         System.out.println("seed " + seed);
         long start = System.nanoTime();
         List<String> wrong = new ArrayList<>();
-        try (Lockstep lockstep = new Lockstep()) {
+        try (Lockstep lockstep = new Lockstep(CpuGroup.CODE_SIZE)) {
             for (long i = 0; i < programs && System.nanoTime() - start < nanoseconds && wrong.size() < REPORTED; i++) {
                 String difference = lockstep.run(seed + i);
                 if (!difference.isEmpty()) {

@@ -56,15 +56,15 @@ final class OracleCpu {
     private final Decoded decoded = new Decoded();
 
     OracleCpu() {
-        this(new Quiet());
+        this(new Quiet(), TranslationMode.OFF, CpuGroup.CODE_SIZE);
     }
 
-    OracleCpu(InterruptSource interrupts) {
+    OracleCpu(InterruptSource interrupts, TranslationMode mode, long codeSize) {
         memory = new GuestMemory(List.of(
                 region(0, SYSTEM_SIZE),
                 region(OracleMemory.DATA, OracleMemory.READABLE),
                 region(OracleMemory.CODE, OracleMemory.CODE_SIZE)));
-        cpu = new Cpu(new Host(memory, interrupts));
+        cpu = new Cpu(new Host(memory, interrupts), new CpuGroup(mode, codeSize));
         byte[] code = new byte[OracleMemory.CODE_SIZE];
         Arrays.fill(code, OracleMemory.FILLER);
         memory.write(OracleMemory.CODE, code);

@@ -11,7 +11,7 @@ import serai.machine.acpi.Numa;
  * @param maxCpus how many there can be; more than {@code cpus} if they are to be plugged into the running machine
  * @param numa the NUMA nodes of vCPUs and memory
  * @param hpet whether the machine has high precision event timers
- * @param engine {@code auto}, {@code java} or {@code kvm}
+ * @param engine what runs the vCPUs
  * @param cpuModel the CPU model's name, or empty for the default
  * @param debugExit port whose value ends the VM, or -1
  */
@@ -21,7 +21,7 @@ public record HardwareConfig(
         int maxCpus,
         Numa numa,
         boolean hpet,
-        String engine,
+        EngineConfig engine,
         String cpuModel,
         int debugExit) {
     /** vCPUs in a package: what is plugged into a running machine is a package, so that each has one then. */
@@ -40,7 +40,7 @@ public record HardwareConfig(
         private int maxCpus = 1;
         private final NumaWords numa = new NumaWords();
         private boolean hpet;
-        private String engine = "auto";
+        private EngineConfig engine = new EngineConfig("auto", null);
         private String cpuModel = "";
         private int debugExit = -1;
 
@@ -58,7 +58,7 @@ public record HardwareConfig(
                 case "numa" -> numa.node(v);
                 case "numa-distance" -> numa.distance(v);
                 case "hpet" -> hpet = Words.bool(key, v);
-                case "engine" -> engine = Words.oneOf(key, v, "auto", "java", "kvm");
+                case "engine" -> engine = EngineConfig.parse(v);
                 case "cpu-model" -> cpuModel = v;
                 case "debug-exit" -> debugExit = (int) Words.number(key, v, 0, 0xffff);
                 default -> {

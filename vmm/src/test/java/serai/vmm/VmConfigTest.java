@@ -11,6 +11,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import serai.cpu.TranslationMode;
 
 final class VmConfigTest {
     @Test
@@ -85,7 +86,7 @@ final class VmConfigTest {
                 "memory=1G",
                 "cpus=1",
                 "hpet=true",
-                "engine=java",
+                "engine=java,translate=off",
                 "disk=a,b.raw,readonly=true",
                 "disk=c.raw",
                 "disk=d,readonly=false,bus=nvme",
@@ -115,6 +116,7 @@ final class VmConfigTest {
                 List.of(new StreamConfig.Port(
                         "org.qemu.guest_agent.0", new StreamConfig.Sink.ToFile(Path.of("agent")))),
                 c.streams().ports());
+        assertEquals(new EngineConfig("java", TranslationMode.OFF), c.hardware().engine());
         assertEquals(0xf4, c.hardware().debugExit());
         assertEquals(1500, c.session().timeoutMillis());
         assertEquals(new SessionConfig.Trace(false, 100, 120), c.session().trace());
@@ -145,6 +147,9 @@ final class VmConfigTest {
                 "numa=512M | numa '512M' is no node; try numa=cpus=0-1,memory=256M",
                 "numa-distance=0,1 | numa-distance '0,1' is not NODE,NODE,DISTANCE; try numa-distance=0,1,20",
                 "numa-distance=0,1,20 | numa-distance names node 1, and there are 0",
+                "engine=java,translate=some | translate of engine must be one of auto, on, off, not 'some'",
+                "engine=java,fast | engine 'java,fast' is not NAME[,translate=WHEN]; try java,translate=off",
+                "engine=kvm,translate=on | engine kvm does not translate: translate is for java",
                 "engine=xen | engine must be one of auto, java, kvm, not 'xen'",
                 "serial=tcp | serial must be stdio, null or file:PATH, not 'tcp'",
                 "debug-exit=70000 | debug-exit must be from 0 to 65535, not 70000",
