@@ -173,6 +173,14 @@ final class Cpu extends CpuTransfers implements Vcpu {
     }
 
     @Override
+    void translationChanged(long linearPage) {
+        if (translation != null) {
+            translation.translationChanged(linearPage);
+        }
+        blocksChanged();
+    }
+
+    @Override
     void localTranslationsChanged() {
         if (translation != null) {
             translation.localTranslationsChanged();
@@ -214,14 +222,13 @@ final class Cpu extends CpuTransfers implements Vcpu {
     }
 
     private void dropCode(long page) {
-        boolean known = codeCache.dropPage(page);
+        if (codeCache.dropPage(page)) {
+            blocksChanged();
+        }
         if (translation != null) {
-            known |= translation.forgetDropped();
+            translation.forgetDropped();
             // even if no units have gone: that may have been noticed before
             Arrays.fill(ones, null);
-        }
-        if (known) {
-            translationsChanged();
         }
     }
 

@@ -141,6 +141,9 @@ abstract class CpuMemory extends CpuRegisters {
     /** All addresses may map anew: drop what was derived from linear addresses. */
     abstract void translationsChanged();
 
+    /** The same for a page of linear addresses. */
+    abstract void translationChanged(long linearPage);
+
     /** The same for all addresses but those of global pages. */
     abstract void localTranslationsChanged();
 
@@ -611,8 +614,10 @@ abstract class CpuMemory extends CpuRegisters {
             }
         }
         filledCount = kept;
-        if (codePages.get(codePage(page)) || codeRegions.get(codeRegion(page))) {
+        if (codeRegions.get(codeRegion(page))) {
             translationsChanged();
+        } else if (codePages.get(codePage(page))) {
+            translationChanged(page);
         }
     }
 

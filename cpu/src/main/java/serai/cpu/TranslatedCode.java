@@ -4,6 +4,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /** The translated units of a machine: by physical page, then by place in the page and how it was translated. */
@@ -137,18 +138,23 @@ final class TranslatedCode {
         return pages.computeIfAbsent(page, p -> new Page());
     }
 
-    /** Drops all units with a byte in a page; false if there are none. */
-    boolean drop(long page) {
+    /**
+     * Drops all units with a byte in a page.
+     *
+     * @param gone is told of each page that had units and has none now
+     */
+    void drop(long page, LongConsumer gone) {
         Page p = pages.remove(page);
         if (p == null) {
-            return false;
+            return;
         }
+        gone.accept(page);
         for (long before : p.reachedFrom) {
             Page q = pages.get(before);
             if (q != null) {
                 q.clear(); // and stays: others may reach into it
+                gone.accept(before);
             }
         }
-        return true;
     }
 }

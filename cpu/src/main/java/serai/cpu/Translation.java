@@ -12,7 +12,7 @@ import serai.machine.memory.GuestMemory;
  */
 final class Translation {
 
-    private static final int JUMP_BITS = 0xfffc;
+    private static final int JUMP_BITS = VcpuContext.JUMP_ENTRIES - 1;
 
     final Cpu cpu;
     private final TranslationCache cache;
@@ -25,6 +25,8 @@ final class Translation {
 
     private final int[][] filled = new int[3][VcpuContext.JUMP_ENTRIES];
     private final int[] filledCount = new int[3];
+    /** By table and slot: the number of the physical page. */
+    private final int[][] pages = new int[3][VcpuContext.JUMP_ENTRIES];
     /** By table and slot: the instruction lies in global pages. */
     private final BitSet[] global = {new BitSet(), new BitSet(), new BitSet()};
 
@@ -75,9 +77,14 @@ final class Translation {
 
     // ---- what is known ----
 
+    /** The entry of an address in a jump table, as {@link UnitFlow} finds it: its low bits, added to higher ones. */
+    private static int slot(long rip) {
+        return (int) rip + Integer.rotateRight((int) rip, UnitFlow.JUMP_ROTATION) & JUMP_BITS;
+    }
+
     /** A tag that no address matches which is looked for in this slot: that of one that belongs into another. */
     private static long emptyTag(int slot) {
-        return ~((slot ^ 1L) << 2);
+        return slot == slot(0) ? ~1L : ~0L;
     }
 
     private void empty(int table, int slot) {
@@ -103,30 +110,52 @@ final class Translation {
     /** The same, but for what lies in global pages. */
     void localTranslationsChanged() {
         epoch++;
+        forget((table, slot) -> !global[table].get(slot));
+    }
+
+    /** Takes units that have gone since this was last asked out of the jump tables. */
+    void forgetDropped() {
+        if (cache.dropped() != droppedSeen) {
+            epoch++;
+            droppedSeen = cache.droppedSince(droppedSeen, this::forgetUnits);
+        }
+    }
+
+    private void forgetUnits(long page) {
+        if (page == TranslationCache.EVERYTHING) {
+            translationsChanged();
+        } else {
+            forget((table, slot) -> pages[table][slot] == (int) page);
+        }
+    }
+
+    /** What was found in a linear page, or by an instruction that reaches into it, is void. */
+    void translationChanged(long linearPage) {
+        epoch++;
+        forget((table, slot) -> {
+            long rip = ~GuestMemory.getLong(base + VcpuContext.jumpTags(table) + 8L * slot);
+            return (rip ^ linearPage) >>> 12 == 0 || (rip + LONGEST ^ linearPage) >>> 12 == 0;
+        });
+    }
+
+    private interface Entry {
+        boolean isVoid(int table, int slot);
+    }
+
+    private void forget(Entry entry) {
         for (int table = 0; table < 3; table++) {
             int[] slots = filled[table];
             int kept = 0;
             for (int i = 0; i < filledCount[table]; i++) {
                 int slot = slots[i];
-                if (global[table].get(slot)) {
-                    slots[kept++] = slot;
-                } else {
+                if (entry.isVoid(table, slot)) {
                     empty(table, slot);
+                } else {
+                    slots[kept++] = slot;
                 }
             }
             filledCount[table] = kept;
         }
-    }
-
-    /** Empties the jump tables if units have gone since this was last asked; false if none have. */
-    boolean forgetDropped() {
-        long now = cache.dropped();
-        if (now == droppedSeen) {
-            return false;
-        }
-        droppedSeen = now;
-        translationsChanged();
-        return true;
     }
 
     /** How code is translated now; -1 if not at all. */
@@ -154,7 +183,7 @@ final class Translation {
     private long find(int h) {
         long rip = cpu.rip;
         int table = h & 3;
-        int slot = (int) (rip & JUMP_BITS) >> 2;
+        int slot = slot(rip);
         long tag = base + VcpuContext.jumpTags(table) + 8L * slot;
         long code = tag + 8L * VcpuContext.JUMP_ENTRIES;
         if (GuestMemory.getLong(tag) == ~rip) {
@@ -172,6 +201,7 @@ final class Translation {
             filled[table][filledCount[table]++] = slot;
         }
         boolean tail = rip >>> 12 != rip + LONGEST >>> 12;
+        pages[table][slot] = (int) (physical >>> 12);
         global[table].set(slot, cpu.globalFetch(rip) && (!tail || cpu.globalFetch(rip + LONGEST)));
         GuestMemory.putLong(code, entry);
         GuestMemory.putLong(tag, ~rip);

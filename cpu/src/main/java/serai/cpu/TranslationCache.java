@@ -4,6 +4,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Cleaner;
 import java.util.Set;
+import java.util.function.LongConsumer;
 import serai.linux.CodeMemory;
 import serai.linux.LinuxException;
 import serai.machine.engine.CpuFeature;
@@ -51,6 +52,9 @@ final class TranslationCache {
 
     private static final long MADE = 3;
 
+    /** As a page: all of them. */
+    static final long EVERYTHING = -1;
+
     /** As a next page's physical address: not given. */
     static final long NOT_GIVEN = -1;
 
@@ -78,6 +82,8 @@ final class TranslationCache {
     private final MemorySegment bridge = Arena.ofAuto().allocate(2 * LONGEST);
 
     private volatile long dropped;
+    /** The last pages whose units have gone, by the number of the drop; or {@link #EVERYTHING}. */
+    private final long[] drops = new long[64];
 
     private TranslationCache(CodeMemory memory, Set<CpuFeature> features) {
         this.features = features;
@@ -122,6 +128,28 @@ final class TranslationCache {
     /** Changes whenever units have gone: what was looked up before is void. */
     long dropped() {
         return dropped;
+    }
+
+    /**
+     * Tells what has gone since {@link #dropped} was {@code since}.
+     *
+     * @param pages takes page numbers, or {@link #EVERYTHING}
+     * @return what {@link #dropped} is now
+     */
+    synchronized long droppedSince(long since, LongConsumer pages) {
+        if (dropped - since > drops.length) {
+            pages.accept(EVERYTHING);
+        } else {
+            for (long i = since; i < dropped; i++) {
+                pages.accept(drops[(int) (i % drops.length)]);
+            }
+        }
+        return dropped;
+    }
+
+    private void hasGone(long page) {
+        drops[(int) (dropped % drops.length)] = page;
+        dropped++;
     }
 
     /**
@@ -257,19 +285,17 @@ final class TranslationCache {
             oldest.clear(page -> {
                 TranslatedCode.Page p = units.get(page);
                 if (p != null && p.liesPartlyIn(oldest.number)) {
-                    units.drop(page);
+                    units.drop(page, gone -> {});
                 }
             });
-            dropped++;
+            hasGone(EVERYTHING);
             makeRoom();
         }
     }
 
     /** A page is about to be written. From any thread. */
     synchronized void drop(long page) {
-        if (units.drop(page)) {
-            dropped++;
-        }
+        units.drop(page, this::hasGone);
     }
 
     /** The page whose unit has the byte of code at an address, as it is written; -1 if none has. */
