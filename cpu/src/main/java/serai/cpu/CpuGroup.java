@@ -26,7 +26,7 @@ import serai.machine.engine.CpuFeature;
  */
 final class CpuGroup {
     /** Bytes of memory for translated code, if nothing else is said. */
-    static final long CODE_SIZE = 64L << 20;
+    static final long CODE_SIZE = 96L << 20;
 
     private final List<Cpu> cpus = new CopyOnWriteArrayList<>();
     private int running;

@@ -247,7 +247,8 @@ final class Translation {
         while (true) {
             frame.enter(code);
             h = how(); // SYSRET and their like change the table
-            long record = GuestMemory.getLong(base + HostFrame.EXIT) - delta;
+            long record = GuestMemory.getLong(
+                    base + HostFrame.EXIT); // read where it runs: where it was written need not be mapped
             int kind = GuestMemory.getByte(record);
             int place = GuestMemory.getShort(record + UnitFlow.RECORD_PLACE);
             long codeBase = GuestMemory.getLong(base + HostFrame.CODE_BASE);
@@ -280,7 +281,7 @@ final class Translation {
                 }
                 case UnitFlow.EXIT_LINK -> {
                     exits.count(ExitCounts.LINK, cpu.rip);
-                    code = link(h, record + GuestMemory.getInt(record + UnitFlow.RECORD_ARGUMENT));
+                    code = link(h, record - delta + GuestMemory.getInt(record + UnitFlow.RECORD_ARGUMENT));
                 }
                 default -> {
                     int resume = GuestMemory.getInt(record + UnitFlow.RECORD_RESUME);
@@ -293,7 +294,7 @@ final class Translation {
                         return true;
                     }
                     if (resume != 0 && cpu.rip == codeBase + place + length && epoch == before && how() == h) {
-                        code = record + delta + resume;
+                        code = record + resume;
                         continue;
                     }
                     h = how();

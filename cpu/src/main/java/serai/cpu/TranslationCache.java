@@ -62,6 +62,9 @@ final class TranslationCache {
     static final int SSE = 4;
 
     private static final int MAX_REGIONS = 16;
+    /** So many bytes of code are kept in this process's page table as writable, as they are likely to be linked soon. */
+    private static final int RECENT = 1 << 20;
+
     private static final int PAGE = GuestMemory.PAGE_SIZE;
     private static final int LONGEST = 16;
     private static final Cleaner CLEANER = Cleaner.create();
@@ -72,11 +75,14 @@ final class TranslationCache {
     final CodeGate gate;
     final Set<CpuFeature> features;
 
+    private final CodeMemory memory;
     private final Assembler a;
     private final Translator translator;
     private final TranslatedCode units = new TranslatedCode();
     private final CodeRegion[] regions;
     private CodeRegion region;
+    /** Where the recent code begins, as it is written. */
+    private long recent;
 
     /** The bytes of an instruction that lies in two pages. */
     private final MemorySegment bridge = Arena.ofAuto().allocate(2 * LONGEST);
@@ -86,6 +92,7 @@ final class TranslationCache {
     private final long[] drops = new long[64];
 
     private TranslationCache(CodeMemory memory, Set<CpuFeature> features) {
+        this.memory = memory;
         this.features = features;
         delta = memory.executable() - memory.writable();
         a = new Assembler(memory.writable(), delta);
@@ -104,6 +111,7 @@ final class TranslationCache {
             regions[i] = new CodeRegion(i, a.at() + i * size, size);
         }
         region = regions[0];
+        recent = region.start;
     }
 
     /**
@@ -258,6 +266,14 @@ final class TranslationCache {
         page.liesIn(region.number);
         region.add(start, physical >>> 12);
         asking.bytes += a.at() - start;
+        if (a.at() - recent > RECENT) {
+            noLongerRecent(a.at());
+        }
+    }
+
+    private void noLongerRecent(long next) {
+        memory.written(recent, a.at());
+        recent = next;
     }
 
     /** Room for a unit, in a region that nobody has used; false if there is none. */
@@ -270,6 +286,7 @@ final class TranslationCache {
             return false;
         }
         region = next;
+        noLongerRecent(next.start);
         a.at(next.start);
         return true;
     }

@@ -14,6 +14,7 @@ public final class CodeMemory implements AutoCloseable {
     private static final int MAP_SHARED = 1;
     private static final int MAP_NORESERVE = 0x4000;
     private static final int MFD_CLOEXEC = 1;
+    private static final int MADV_DONTNEED = 4;
     private static final long PAGE = 4096;
 
     private final long writable;
@@ -80,6 +81,21 @@ public final class CodeMemory implements AutoCloseable {
     /** Bytes. */
     public long size() {
         return size;
+    }
+
+    /**
+     * Says that part of it has been written, for the time being: the host may take the pages out of this process's table where they are
+     * writable, so that they count once in its resident memory. They can be written as before.
+     *
+     * @param from address where code is written, rounded up to a page
+     * @param to the same of its end, rounded down
+     */
+    public void written(long from, long to) {
+        long first = Math.max(from, writable) + PAGE - 1 & -PAGE;
+        long last = Math.min(to, writable + size) & -PAGE;
+        if (first < last) {
+            Libc.madvise(first, last - first, MADV_DONTNEED);
+        }
     }
 
     /** Unmaps it; nobody may run or write it any more. Does nothing the second time. */
