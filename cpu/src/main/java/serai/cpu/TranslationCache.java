@@ -99,13 +99,13 @@ final class TranslationCache {
         gate = new CodeGate(a);
         Assembler routines = new Assembler(a.at(), delta);
         a.at(a.at() + StringRoutines.SIZE);
+        if (memory.writable() + memory.size() - a.at() < 3 * Translator.MAX_BYTES) {
+            throw new IllegalArgumentException("code memory of %d bytes is too small".formatted(memory.size()));
+        }
         translator = new Translator(a, routines, features, HostCpu.FEATURES, gate.exit, gate.exitSaved, gate.miss);
         long room = memory.writable() + memory.size() - a.at();
         int count = (int) Math.clamp(room / (4 * Translator.MAX_BYTES), 2, MAX_REGIONS);
         long size = room / count & -64;
-        if (size < Translator.MAX_BYTES) {
-            throw new IllegalArgumentException("code memory of %d bytes is too small".formatted(memory.size()));
-        }
         regions = new CodeRegion[count];
         for (int i = 0; i < count; i++) {
             regions[i] = new CodeRegion(i, a.at() + i * size, size);

@@ -72,7 +72,16 @@ final class Lockstep implements AutoCloseable {
 
     /** Units of code that were translated. */
     long units() {
-        return Objects.requireNonNull(translated.cpu.stats().exits().get("units"));
+        return counted("units");
+    }
+
+    /** Times that code memory was used up. */
+    long evictions() {
+        return counted("code-evictions");
+    }
+
+    private long counted(String what) {
+        return Objects.requireNonNull(translated.cpu.stats().exits().get(what));
     }
 
     /** Runs the program of a seed: what differs, or the empty string. */
@@ -114,7 +123,7 @@ final class Lockstep implements AutoCloseable {
     private String run(LockstepProgram p, long seed) {
         SplittableRandom random = new SplittableRandom(~seed);
         // what ring 0 may have done to the tables makes an interrupt something else
-        boolean interrupts = !p.kernel && !p.usesSelectors() && random.nextBoolean();
+        boolean interrupts = !p.changesTables() && !p.usesSelectors() && random.nextBoolean();
         interpreted.load(p);
         translated.load(p);
         int[] at = p.offsets();
@@ -156,6 +165,10 @@ final class Lockstep implements AutoCloseable {
             if (through) {
                 return "";
             }
+            if (random.nextInt(8) == 0) {
+                interpreted.saveAndRestore(); // its TLB may be stale, too, and goes
+                translated.saveAndRestore();
+            }
             int next = 0;
             while (next < p.size() && p.codeAt + at[next] <= want.rip()) {
                 next++;
@@ -175,8 +188,8 @@ final class Lockstep implements AutoCloseable {
     /** What was done. */
     @Override
     public String toString() {
-        return "%d programs, %d instructions, %d stops compared, %d cut for not ending, %d for overwriting themselves, %d interrupts, %d units"
-                .formatted(programs, instructions, stops, endless, overwritten, timer.taken, units());
+        return "%d programs, %d instructions, %d stops compared, %d cut for not ending, %d for overwriting themselves, %d interrupts, %d units, %d evictions"
+                .formatted(programs, instructions, stops, endless, overwritten, timer.taken, units(), evictions());
     }
 
     /** Where the seed that runs is written for whoever looks after a crash of the JVM. */

@@ -6,9 +6,12 @@ import serai.machine.engine.InterruptSource;
 
 /** One of two equal guests, which runs programs to their next stop. */
 final class LockstepGuest {
-    private static final int PRESENT_USER = 0x65, WRITABLE = 2;
+    private static final int PRESENT_USER = 0x65, WRITABLE = 2, LARGE_PAGE = 0x80;
     /** Offset of the first interrupt stack of the TSS (SDM vol. 3, 9.7). */
     private static final int IST1 = 0x24;
+
+    /** RF is for an instruction that goes on after its own fault. */
+    private static final int NOT_RESUMED = CpuRegisters.TF | CpuRegisters.NT | CpuRegisters.VM | CpuRegisters.RF;
 
     private static final int KERNEL_DS = 0x18;
     private static final int STACK_USED = 256;
@@ -32,6 +35,8 @@ final class LockstepGuest {
             long alias = (LockstepProgram.ALIAS - OracleMemory.CODE) / OracleMemory.PAGE;
             oracle.memory.writeLong(OracleCpu.CODE_PT + (alias + i) * 8, entry);
         }
+        long large = OracleMemory.CODE | PRESENT_USER | WRITABLE | LARGE_PAGE;
+        oracle.memory.writeLong(OracleCpu.PD + 8 * (LockstepProgram.LARGE >>> 21), large);
         oracle.memory.writeLong(OracleCpu.TSS + IST1, OracleCpu.SYSTEM + OracleCpu.STACK);
         // ring 0 has no stack of its own otherwise: all events go to the first interrupt stack
         for (int vector = 0; vector < 256; vector++) {
@@ -78,6 +83,11 @@ final class LockstepGuest {
         return new Stop(exit, (int) (at - OracleCpu.HANDLERS) >>> 4, frame(0), frame(1), frame(2), frame(3));
     }
 
+    /** Its state goes the way that a snapshot's takes. */
+    void saveAndRestore() {
+        cpu.restore(cpu.save());
+    }
+
     private long frame(int i) {
         return oracle.memory.readLong(OracleCpu.STACK - 40 + i * 8L);
     }
@@ -99,8 +109,7 @@ final class LockstepGuest {
         cpu.setSegment(CpuRegisters.CS, cs, OracleSegments.descriptor(cs));
         cpu.setSegment(CpuRegisters.SS, ss, OracleSegments.descriptor(ss));
         cpu.cpl = p.kernel ? 0 : 3;
-        cpu.flagsRest =
-                (int) stop.flags & ~(CpuRegisters.ARITHMETIC | CpuRegisters.TF | CpuRegisters.NT | CpuRegisters.VM) | 2;
+        cpu.flagsRest = (int) stop.flags & ~(CpuRegisters.ARITHMETIC | NOT_RESUMED) | 2;
         cpu.arithmeticFlags(stop.flags);
         cpu.r[CpuRegisters.RSP] = stop.rsp;
         if (registers.length > 0) {

@@ -15,6 +15,9 @@ final class LockstepMaker {
     /** A displacement of so many bytes leads out of the code's mappings. */
     private static final int FAR = 0x20000;
 
+    /** Bits of paging-structure entries: global, and of 2 MiB. */
+    private static final long GLOBAL = 0x100, PAGE_SIZE = 0x80;
+
     private static final List<InstructionRow> ALL = InstructionTable.INSTANCE.rows().stream()
             .filter(OracleMode.LONG::has)
             .filter(r -> r.needs() == null || OracleCpu.HOST_FEATURES.contains(r.needs()))
@@ -55,7 +58,7 @@ final class LockstepMaker {
         }
         add(new byte[] {(byte) 0xcd, (byte) OracleCpu.INT80}, Patch.NONE, 0, -1, 0);
         Item last = items.removeLast();
-        items.add(new Item(LockstepProgram.END, last.code(), Patch.NONE, 0, -1, 0, null));
+        items.add(new Item(LockstepProgram.END, last.code(), Patch.NONE, 0, -1, 0, null, false));
         while (first == null) {
             first = OracleCases.make(BASE.get(random.nextInt(BASE.size())), OracleMode.LONG, random.nextLong());
         }
@@ -74,7 +77,7 @@ final class LockstepMaker {
     }
 
     private void add(byte[] code, Patch patch, int at, int target, long value) {
-        items.add(new Item(steps, code, patch, at, target, value, null));
+        items.add(new Item(steps, code, patch, at, target, value, null, false));
     }
 
     private void plain(int... code) {
@@ -112,11 +115,15 @@ final class LockstepMaker {
 
     /** Makes one item of the last ones, so that none of them is left out or entered by itself. */
     private void join(int n) {
+        join(n, false);
+    }
+
+    private void join(int n, boolean tables) {
         ByteArrayOutputStream all = new ByteArrayOutputStream();
         List<Item> last = items.subList(items.size() - n, items.size());
         last.forEach(t -> all.writeBytes(t.code()));
         last.clear();
-        add(all.toByteArray(), Patch.NONE, 0, -1, 0);
+        items.add(new Item(steps, all.toByteArray(), Patch.NONE, 0, -1, 0, null, tables));
     }
 
     private int register() {
@@ -126,6 +133,11 @@ final class LockstepMaker {
                 return r;
             }
         }
+    }
+
+    /** The distance to another mapping of the code. */
+    private long elsewhere() {
+        return (chance(3) ? LockstepProgram.LARGE : LockstepProgram.ALIAS) - OracleMemory.CODE;
     }
 
     /** A step somewhere: further on mostly. */
@@ -147,7 +159,13 @@ final class LockstepMaker {
                     mapped();
                 }
             }
-            case 6 -> stack();
+            case 6 -> {
+                if (chance(8)) {
+                    trap();
+                } else {
+                    stack();
+                }
+            }
             case 7 -> strings();
             case 8 -> {
                 if (kernel) {
@@ -188,12 +206,7 @@ final class LockstepMaker {
             add(bytes(0xe9, 0, 0, 0, 0), Patch.REL32, 1, steps + 1 + random.nextInt(3), 0);
         } else {
             // now and then into the other mapping
-            add(
-                    bytes(0x0f, 0x80 | condition, 0, 0, 0, 0),
-                    Patch.REL32,
-                    2,
-                    to,
-                    chance(6) ? LockstepProgram.ALIAS - OracleMemory.CODE : 0);
+            add(bytes(0x0f, 0x80 | condition, 0, 0, 0, 0), Patch.REL32, 2, to, chance(6) ? elsewhere() : 0);
         }
     }
 
@@ -214,13 +227,7 @@ final class LockstepMaker {
         }
         steps = over;
         switch (random.nextInt(3)) {
-            case 0 ->
-                add(
-                        bytes(0xe8, 0, 0, 0, 0),
-                        Patch.REL32,
-                        1,
-                        body,
-                        chance(6) ? LockstepProgram.ALIAS - OracleMemory.CODE : 0);
+            case 0 -> add(bytes(0xe8, 0, 0, 0, 0), Patch.REL32, 1, body, chance(6) ? elsewhere() : 0);
             case 1 -> {
                 int r = register();
                 setAddress(r, body, 0);
@@ -245,7 +252,7 @@ final class LockstepMaker {
 
     private void indirect() {
         int r = register();
-        setAddress(r, somewhere(), chance(4) ? LockstepProgram.ALIAS - OracleMemory.CODE : 0);
+        setAddress(r, somewhere(), chance(4) ? elsewhere() : 0);
         switch (random.nextInt(4)) {
             case 0 -> plain(0x40 | r >> 3, 0xff, 0xe0 | r & 7);
             case 1 -> {
@@ -268,7 +275,7 @@ final class LockstepMaker {
     /** The next step through the other mapping. */
     private void mapped() {
         int r = register();
-        setAddress(r, steps + 1, LockstepProgram.ALIAS - OracleMemory.CODE);
+        setAddress(r, steps + 1, elsewhere());
         plain(0x40 | r >> 3, 0xff, 0xe0 | r & 7);
     }
 
@@ -298,7 +305,7 @@ final class LockstepMaker {
         }
         // if it doesn't loop, the store is to what comes next: self-modifying without a jump
         int to = loops ? place : steps + 1;
-        long alias = chance(3) ? LockstepProgram.ALIAS - OracleMemory.CODE : 0;
+        long alias = chance(3) ? elsewhere() : 0;
         if (constant) {
             add(bytes(0xc6, 0x05, 0, 0, 0, 0, random.nextInt(256)), Patch.REL32, 2, to, alias + random.nextInt(2, 10));
         } else {
@@ -321,8 +328,12 @@ final class LockstepMaker {
         }
     }
 
-    /** A page table entry is changed, and INVLPG says so. */
+    /** A page table entry is changed, global or not, and the processor told so. */
     private void remap() {
+        if (chance(4)) {
+            remapLarge();
+            return;
+        }
         boolean code = chance(3);
         int pages = code ? 2 : 3;
         int page = random.nextInt(pages);
@@ -338,14 +349,51 @@ final class LockstepMaker {
         int slot = code ? (int) (LockstepProgram.ALIAS - OracleMemory.CODE) / OracleMemory.PAGE + page : page;
         long linear = (code ? LockstepProgram.ALIAS : OracleMemory.DATA) + (long) page * OracleMemory.PAGE;
         set(CpuRegisters.RBX, OracleCpu.SYSTEM + (code ? OracleCpu.CODE_PT : OracleCpu.DATA_PT) + 8 * slot);
-        set(CpuRegisters.RSI, entry);
-        set(CpuRegisters.RDI, linear + random.nextInt(OracleMemory.PAGE));
-        plain(0x48, 0x89, 0x33); // mov [rbx], rsi
-        plain(0x0f, 0x01, 0x3f); // invlpg [rdi]
-        join(5); // a stale translation is nobody's fault
+        store(chance(3) ? entry | GLOBAL : entry, linear + random.nextInt(OracleMemory.PAGE));
         if (code) {
             mapped();
         }
+    }
+
+    /** The third mapping is one by a large page, or by the same small ones as the first. */
+    private void remapLarge() {
+        long large = OracleMemory.CODE | 0x65 | PAGE_SIZE | (chance(4) ? 0 : 2) | (chance(3) ? GLOBAL : 0);
+        long small = OracleCpu.CODE_PT | 0x67;
+        set(CpuRegisters.RBX, OracleCpu.SYSTEM + OracleCpu.PD + 8 * (LockstepProgram.LARGE >>> 21));
+        store(chance(2) ? large : small, LockstepProgram.LARGE + random.nextInt(OracleMemory.CODE_SIZE));
+        int r = register();
+        setAddress(r, steps + 1, LockstepProgram.LARGE - OracleMemory.CODE);
+        plain(0x40 | r >> 3, 0xff, 0xe0 | r & 7);
+    }
+
+    /** A paging-structure entry to where RBX points, and the translation of that address is forgotten. */
+    private void store(long entry, long linear) {
+        set(CpuRegisters.RSI, entry);
+        set(CpuRegisters.RDI, linear);
+        plain(0x48, 0x89, 0x33); // mov [rbx], rsi
+        int more = 1;
+        if (chance(3)) {
+            more = globals() + globals(); // on and off, or off and on
+        } else {
+            plain(0x0f, 0x01, 0x3f); // invlpg [rdi]
+        }
+        join(4 + more, true); // a stale translation is nobody's fault
+    }
+
+    /** Changes CR4.PGE, which forgets all translations (SDM vol. 3, 5.10.4.1); so many items. */
+    private int globals() {
+        plain(0x0f, 0x20, 0xe0); // mov rax, cr4
+        plain(0x0f, 0xba, 0xf8, 7); // btc eax, 7
+        plain(0x0f, 0x22, 0xe0); // mov cr4, rax
+        return 3;
+    }
+
+    /** From the next instruction on each is trapped. */
+    private void trap() {
+        goodStack();
+        plain(0x9c); // pushf
+        plain(0x81, 0x0c, 0x24, 0, 1, 0, 0); // or dword [rsp], TF
+        plain(0x9d); // popf
     }
 
     private void stack() {
@@ -397,9 +445,9 @@ final class LockstepMaker {
         return end + random.nextInt(-40, 41) * (chance(3) ? 1L : 8L);
     }
 
-    /** Ring 0 goes on in ring 3 by SYSRET, or gives itself SMAP and access to user pages, or takes that. */
+    /** Ring 0 goes on in ring 3 by SYSRET, or gives itself SMAP and access to user pages, or takes that, or has translations forgotten. */
     private void privilege() {
-        switch (random.nextInt(4)) {
+        switch (random.nextInt(6)) {
             case 0 -> {
                 setAddress(CpuRegisters.RCX, steps + 1, 0);
                 long flags = random.nextLong() & (CpuRegisters.ARITHMETIC | CpuRegisters.DF | CpuRegisters.IF);
@@ -418,6 +466,13 @@ final class LockstepMaker {
                 plain(0x0f, 0x01, 0xca); // clac
                 plain(0x0f, 0x01, 0xf8); // swapgs
                 plain(0x0f, 0x01, 0xcb); // stac
+            }
+            case 3 -> join(globals());
+            case 4 -> {
+                // all but global translations are forgotten
+                plain(0x0f, 0x20, 0xd8); // mov rax, cr3
+                plain(0x0f, 0x22, 0xd8); // mov cr3, rax
+                join(2);
             }
             default -> plain(0x0f, 0x01, chance(4) ? 0xca : 0xcb);
         }
@@ -496,7 +551,7 @@ final class LockstepMaker {
             code = Arrays.copyOf(code, length + defining.length);
             System.arraycopy(defining, 0, code, length, defining.length);
         }
-        items.add(new Item(steps, code, patch, at, target, value, c));
+        items.add(new Item(steps, code, patch, at, target, value, c, false));
     }
 
     private void setUp(OracleCase c) {

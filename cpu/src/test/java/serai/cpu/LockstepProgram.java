@@ -15,6 +15,8 @@ import org.jspecify.annotations.Nullable;
 final class LockstepProgram {
     /** A second mapping of the code pages. */
     static final long ALIAS = OracleMemory.CODE + 0x10000;
+    /** A third one, by a page of 2 MiB; ring 0 changes it to one by small pages and back. */
+    static final long LARGE = OracleMemory.CODE + (2 << 20);
 
     /** Item number of the end, which every program has. */
     static final int END = 1 << 20;
@@ -37,6 +39,7 @@ final class LockstepProgram {
      * @param code bytes
      * @param patch whether {@code value} or the address of item {@code target} (if that is not -1), plus {@code value}, goes to {@code at}
      * @param made the case it is from, or null
+     * @param tables whether it writes page tables
      */
     record Item(
             int number,
@@ -45,7 +48,8 @@ final class LockstepProgram {
             int at,
             int target,
             long value,
-            @Nullable OracleCase made) {}
+            @Nullable OracleCase made,
+            boolean tables) {}
 
     final boolean kernel;
     final long codeAt;
@@ -104,6 +108,12 @@ final class LockstepProgram {
                 .anyMatch(t -> t.made != null
                         && (t.made.row().mnemonic().matches("POPSR|PUSHSR|L[DEFGS]S")
                                 || t.made.row().operands().stream().anyMatch(o -> o.startsWith("S"))));
+    }
+
+    /** Whether it may change what interrupts need, as ring 0 can. */
+    boolean changesTables() {
+        return items.stream()
+                .anyMatch(t -> t.tables || t.made != null && t.made.row().has("cpl0"));
     }
 
     Item item(int i) {
