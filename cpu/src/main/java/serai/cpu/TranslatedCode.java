@@ -17,14 +17,16 @@ final class TranslatedCode {
         private long[] code = new long[16];
         private long[] labels = new long[16];
         private int count;
-        /** Where an instruction at the page's end that goes on in the next one found that; -1 if there is none. */
-        private long tail = -1;
-
-        private int tailPlace;
+        /** By key: where an instruction that goes on past the page's end found the rest of its bytes. */
+        private final Map<Integer, Long> tails = new HashMap<>();
         /** Pages that have such an instruction that ends in this one. */
         private final Set<Long> reachedFrom = new HashSet<>();
         /** Regions of code memory with units of this page, a bit each. */
         private int regions;
+
+        private static int key(int how, int place) {
+            return (how << 12 | place) + 1;
+        }
 
         private int find(int key) {
             int i = key * 0x9e3779b1 >>> 7 & keys.length - 1;
@@ -36,13 +38,13 @@ final class TranslatedCode {
 
         /** The entry of an instruction, or 0. */
         long code(int how, int place) {
-            int i = find((how << 12 | place) + 1);
+            int i = find(key(how, place));
             return keys[i] == 0 ? 0 : code[i];
         }
 
         /** The label of an instruction, or 0. */
         long label(int how, int place) {
-            int i = find((how << 12 | place) + 1);
+            int i = find(key(how, place));
             return keys[i] == 0 ? 0 : labels[i];
         }
 
@@ -69,7 +71,7 @@ final class TranslatedCode {
         }
 
         private int slot(int how, int place) {
-            int key = (how << 12 | place) + 1;
+            int key = key(how, place);
             int i = find(key);
             if (keys[i] == 0 && ++count > keys.length / 2) {
                 grow();
@@ -79,14 +81,13 @@ final class TranslatedCode {
             return i;
         }
 
-        /** The address of the second page of the instruction at a place, or -1 if it has none. */
-        long tail(int place) {
-            return tail >= 0 && place == tailPlace ? tail : -1;
+        /** The physical address of the second page of the instruction translated at a place, or -1 if it has none. */
+        long tail(int how, int place) {
+            return tails.isEmpty() ? -1 : tails.getOrDefault(key(how, place), -1L);
         }
 
-        void tail(int place, long physical) {
-            tailPlace = place;
-            tail = physical;
+        void tail(int how, int place, long physical) {
+            tails.put(key(how, place), physical);
         }
 
         void reachedFrom(long page) {
@@ -107,7 +108,7 @@ final class TranslatedCode {
             code = new long[16];
             labels = new long[16];
             count = 0;
-            tail = -1;
+            tails.clear();
             regions = 0;
         }
 

@@ -175,7 +175,7 @@ final class TranslationCache {
         TranslatedCode.Page page = units.getOrCreate(physical >>> 12);
         long entry = page.code(how, place);
         if (entry != 0) {
-            long known = page.tail(place);
+            long known = page.tail(how, place);
             if (known < 0 || known == tail) {
                 return entry;
             }
@@ -254,7 +254,7 @@ final class TranslationCache {
             if (!translator.translate(bridge.address() - place, place, PAGE + LONGEST, how & 3, sse, made)) {
                 return NONE;
             }
-            page.tail(place, tail);
+            page.tail(how, place, tail);
             units.getOrCreate(tail >>> 12).reachedFrom(physical >>> 12);
         }
         asking.made++;
