@@ -282,6 +282,12 @@ final class Assembler {
         return at;
     }
 
+    /** {@code jcc} to where {@link #here} is called with the result; at most 127 bytes on. */
+    long jumpShort(int condition) {
+        bytes(0x70 | condition, 0);
+        return at;
+    }
+
     /** The target of a short jump that was written before. */
     void here(long after) {
         long d = at - after;

@@ -13,6 +13,12 @@ final class CodeGate {
     /** The same for when guest flags are in the frame. */
     final long exitSaved;
 
+    /** The same for when guest flags are in the frame, or {@link HostFrame#CARRIED} tells of code that computes them. */
+    final long exitCarried;
+
+    /** Where that code leads. */
+    final long carriedOut;
+
     /** Where a jump leads whose target, in R11, is not known. */
     final long miss;
 
@@ -26,6 +32,21 @@ final class CodeGate {
         a.align(16);
         exit = a.at();
         exitSaved = writeExit();
+        a.align(16);
+        exitCarried = a.at();
+        pushOrPop(0x58, Assembler.RCX);
+        a.store(Assembler.RSP, HostFrame.EXIT, Assembler.RCX);
+        a.mem(0, true, 0, 0x63, Assembler.RCX, Assembler.RSP, Assembler.NONE, 0, HostFrame.CARRIED); // movsxd
+        long inFrame = a.jrcxz();
+        a.load(Assembler.R11, Assembler.RSP, HostFrame.WAY_OUT);
+        a.lea(Assembler.RCX, Assembler.RCX, Assembler.R11, 0, 0);
+        a.bytes(0xff, 0xe1); // jmp rcx
+        a.here(inFrame);
+        a.mem(0, false, 0, 0xff, 6, Assembler.RSP, Assembler.NONE, 0, HostFrame.EXIT); // push
+        a.jump(exitSaved);
+        carriedOut = a.at();
+        a.mem(0, false, 0, 0xff, 6, Assembler.RSP, Assembler.NONE, 0, HostFrame.EXIT);
+        a.jump(exit);
         a.align(16);
         miss = a.at();
         a.call(exit);
@@ -66,6 +87,8 @@ final class CodeGate {
                 a.load(HostFrame.host(g), Assembler.RSP, HostFrame.slot(g));
             }
         }
+        a.mem(0, false, 0, 0xc7, 0, Assembler.RSP, Assembler.NONE, 0, HostFrame.CARRIED);
+        a.int4(0);
         a.load(Assembler.R11, Assembler.RSP, HostFrame.R11);
         a.mem(0, false, 0, 0xff, 4, Assembler.RSP, Assembler.NONE, 0, HostFrame.TARGET);
     }

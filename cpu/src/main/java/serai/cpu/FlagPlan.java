@@ -17,7 +17,10 @@ import serai.machine.memory.GuestMemory;
  *   <li><b>In the frame</b> ({@link HostFrame#FLAGS}): saving them there takes five instructions, and so does restoring them.
  * </ul>
  *
- * Nothing is due at the end of a stretch if that is an instruction which writes all of them. A stretch begins wherever code can be
+ * Where a jump back leads to a stretch of the second kind, and knows its flags, it carries them along: it tells in the frame what
+ * computes them ({@link HostFrame#CARRIED}), and enters behind the saving. So a loop saves flags once, and not each time around.
+ *
+ * <p>Nothing is due at the end of a stretch if that is an instruction which writes all of them. A stretch begins wherever code can be
  * entered, as flags are in the host's there.
  */
 final class FlagPlan {
@@ -41,6 +44,12 @@ final class FlagPlan {
     private final boolean[] restored = new boolean[MAX + 1];
     private final boolean[] stashed = new boolean[MAX + 1];
     private final int[] writer = new int[MAX + 1];
+    /** By the first instruction of a stretch that is overwritten: the last that may exit; or {@link #NONE}. */
+    private final int[] exitsUpTo = new int[MAX + 1];
+    /** By a jump back: the instruction whose flags it carries; or {@link #NONE}. */
+    private final int[] carried = new int[MAX + 1];
+
+    private final boolean[] carriedInto = new boolean[MAX + 1];
 
     FlagPlan(TranslationUnit unit) {
         this.unit = unit;
@@ -64,6 +73,16 @@ final class FlagPlan {
     /** The instruction that wrote flags which are known. */
     int writer(int i) {
         return writer[i];
+    }
+
+    /** The instruction whose flags a jump back carries along, past the saving at its target; negative if it carries none. */
+    int carriedBy(int i) {
+        return carried[i];
+    }
+
+    /** Whether {@link HostFrame#CARRIED} tells where guest flags are while an instruction runs. */
+    boolean carriedInto(int i) {
+        return carriedInto[i];
     }
 
     /** Whether an instruction puts its first operand into the frame before it writes it. */
@@ -96,6 +115,9 @@ final class FlagPlan {
             restored[i] = false;
             stashed[i] = false;
             writer[i] = NONE;
+            exitsUpTo[i] = NONE;
+            carried[i] = NONE;
+            carriedInto[i] = false;
         }
         for (int i = 0; i < count; i++) {
             if (unit.defined[i] && isDirectJump(i)) {
@@ -112,6 +134,45 @@ final class FlagPlan {
         while (i < count) {
             i = stretch(i);
         }
+        for (int j = 0; j < count; j++) {
+            if (unit.defined[j] && (unit.template(j) == Template.JCC || unit.template(j) == Template.JUMP)) {
+                long target = unit.target(j);
+                int to = target >= 0 && target < GuestMemory.PAGE_SIZE ? unit.at((int) target) : NONE;
+                if (to >= 0 && to <= j) {
+                    loop(to, j);
+                }
+            }
+        }
+    }
+
+    /** Lets the jump at {@code j} carry flags to {@code head}, if that saves them. */
+    private void loop(int head, int j) {
+        int first = head;
+        while (!saved[first]) {
+            if (first >= j || effect(first) != UNTOUCHED || entered[first + 1]) {
+                return;
+            }
+            first++;
+        }
+        int last = exitsUpTo[first];
+        if (last == NONE) {
+            return;
+        }
+        int changed = 0;
+        for (int i = head; i < last; i++) {
+            changed |= changes(i);
+        }
+        int w = replayable(j, changed);
+        if (w == NONE) {
+            return;
+        }
+        carried[j] = w;
+        stashed[w] |= writesFirst(w);
+        saved[first] = false;
+        saved[head] = true;
+        exitsUpTo[head] = last;
+        Arrays.fill(inFrame, head, first, true);
+        Arrays.fill(carriedInto, head, last + 1, true);
     }
 
     /** Plans one that begins at {@code from}, or none; where to look next. */
@@ -149,13 +210,14 @@ final class FlagPlan {
         if (first >= 0) {
             int end = overwritten ? i : last + 1;
             boolean restores = !overwritten && !(leaves && end == i);
-            int w = leaves ? NONE : replayable(first, overwritten ? lastExit : end);
+            int w = leaves ? NONE : replayableUpTo(first, overwritten ? lastExit : end);
             if (w >= 0) {
                 stashed[w] |= writesFirst(w);
                 Arrays.fill(writer, first, end, w);
                 restored[end] = restores;
             } else if (overwritten || accesses >= WORTH_RESTORING) {
                 saved[first] = true;
+                exitsUpTo[first] = overwritten ? lastExit : NONE;
                 Arrays.fill(inFrame, first, end, true);
                 restored[end] = restores;
             }
@@ -164,12 +226,18 @@ final class FlagPlan {
     }
 
     /** The instruction that has written the flags which {@code first} finds, if it can be computed again up to {@code end}; or {@link #NONE}. */
-    private int replayable(int first, int end) {
+    private int replayableUpTo(int first, int end) {
         int changed = 0;
         for (int i = first; i < end; i++) {
             changed |= changes(i);
         }
-        for (int w = first - 1; w >= 0 && !entered[w + 1]; w--) {
+        return replayable(first, changed);
+    }
+
+    /** The same, if the registers {@code changed} are to change. */
+    private int replayable(int before, int alsoChanged) {
+        int changed = alsoChanged;
+        for (int w = before - 1; w >= 0 && !entered[w + 1]; w--) {
             if (!unit.defined[w]) {
                 return NONE;
             }

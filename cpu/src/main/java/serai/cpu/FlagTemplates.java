@@ -27,16 +27,17 @@ final class FlagTemplates {
         }
     }
 
-    /** What is due wherever instruction {@code i} is begun. */
-    void at(int i) {
+    /** What is due wherever instruction {@code i} is begun, but for a jump that carries flags along. */
+    void save(int i) {
         if (plan.savedAt(i)) {
             a.move(Assembler.RCX, Assembler.RAX);
             a.bytes(0x9f, 0x0f, 0x90, 0xc0); // lahf; seto al
             a.store(Assembler.RSP, HostFrame.FLAGS, Assembler.RAX);
             a.move(Assembler.RAX, Assembler.RCX);
-        }
-        if (plan.stashedAt(i)) {
-            stash(i);
+            if (plan.carriedInto(i)) {
+                a.mem(0, false, 0, 0xc7, 0, Assembler.RSP, Assembler.NONE, 0, HostFrame.CARRIED);
+                a.int4(0);
+            }
         }
     }
 
@@ -59,8 +60,11 @@ final class FlagTemplates {
         }
     }
 
-    /** Keeps what an instruction is about to overwrite. */
-    private void stash(int w) {
+    /** Keeps what an instruction is about to overwrite, if its flags may be due again. */
+    void stash(int w) {
+        if (!plan.stashedAt(w)) {
+            return;
+        }
         int n = unit.code[w].operand[0];
         if (HostFrame.spilled(n)) {
             a.load(Assembler.RCX, Assembler.RSP, HostFrame.slot(n));
@@ -71,7 +75,7 @@ final class FlagTemplates {
     }
 
     /** Computes again the flags of an instruction on registers and immediates, and nothing else. Uses R11, too. */
-    private void replay(int w) {
+    void replay(int w) {
         Decoded d = unit.code[w];
         InstructionRow row = d.row;
         boolean stashed = plan.stashedAt(w);

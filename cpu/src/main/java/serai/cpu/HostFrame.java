@@ -23,8 +23,11 @@ final class HostFrame {
     static final int INDEX_MASK = -0x30;
     /** Constant: the bits of an address above the page. */
     static final int PAGE_MASK = -0x38;
-    /** Constant: the bits within the page. */
-    static final int OFFSET_MASK = -0x40;
+    /**
+     * 32 bits: where code is that computes guest flags again which a jump back has carried along, as a distance from the way out; 0 if they are in
+     * the frame. See {@link FlagPlan}.
+     */
+    static final int CARRIED = -0x40;
     /** Constant: those above the page, and the lowest four. */
     static final int ALIGNED_MASK = -0x48;
     /** Constant: the bits of an address that choose the entry of the jump table. */
@@ -115,6 +118,8 @@ final class HostFrame {
 
     static final int SYSCALL = 1;
     static final int SYSRET = 2;
+    /** Constant: the address of the way out. */
+    static final int WAY_OUT = 0x2c0;
     /** XMM0 to XMM15. */
     static final int XMM = 0x100;
 

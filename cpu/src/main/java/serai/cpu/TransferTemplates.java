@@ -85,11 +85,12 @@ final class TransferTemplates {
         if (!indirectTarget(i)) {
             return false;
         }
+        onlyCanonical(i);
         a.store(Assembler.RSP, HostFrame.CALL_TARGET, Assembler.R11);
         pushReturn(i);
         a.load(Assembler.R11, Assembler.RSP, HostFrame.CALL_TARGET);
         flags.restore(i);
-        flow.transfer(i, UnitFlow.TRANSFER_CALL, 0);
+        flow.lookup();
         return true;
     }
 
@@ -106,5 +107,21 @@ final class TransferTemplates {
         flags.restore(i);
         flow.transfer(i, UnitFlow.TRANSFER_RETURN, n - 8);
         return true;
+    }
+
+    /**
+     * Leaves a call to an address in R11 that is not canonical to the interpreter: it is to fault (SDM vol. 2, CALL) before it has written the
+     * return address, perhaps over the operand that has the target.
+     */
+    private void onlyCanonical(int i) {
+        a.byte1(0xb9);
+        a.int4(47);
+        a.sarx(true, Assembler.RCX, Assembler.R11, Assembler.RCX);
+        long lower = a.jrcxz();
+        a.not(Assembler.RCX);
+        long upper = a.jrcxz();
+        flow.interpretUnless(i);
+        a.here(lower);
+        a.here(upper);
     }
 }

@@ -60,9 +60,9 @@ final class Translation {
         delta = cache.delta;
         miss = cache.gate.miss + delta;
         frame = new FrameExchange(cpu, cache);
-        GuestMemory.putLong(base + HostFrame.INDEX_MASK, 0x3ff000);
+        GuestMemory.putLong(base + HostFrame.INDEX_MASK, (VcpuContext.TLB_ENTRIES - 1L) << 12);
         GuestMemory.putLong(base + HostFrame.PAGE_MASK, -4096);
-        GuestMemory.putLong(base + HostFrame.OFFSET_MASK, 4095);
+        GuestMemory.putLong(base + HostFrame.WAY_OUT, cache.gate.exit + cache.delta);
         GuestMemory.putLong(base + HostFrame.ALIGNED_MASK, ~0xff0L);
         GuestMemory.putLong(base + HostFrame.JUMP_MASK, JUMP_BITS);
         GuestMemory.putLong(base + HostFrame.BIT_64, 63);

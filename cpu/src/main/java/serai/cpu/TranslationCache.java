@@ -102,7 +102,7 @@ final class TranslationCache {
         if (memory.writable() + memory.size() - a.at() < 3 * Translator.MAX_BYTES) {
             throw new IllegalArgumentException("code memory of %d bytes is too small".formatted(memory.size()));
         }
-        translator = new Translator(a, routines, features, HostCpu.FEATURES, gate.exit, gate.exitSaved, gate.miss);
+        translator = new Translator(a, routines, features, HostCpu.FEATURES, gate);
         long room = memory.writable() + memory.size() - a.at();
         int count = (int) Math.clamp(room / (4 * Translator.MAX_BYTES), 2, MAX_REGIONS);
         long size = room / count & -64;

@@ -58,23 +58,14 @@ final class Translator {
      *
      * @param a writes into code memory
      * @param routines the same, where {@link StringRoutines#SIZE} bytes are for routines that stay
-     * @param exit where the way out is written
-     * @param exitSaved the same for when guest flags are in the frame
-     * @param miss where to go when the jump table has no code for the address in R11
+     * @param gate the ways out
      */
-    Translator(
-            Assembler a,
-            Assembler routines,
-            Set<CpuFeature> guest,
-            Set<CpuFeature> host,
-            long exit,
-            long exitSaved,
-            long miss) {
+    Translator(Assembler a, Assembler routines, Set<CpuFeature> guest, Set<CpuFeature> host, CodeGate gate) {
         Templates templates = new Templates(host);
         unit = new TranslationUnit(new Decoder(guest), templates);
         plan = new FlagPlan(unit);
         FlagTemplates flags = new FlagTemplates(a, unit, plan, templates);
-        flow = new UnitFlow(a, unit, plan, flags, exit, exitSaved, miss);
+        flow = new UnitFlow(a, unit, plan, flags, gate);
         memory = new MemoryTemplates(a, unit, flow, plan);
         plain = new PlainTemplates(a, unit, memory, templates);
         integer = new IntegerTemplates(a, unit, flow, memory, templates);

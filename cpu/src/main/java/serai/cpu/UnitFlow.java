@@ -40,7 +40,7 @@ final class UnitFlow {
     static final int ENTRY_CHECK = 20;
 
     private static final long BEHIND = -1;
-    private static final int STUB_ONE = 0, STUB_BACK = 1, STUB_LINK = 2, STUB_FAR = 3, STUB_ACCESS = 4;
+    private static final int STUB_ONE = 0, STUB_CARRIED = 1, STUB_LINK = 2, STUB_FAR = 3, STUB_ACCESS = 4;
     private static final int PAGE = GuestMemory.PAGE_SIZE;
     private static final int MAX = TranslationUnit.MAX;
 
@@ -48,12 +48,13 @@ final class UnitFlow {
     private final TranslationUnit unit;
     private final FlagPlan plan;
     private final FlagTemplates flags;
-    private final long exit;
-    private final long exitSaved;
-    private final long miss;
+    private final CodeGate gate;
 
     /** Where the code of each instruction begins. */
     private final long[] hostAt = new long[MAX + 1];
+
+    /** The same behind what saves flags. */
+    private final long[] bodyAt = new long[MAX + 1];
 
     private int writing;
 
@@ -81,25 +82,14 @@ final class UnitFlow {
     /**
      * The ways of all units.
      *
-     * @param exit where the way out is written
-     * @param exitSaved the same for when guest flags are in the frame
-     * @param miss where to go when the jump table has no code for the address in R11
+     * @param gate the ways out
      */
-    UnitFlow(
-            Assembler a,
-            TranslationUnit unit,
-            FlagPlan plan,
-            FlagTemplates flags,
-            long exit,
-            long exitSaved,
-            long miss) {
+    UnitFlow(Assembler a, TranslationUnit unit, FlagPlan plan, FlagTemplates flags, CodeGate gate) {
         this.a = a;
         this.unit = unit;
         this.plan = plan;
         this.flags = flags;
-        this.exit = exit;
-        this.exitSaved = exitSaved;
-        this.miss = miss;
+        this.gate = gate;
     }
 
     /**
@@ -130,7 +120,7 @@ final class UnitFlow {
         a.load(Assembler.RCX, Assembler.RSP, Assembler.RCX, 3, VcpuContext.jumpTags(table));
         a.lea(Assembler.RCX, Assembler.RCX, Assembler.R11, 0, 1);
         long hit = a.jrcxz();
-        a.jump(miss);
+        a.jump(gate.miss);
         a.here(hit);
         if (a.at() != entry + ENTRY_CHECK) {
             throw new IllegalStateException("the look takes " + (a.at() - entry) + " bytes");
@@ -152,7 +142,9 @@ final class UnitFlow {
         flags.before(i);
         hostAt[i] = a.at();
         writing = i;
-        flags.at(i);
+        flags.save(i);
+        bodyAt[i] = a.at();
+        flags.stash(i);
     }
 
     /** Ends a unit: what is out of line. */
@@ -193,14 +185,14 @@ final class UnitFlow {
     }
 
     void out(int kind, int length, int at, long resume, int argument) {
-        a.call(exit);
+        a.call(gate.exit);
         record(kind, length, at, resume, argument);
     }
 
     /** The interpreter is to run an instruction; translated code goes on at {@code resume}, {@link #BEHIND} the record, or (0) is looked up. */
     private void one(int i, long resume, int cause) {
         flags.beforeExit(i);
-        a.call(plan.inFrame(i) ? exitSaved : exit);
+        a.call(plan.carriedInto(i) ? gate.exitCarried : plan.inFrame(i) ? gate.exitSaved : gate.exit);
         record(
                 EXIT_ONE,
                 unit.defined[i] ? unit.code[i].length : 0,
@@ -236,7 +228,9 @@ final class UnitFlow {
     }
 
     private void stub(int s) {
-        a.patch(stubFrom[s], a.at());
+        if (stubKind[s] != STUB_CARRIED) {
+            a.patch(stubFrom[s], a.at());
+        }
         int i = stubIndex[s];
         switch (stubKind[s]) {
             case STUB_ONE, STUB_ACCESS ->
@@ -244,22 +238,11 @@ final class UnitFlow {
                         i,
                         unit.goesOn(i) && !unit.isCall(i) ? hostAt[i + 1] : 0,
                         stubKind[s] == STUB_ONE ? ExitCounts.OPERANDS : ExitCounts.ACCESS);
-            case STUB_BACK -> {
-                int target = stubPlace[s];
-                long over = a.at();
-                out(EXIT_POLL, 0, target, 0, 0);
-                a.patch(stubFrom[s], a.at());
-                poll(over);
-                if (unit.at(target) >= 0) {
-                    a.jump(hostAt[unit.at(target)]);
-                } else if (labels.at(target) != 0) {
-                    a.jumpRunning(labels.at(target));
-                } else {
-                    a.alignDisplacement(1);
-                    long from = a.jump();
-                    a.patch(from, a.at());
-                    out(EXIT_LINK, 0, target, 0, (int) (from - record()));
-                }
+            case STUB_CARRIED -> {
+                // patched as code is: an immediate at the end of its instruction
+                GuestMemory.putInt(stubFrom[s], (int) (a.at() - gate.exit));
+                flags.replay(i);
+                a.jump(gate.carriedOut);
             }
             case STUB_LINK -> out(EXIT_LINK, 0, stubPlace[s], 0, (int) (stubFrom[s] - record()));
             default -> far(stubPlace[s]);
@@ -278,7 +261,7 @@ final class UnitFlow {
                 later(STUB_FAR, a.jump(condition), 0, target);
             }
         } else if (target <= unit.place[Math.min(writing, unit.count - 1)]) {
-            later(STUB_BACK, jump(condition), 0, target);
+            back(condition, target);
         } else if (unit.at(target) >= 0) {
             forwardFrom[forwards] = jump(condition);
             forwardTo[forwards++] = unit.at(target);
@@ -291,6 +274,33 @@ final class UnitFlow {
         return true;
     }
 
+    /** The poll is here, and not out of line, as a taken jump costs more than what is passed over. */
+    private void back(int condition, int target) {
+        long over = condition == JMP ? 0 : a.jumpShort(condition ^ 1);
+        a.mem(0, false, 0, 0x8b, Assembler.RCX, Assembler.RSP, Assembler.NONE, 0, HostFrame.RUN);
+        long due = a.jrcxz();
+        int to = unit.at(target);
+        int carried = writing < unit.count ? plan.carriedBy(writing) : -1;
+        if (to >= 0 && carried >= 0) {
+            a.mem(0, false, 0, 0xc7, 0, Assembler.RSP, Assembler.NONE, 0, HostFrame.CARRIED);
+            a.int4(0);
+            later(STUB_CARRIED, a.at() - 4, carried, 0);
+            a.jump(bodyAt[to]);
+        } else if (to >= 0) {
+            a.jump(hostAt[to]);
+        } else if (labels.at(target) != 0) {
+            a.jumpRunning(labels.at(target));
+        } else {
+            a.alignDisplacement(1);
+            later(STUB_LINK, a.jump(), 0, target);
+        }
+        a.here(due);
+        out(EXIT_POLL, 0, target, 0, 0);
+        if (over != 0) {
+            a.here(over);
+        }
+    }
+
     private long jump(int condition) {
         return condition == JMP ? a.jump() : a.jump(condition);
     }
@@ -301,16 +311,12 @@ final class UnitFlow {
         lookup();
     }
 
-    /** Kinds of indirect transfers: what they add to RSP. */
-    static final int TRANSFER_JUMP = 1, TRANSFER_CALL = 2, TRANSFER_RETURN = 3;
+    /** Kinds of transfers that have changed nothing but RSP when their target turns out not to be canonical. */
+    static final int TRANSFER_JUMP = 1, TRANSFER_RETURN = 2;
 
     /** What an indirect transfer, as {@link HostFrame#TRANSFER} tells of it, has added to RSP. */
     static int addedToRsp(int transfer) {
-        return switch (transfer >>> 12 & 3) {
-            case TRANSFER_CALL -> -8;
-            case TRANSFER_RETURN -> 8 + (transfer >>> 16);
-            default -> 0;
-        };
+        return (transfer >>> 12 & 3) == TRANSFER_RETURN ? 8 + (transfer >>> 16) : 0;
     }
 
     /**

@@ -31,7 +31,7 @@ final class VcpuContext {
     static final int SUPERVISOR = 0, USER = 1, GUARDED = 2;
 
     /** Entries of a table. */
-    static final int TLB_ENTRIES = 1024;
+    static final int TLB_ENTRIES = 4096;
     /** From a table: the host addresses. */
     static final int TLB_HOST = 8 * TLB_ENTRIES;
     /** From a table: what to add to a linear address for the host's. */
