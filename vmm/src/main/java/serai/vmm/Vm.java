@@ -197,7 +197,7 @@ final class Vm implements AutoCloseable {
                     VmmException.INPUT, "the guest wants a reboot, but a snapshot has no kernel; give one");
         }
         try {
-            return Loader.load(
+            CpuState cpu = Loader.load(
                             memory,
                             new BootSource(
                                     kernel,
@@ -205,6 +205,10 @@ final class Vm implements AutoCloseable {
                                     config.boot().append()),
                             rsdp)
                     .cpu();
+            // what unpacking has left, 12 MiB, is old by now, and the old are not collected until the heap is at its
+            // bound
+            System.gc();
+            return cpu;
         } catch (BootException e) {
             throw new VmmException(VmmException.INPUT, String.valueOf(e.getMessage()), e);
         }
