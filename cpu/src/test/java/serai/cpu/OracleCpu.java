@@ -224,6 +224,38 @@ final class OracleCpu {
         return s;
     }
 
+    /**
+     * Runs a case that {@link OracleTranslated} takes, without stepping it, so that it is translated. The breakpoint behind it, or wherever it leads, ends it.
+     */
+    OracleState executeToBreakpoint(OracleCase c) {
+        load(c.before(), c.dataAt());
+        cpu.flagsRest &= ~CpuRegisters.TF;
+        cpu.modeChanged();
+        byte[] code = c.code();
+        memory.write(c.codeAt(), code);
+        Exit exit = cpu.run(Long.MAX_VALUE);
+        if (exit != Exit.HALTED_FOR_EVER || cpu.cpl == 3) {
+            throw new IllegalStateException("no breakpoint: " + exit + " " + cpu.failure());
+        }
+        cpu.halted = false;
+        int vector = (int) (cpu.rip - SYSTEM - HANDLERS) >>> 4;
+        long rip = frame(0);
+        if (vector == CpuEvents.BP) {
+            rip--;
+        }
+        if (rip != c.before().rip()) {
+            vector = CpuEvents.DB; // what is reported is what comes next
+            memory.writeLong(STACK - 40, rip);
+            memory.writeLong(STACK - 24, frame(2) & ~CpuRegisters.RF);
+        }
+        memory.writeLong(STACK - 24, frame(2) | CpuRegisters.TF);
+        OracleState s = state(vector, 0, c);
+        byte[] filler = new byte[code.length];
+        Arrays.fill(filler, OracleMemory.FILLER);
+        memory.write(c.codeAt(), filler);
+        return s;
+    }
+
     private static final int SYSCALL = 1000;
 
     /** Goes on until ring 0 is reached: the vector that led there. */

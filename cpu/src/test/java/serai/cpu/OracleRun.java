@@ -5,6 +5,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Runs cases on both sides. As a program, {@code bench/oracle}:
@@ -29,16 +31,34 @@ final class OracleRun implements AutoCloseable {
     private static final int TABLE_CASES = 2500;
 
     /** What came of the cases of a row in a mode. */
-    record Result(InstructionRow row, OracleMode mode, int cases, int completed, int wrong, List<String> examples) {
+    record Result(
+            InstructionRow row,
+            OracleMode mode,
+            int cases,
+            int completed,
+            int wrong,
+            int translated,
+            int mistranslated,
+            List<String> examples) {
         @Override
         public String toString() {
-            return "%s %s %s: %d of %d cases%n    %s"
-                    .formatted(row.mnemonic(), row.source(), mode, wrong, cases, String.join("\n    ", examples));
+            return "%s %s %s: %d of %d cases, %d of %d translated%n    %s"
+                    .formatted(
+                            row.mnemonic(),
+                            row.source(),
+                            mode,
+                            wrong,
+                            cases,
+                            mistranslated,
+                            translated,
+                            String.join("\n    ", examples));
         }
     }
 
     private final Oracle oracle;
     private final OracleCpu cpu = new OracleCpu();
+    private final @Nullable OracleTranslated translated =
+            TranslationMode.obstacle().isEmpty() ? new OracleTranslated() : null;
     private final OracleComparison comparison = new OracleComparison();
 
     OracleRun() throws IOException, InterruptedException {
@@ -53,6 +73,8 @@ final class OracleRun implements AutoCloseable {
     Result run(InstructionRow row, OracleMode mode, int cases, long seed, boolean mutated) {
         int wrong = 0;
         int completed = 0;
+        int translations = 0;
+        int mistranslated = 0;
         List<String> examples = new ArrayList<>();
         for (int done = 0; done < cases; done += BATCH) {
             List<OracleCase> batch = new ArrayList<>();
@@ -67,9 +89,9 @@ final class OracleRun implements AutoCloseable {
             for (int i = 0; i < batch.size(); i++) {
                 OracleCase c = batch.get(i);
                 completed += expected.get(i).vector() < 0 ? 1 : 0;
-                String difference = difference(c, expected.get(i));
+                String difference = difference(c, expected.get(i), cpu::execute);
                 for (int again = 0; again < AGAIN && !difference.isEmpty() && OracleOperands.savesState(row); again++) {
-                    difference = difference(c, oracle.execute(List.of(c)).getFirst());
+                    difference = difference(c, oracle.execute(List.of(c)).getFirst(), cpu::execute);
                 }
                 if (!difference.isEmpty()) {
                     wrong++;
@@ -77,9 +99,19 @@ final class OracleRun implements AutoCloseable {
                         examples.add(c + difference + "\n    " + c.command(mutated ? "bytes" : "case"));
                     }
                 }
+                if (translated != null && !mutated && translated.takes(c, expected.get(i))) {
+                    translations++;
+                    difference = difference(c, expected.get(i), translated::execute);
+                    if (!difference.isEmpty()) {
+                        mistranslated++;
+                        if (examples.size() < EXAMPLES) {
+                            examples.add("translated: " + c + difference + "\n    " + c.command("case"));
+                        }
+                    }
+                }
             }
         }
-        return new Result(row, mode, cases, completed, wrong, examples);
+        return new Result(row, mode, cases, completed, wrong, translations, mistranslated, examples);
     }
 
     /** Runs {@code cases} cases of each row whose source starts with {@code source}, in each mode that it is valid in. */
@@ -90,7 +122,7 @@ final class OracleRun implements AutoCloseable {
                 if (mode.has(row) && row.mnemonic().toUpperCase(Locale.ROOT).matches(mnemonic)) {
                     Result r = run(row, mode, cases, seed, mutated);
                     results.add(r);
-                    if (r.wrong > 0) {
+                    if (r.wrong + r.mistranslated > 0) {
                         System.out.println(r);
                     }
                 }
@@ -99,9 +131,9 @@ final class OracleRun implements AutoCloseable {
         return results;
     }
 
-    private String difference(OracleCase c, OracleState want) {
+    private String difference(OracleCase c, OracleState want, Function<OracleCase, OracleState> side) {
         try {
-            return comparison.difference(c, want, cpu.execute(c));
+            return comparison.difference(c, want, side.apply(c));
         } catch (RuntimeException e) {
             StackTraceElement[] t = e.getStackTrace();
             return " " + e + (t.length > 0 ? " at " + t[0] : "");
@@ -145,7 +177,7 @@ final class OracleRun implements AutoCloseable {
                             1,
                             Long.parseLong(args[3]),
                             args[0].equals("bytes"));
-                    System.out.println(r.wrong > 0 ? r : r.row.mnemonic() + ": equal");
+                    System.out.println(r.wrong + r.mistranslated > 0 ? r : r.row.mnemonic() + ": equal");
                     results.add(r);
                 }
                 case "rows", "mutate" -> {
@@ -166,11 +198,12 @@ final class OracleRun implements AutoCloseable {
             }
         }
         long cases = results.stream().mapToLong(Result::cases).sum();
-        long wrong = results.stream().mapToLong(Result::wrong).sum();
+        long wrong = results.stream().mapToLong(r -> r.wrong + r.mistranslated).sum();
         System.out.printf(
-                "%d cases, %d completed, %d different, %d s%n",
+                "%d cases, %d completed, %d translated, too, %d different, %d s%n",
                 cases,
                 results.stream().mapToLong(Result::completed).sum(),
+                results.stream().mapToLong(Result::translated).sum(),
                 wrong,
                 (System.nanoTime() - start) / 1_000_000_000L);
         System.exit(wrong > 0 ? 1 : 0);

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
+import serai.cpu.Templates.Template;
 
 /** The table of README.md: instruction group, interpreter, physical CPU. Its numbers are those of a run. */
 final class OracleTable {
@@ -72,7 +73,8 @@ final class OracleTable {
     static void save(List<OracleRun.Result> results) throws IOException {
         StringBuilder s = new StringBuilder();
         for (OracleRun.Result r : results) {
-            s.append("%s\t%s\t%d\t%d%n".formatted(r.row().source(), r.mode(), r.cases(), r.wrong()));
+            s.append("%s\t%s\t%d\t%d\t%d\t%d%n"
+                    .formatted(r.row().source(), r.mode(), r.cases(), r.wrong(), r.translated(), r.mistranslated()));
         }
         Files.createDirectories(RESULTS.getParent());
         Files.writeString(RESULTS, s);
@@ -93,27 +95,34 @@ final class OracleTable {
         Map<String, long[]> results = new HashMap<>();
         for (String line : Files.readAllLines(RESULTS)) {
             String[] f = line.split("\t");
-            long[] sums = results.computeIfAbsent(f[0], k -> new long[2]);
-            sums[0] += Long.parseLong(f[2]);
-            sums[1] += Long.parseLong(f[3]);
+            long[] sums = results.computeIfAbsent(f[0], k -> new long[4]);
+            for (int i = 0; i < sums.length; i++) {
+                sums[i] += Long.parseLong(f[2 + i]);
+            }
         }
         StringBuilder s = new StringBuilder();
         s.append("On ").append(Oracle.hostName()).append(".\n\n");
         s.append(
-                "| group | forms | interpreted | compared | by their fault in ring 3 | cases | different | not compared |\n");
-        s.append("|---|---|---|---|---|---|---|---|\n");
-        long[] total = new long[6];
+                "| group | forms | interpreted | compared | by their fault in ring 3 | cases | different | translated | compared | cases | different | not compared |\n");
+        s.append("|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+        Templates templates = new Templates(HostCpu.FEATURES);
+        long[] total = new long[10];
         groups().forEach((group, rows) -> {
-            long[] n = new long[6];
+            long[] n = new long[10];
             Map<String, Integer> reasons = new TreeMap<>();
             for (InstructionRow row : rows) {
-                long[] r = results.getOrDefault(row.source(), new long[2]);
+                long[] r = results.getOrDefault(row.source(), new long[4]);
                 n[0]++;
                 n[1] += interpreted(row) ? 1 : 0;
                 n[2] += r[0] > 0 ? 1 : 0;
                 n[3] += r[0] > 0 && OracleCoverage.kind(row) == OracleCoverage.Kind.FAULT ? 1 : 0;
                 n[4] += r[0];
                 n[5] += r[1];
+                Template template = templates.of(row);
+                n[6] += template == Template.INTERPRET || template == Template.LAST ? 0 : 1;
+                n[7] += r[2] > 0 ? 1 : 0;
+                n[8] += r[2];
+                n[9] += r[3];
                 if (r[0] == 0) {
                     String reason = OracleCoverage.reason(row);
                     reasons.merge(reason.isEmpty() ? "not run" : reason, 1, Integer::sum);
@@ -131,8 +140,8 @@ final class OracleTable {
     }
 
     private static String line(String group, long[] n, String why) {
-        return "| %s | %d | %d | %d | %s | %,d | %d | %s |\n"
-                .formatted(group, n[0], n[1], n[2], n[3] == 0 ? "" : n[3], n[4], n[5], why);
+        return "| %s | %d | %d | %d | %s | %,d | %d | %d | %d | %,d | %d | %s |\n"
+                .formatted(group, n[0], n[1], n[2], n[3] == 0 ? "" : n[3], n[4], n[5], n[6], n[7], n[8], n[9], why);
     }
 
     /** Whether the interpreter has a node of its own for a row; that of UD is the exception. */

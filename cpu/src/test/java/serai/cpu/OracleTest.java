@@ -63,7 +63,7 @@ final class OracleTest {
             for (InstructionRow row : OracleRun.rows(source)) {
                 for (OracleMode mode : OracleMode.values()) {
                     OracleRun.Result r = run.run(row, mode, mode.has(row) ? cases : 0, seed, false);
-                    if (r.wrong() > 0) {
+                    if (r.wrong() + r.mistranslated() > 0) {
                         wrong.add(r.toString());
                     }
                 }
