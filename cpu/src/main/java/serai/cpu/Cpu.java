@@ -184,6 +184,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
     void localTranslationsChanged() {
         if (translation != null) {
             translation.localTranslationsChanged();
+            forgetLocalCodePages();
         } else {
             forgetCodePages();
         }
@@ -381,6 +382,16 @@ final class Cpu extends CpuTransfers implements Vcpu {
     /** Translated code is about to run: it counts as an instruction, as it has one at least. */
     void translatedBegins() {
         icount++;
+    }
+
+    /** Delivers the page fault that {@link #refill} has found to translated code; true if it is not to go on at once. */
+    boolean deliverPageFault() {
+        debug.drop();
+        deliverFault();
+        if (shutdown) {
+            checkInterrupts();
+        }
+        return shutdown;
     }
 
     private void vectorsToJava() {

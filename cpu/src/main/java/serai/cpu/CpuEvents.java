@@ -54,6 +54,12 @@ abstract class CpuEvents extends CpuTasks {
         throw CpuException.FAULT;
     }
 
+    @Override
+    final void pageFault(int error) {
+        faultVector = PF_VECTOR;
+        faultError = error;
+    }
+
     static boolean pushesError(int vector) {
         return switch (vector) {
             case DF_VECTOR, TS, NP, SS_VECTOR, GP, PF_VECTOR, AC_VECTOR -> true;

@@ -30,6 +30,7 @@ abstract class CpuMemory extends CpuRegisters {
 
     private static final long TLB_OFFSET = TLB_MASK * 8;
     private static final int HOST = VcpuContext.TLB_HOST;
+    private static final int REGIONS = 0x400;
     private static final long PAGE = GuestMemory.PAGE_SIZE;
     private static final long PAGE_MASK = -PAGE;
 
@@ -66,16 +67,32 @@ abstract class CpuMemory extends CpuRegisters {
 
     private final boolean[] isFilled = new boolean[TLB_SIZE];
     private int filledCount;
-    /** By slot: an entry of it comes from a large page. */
-    private final boolean[] large = new boolean[TLB_SIZE];
-    /** By slot: an entry of it is not of a global page. */
-    private final boolean[] local = new boolean[TLB_SIZE];
-    /** Hashes of the pages whose addresses the code above may have kept something of. */
-    private final BitSet codePages = new BitSet(0x10000);
+    /** A bit by slot: an entry of it comes from a large page. */
+    private final long[] large = new long[TLB_SIZE / 64];
+    /** Regions of a GiB in which large pages have had entries since the last flush. */
+    private final BitSet largeRegions = new BitSet(REGIONS);
+    /** By slot, a bit for each table: the entry is not of a global page. See {@link #READ} and the like. */
+    private final byte[] local = new byte[TLB_SIZE];
+
+    /** Bits of {@link #local}: shifted by the table's number those of reading and writing, and that of fetching. */
+    private static final int READ = 1, WRITE = 1 << NONE, FETCH = 1 << 2 * NONE;
+
+    /** Slots of which entries have been local since those were last forgotten. */
+    private final int[] localSlots = new int[TLB_SIZE];
+
+    private final boolean[] isLocalSlot = new boolean[TLB_SIZE];
+    private int localCount;
+    /** Hashes of the pages whose addresses the code above may have kept something of: of global ones, and of others. */
+    private final BitSet globalCodePages = new BitSet(0x10000);
+
+    private final BitSet localCodePages = new BitSet(0x10000);
     /** The same by GiB, for large pages. */
-    private final BitSet codeRegions = new BitSet(0x400);
+    private final BitSet globalCodeRegions = new BitSet(REGIONS);
+
+    private final BitSet localCodeRegions = new BitSet(REGIONS);
 
     private boolean walkLarge;
+    private long walkPage;
     private boolean walkGlobal;
     /** Which tables are those of the present privilege, and where they are. */
     private int tlbTable = SUPERVISOR;
@@ -132,6 +149,9 @@ abstract class CpuMemory extends CpuRegisters {
     /** Raises an exception with an error code. Never returns. */
     abstract CpuException fault(int vector, int error);
 
+    /** Makes a page fault the one to deliver. */
+    abstract void pageFault(int error);
+
     /** #GP, or #SS if the instruction in progress addresses the stack (SDM vol. 1, 3.3.7.1). */
     abstract int nonCanonicalVector();
 
@@ -149,7 +169,8 @@ abstract class CpuMemory extends CpuRegisters {
 
     /** Whether the page an instruction was fetched from last is known as a global one. */
     final boolean globalFetch(long linear) {
-        return !local[(int) (linear >>> 12) & TLB_MASK];
+        int slot = (int) (linear >>> 12) & TLB_MASK;
+        return (fetchTlb[slot * 2] & PAGE_MASK) == (linear & PAGE_MASK) && (local[slot] & FETCH) == 0;
     }
 
     /** Whether accesses to the linear page are watched. Asked only while {@link #watching}. */
@@ -430,6 +451,58 @@ abstract class CpuMemory extends CpuRegisters {
         }
     }
 
+    /** What {@link #refill} has done. */
+    enum Refill {
+        /** The TLB has the access now. */
+        DONE,
+        /** The access raises the page fault that {@code faultVector} and the like tell of; it has not been delivered. */
+        FAULT,
+        /** The access is none that the TLB can have: it is to be made. */
+        NO
+    }
+
+    /**
+     * Fills the TLB for an access that it didn't have; no exception is thrown, for those take longer than all else here.
+     *
+     * @param size 1 to 16
+     */
+    final Refill refill(long linear, int size, boolean write) {
+        long page = linear & PAGE_MASK;
+        if ((linear & ~PAGE_MASK) + size > PAGE
+                || (cr0 & CR0_PG) == 0
+                || page << 16 >> 16 != page
+                || aligning
+                || watching) {
+            return Refill.NO;
+        }
+        long physical;
+        do {
+            physical = walk(page, write ? PF_WRITE : 0, cpl == 3, true);
+        } while (physical == CHANGED);
+        if (physical < 0) {
+            cr2 = linear;
+            pageFaults++;
+            pageFault(walkError);
+            return Refill.FAULT;
+        }
+        if (!write) {
+            if (memory.host(physical) == 0) {
+                return Refill.NO;
+            }
+            fillRead(page, physical);
+            return Refill.DONE;
+        }
+        if (!memory.writable(physical)) {
+            return Refill.NO;
+        }
+        memory.writing(physical, host.index()); // before its flags are looked at
+        if (memory.pageFlags(physical) != 0) {
+            return Refill.NO;
+        }
+        fillWrite(page, physical);
+        return Refill.DONE;
+    }
+
     // ---- accesses of the CPU itself: descriptor tables, TSS, stacks of another privilege ----
 
     /** A supervisor load whatever the privilege (descriptor tables, TSS). */
@@ -530,7 +603,7 @@ abstract class CpuMemory extends CpuRegisters {
         long h = memory.host(physical);
         if (h != 0 && !aligning && !(watching && watched(page))) {
             int slot = (int) (page >>> 12) & TLB_MASK;
-            markFilled(slot);
+            markFilled(slot, READ << tlbTable);
             set(readTlb, slot, page, h);
         }
     }
@@ -540,30 +613,46 @@ abstract class CpuMemory extends CpuRegisters {
             unfilledWrite = true;
         } else {
             int slot = (int) (page >>> 12) & TLB_MASK;
-            markFilled(slot);
+            markFilled(slot, WRITE << tlbTable);
             set(writeTlb, slot, page, memory.host(physical));
         }
     }
 
-    private void markFilled(int slot) {
+    /** An entry is filled from what {@link #walk} has found, and of the page there. */
+    private void markFilled(int slot, int table) {
         tlbMisses++;
-        large[slot] |= walkLarge;
-        local[slot] |= !walkGlobal;
+        if (walkLarge) {
+            large[slot >> 6] |= 1L << slot;
+            largeRegions.set(region(walkPage));
+        }
+        if (walkGlobal) {
+            local[slot] &= (byte) ~table;
+        } else {
+            local[slot] |= (byte) table;
+            if (!isLocalSlot[slot]) {
+                isLocalSlot[slot] = true;
+                localSlots[localCount++] = slot;
+            }
+        }
         if (!isFilled[slot]) {
             isFilled[slot] = true;
             filled[filledCount++] = slot;
         }
     }
 
+    private boolean isLarge(int slot) {
+        return (large[slot >> 6] >>> slot & 1) != 0;
+    }
+
+    /** Empties a slot's entries in all tables; it still counts as filled. */
     private void invalidate(int slot) {
         for (int u = 0; u < NONE; u++) {
             empty(context.readTlb(u), slot);
             empty(context.writeTlb(u), slot);
         }
         fetchTlb[slot * 2] = never(slot);
-        isFilled[slot] = false;
-        large[slot] = false;
-        local[slot] = false;
+        large[slot >> 6] &= ~(1L << slot);
+        local[slot] = 0;
     }
 
     /** Forgets all translations. */
@@ -571,9 +660,19 @@ abstract class CpuMemory extends CpuRegisters {
         tlbFlushes++;
         for (int i = 0; i < filledCount; i++) {
             invalidate(filled[i]);
+            isFilled[filled[i]] = false;
         }
         filledCount = 0;
+        forgetLocalSlots();
+        largeRegions.clear();
         translationsChanged();
+    }
+
+    private void forgetLocalSlots() {
+        for (int i = 0; i < localCount; i++) {
+            isLocalSlot[localSlots[i]] = false;
+        }
+        localCount = 0;
     }
 
     /**
@@ -582,16 +681,23 @@ abstract class CpuMemory extends CpuRegisters {
      */
     final void flushTlbKeepGlobal() {
         tlbFlushes++;
-        int kept = 0;
-        for (int i = 0; i < filledCount; i++) {
-            int slot = filled[i];
-            if (local[slot]) {
-                invalidate(slot);
-            } else {
-                filled[kept++] = slot;
+        for (int i = 0; i < localCount; i++) {
+            int slot = localSlots[i];
+            int tables = local[slot];
+            for (int u = 0; u < NONE; u++) {
+                if ((tables & READ << u) != 0) {
+                    empty(context.readTlb(u), slot);
+                }
+                if ((tables & WRITE << u) != 0) {
+                    empty(context.writeTlb(u), slot);
+                }
             }
+            if ((tables & FETCH) != 0) {
+                fetchTlb[slot * 2] = never(slot);
+            }
+            local[slot] = 0;
         }
-        filledCount = kept;
+        forgetLocalSlots();
         localTranslationsChanged();
     }
 
@@ -604,19 +710,24 @@ abstract class CpuMemory extends CpuRegisters {
         tlbFlushes++;
         long page = linear & PAGE_MASK;
         int own = (int) (page >>> 12) & TLB_MASK;
-        int kept = 0;
-        for (int i = 0; i < filledCount; i++) {
-            int slot = filled[i];
-            if ((slot == own || large[slot]) && holds(slot, page)) {
-                invalidate(slot);
-            } else {
-                filled[kept++] = slot;
+        if (holds(own, page)) {
+            invalidate(own);
+        }
+        if (largeRegions.get(region(page))) {
+            for (int i = 0; i < large.length; i++) {
+                for (long slots = large[i]; slots != 0; slots &= slots - 1) {
+                    int slot = i * 64 + Long.numberOfTrailingZeros(slots);
+                    if (holds(slot, page)) {
+                        invalidate(slot);
+                    }
+                }
             }
         }
-        filledCount = kept;
-        if (codeRegions.get(codeRegion(page))) {
+        int code = codePage(page);
+        int region = region(page);
+        if (globalCodeRegions.get(region) || localCodeRegions.get(region)) {
             translationsChanged();
-        } else if (codePages.get(codePage(page))) {
+        } else if (globalCodePages.get(code) || localCodePages.get(code)) {
             translationChanged(page);
         }
     }
@@ -632,21 +743,28 @@ abstract class CpuMemory extends CpuRegisters {
     }
 
     private boolean covers(int slot, long entry, long page) {
-        return entry == page || large[slot] && entry >>> 30 == page >>> 30;
+        return entry == page || isLarge(slot) && entry >>> 30 == page >>> 30;
     }
 
     private static int codePage(long linear) {
         return (int) (linear >>> 12 ^ linear >>> 28) & 0xffff;
     }
 
-    private static int codeRegion(long linear) {
+    private static int region(long linear) {
         return (int) (linear >>> 30) & 0x3ff;
     }
 
     /** Forgets which pages code was found on: nothing is derived from their addresses any more. */
     final void forgetCodePages() {
-        codePages.clear();
-        codeRegions.clear();
+        globalCodePages.clear();
+        globalCodeRegions.clear();
+        forgetLocalCodePages();
+    }
+
+    /** The same of those that are not global. */
+    final void forgetLocalCodePages() {
+        localCodePages.clear();
+        localCodeRegions.clear();
     }
 
     /** Drops write permission to a physical page that has got a flag (cached instructions, dirty log); whether there was any. */
@@ -677,14 +795,15 @@ abstract class CpuMemory extends CpuRegisters {
         long key = page | (cpl == 3 ? 1 : 0);
         if (fetchTlb[slot * 2] != key) {
             long physical = translate(linear, PF_FETCH, cpl == 3);
-            markFilled(slot);
+            markFilled(slot, FETCH);
             fetchTlb[slot * 2] = key;
             fetchPhysical[slot] = physical;
         }
-        if (large[slot]) {
-            codeRegions.set(codeRegion(page));
+        boolean isLocal = (local[slot] & FETCH) != 0;
+        if (isLarge(slot)) {
+            (isLocal ? localCodeRegions : globalCodeRegions).set(region(page));
         } else {
-            codePages.set(codePage(page));
+            (isLocal ? localCodePages : globalCodePages).set(codePage(page));
         }
         return fetchPhysical[slot] | linear & ~PAGE_MASK;
     }
@@ -766,6 +885,7 @@ abstract class CpuMemory extends CpuRegisters {
     }
 
     private long walk(long page, int access, boolean user, boolean update) {
+        walkPage = page;
         boolean write = (access & PF_WRITE) != 0;
         boolean fetch = (access & PF_FETCH) != 0;
         boolean nxe = (efer & EFER_NXE) != 0;

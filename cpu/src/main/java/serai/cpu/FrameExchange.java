@@ -93,6 +93,7 @@ final class FrameExchange {
         GuestMemory.putLong(b + HostFrame.CONTROL + 32, cr4);
         long smap = cr4 & CpuRegisters.CR4_SMAP;
         GuestMemory.putLong(b + HostFrame.SMAP, smap);
+        GuestMemory.putLong(b + HostFrame.BASES, cr4 & CpuRegisters.CR4_FSGSBASE);
         boolean enabled = (cpu.efer & CpuRegisters.EFER_SCE) != 0;
         long mask = cpu.fmask;
         // with SMAP the flag AC decides about the table, and has to be known
@@ -117,6 +118,7 @@ final class FrameExchange {
         int w = GuestMemory.getInt(b + HostFrame.FLAGS);
         cpu.arithmeticFlags((w >>> 8 & 0xff) | (w & 1) << 11);
         cpu.mxcsr = GuestMemory.getInt(b + HostFrame.MXCSR);
+        cpu.base[CpuRegisters.FS] = GuestMemory.getLong(b + HostFrame.FS_BASE);
         cpu.base[CpuRegisters.GS] = GuestMemory.getLong(b + HostFrame.GS_BASE);
         cpu.kernelGsBase = GuestMemory.getLong(b + HostFrame.KERNEL_GS_BASE);
         int before = cpu.flagsRest;

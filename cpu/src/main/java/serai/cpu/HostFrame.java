@@ -109,6 +109,10 @@ final class HostFrame {
 
     /** CR0 to CR4. */
     static final int CONTROL = 0x260;
+    /** The linear address of an access that the TLB doesn't have, if R11 is used for other things on the way out. */
+    static final int ADDRESS = 0x2d0;
+    /** Zero unless CR4.FSGSBASE is set. */
+    static final int BASES = 0x2c8;
     /** Where a routine returns to. */
     static final int RETURN = 0x288;
     /** Constant: the bits of an address of which all are zero in the lower half of canonical ones. */

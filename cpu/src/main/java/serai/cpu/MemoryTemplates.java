@@ -95,7 +95,7 @@ final class MemoryTemplates {
         a.lea(Assembler.RCX, Assembler.R11, Assembler.RCX, 0, aligned ? 0 : size - 1);
         a.pext(Assembler.RCX, Assembler.RCX, aligned ? HostFrame.ALIGNED_MASK : HostFrame.PAGE_MASK);
         long hit = a.jrcxz();
-        flow.missUnless(i);
+        flow.missUnless(i, size, write, aligned);
         a.here(hit);
         a.pext(Assembler.RCX, Assembler.R11, HostFrame.INDEX_MASK);
         a.load(Assembler.RCX, Assembler.RSP, Assembler.RCX, 3, tlb + VcpuContext.TLB_DELTA);
@@ -105,10 +105,10 @@ final class MemoryTemplates {
     private void compare(int i, int size, boolean write, boolean aligned) {
         int tlb = write ? writeTlb : readTlb;
         compare(a, tlb, size);
-        flow.missIf(ABOVE, i);
+        flow.missIf(ABOVE, i, size, write, aligned);
         if (aligned) {
             a.test8(Assembler.R11, 15);
-            flow.missIf(NOT_ZERO, i);
+            flow.missIf(NOT_ZERO, i, size, write, true);
         }
         a.load(Assembler.RCX, Assembler.RSP, Assembler.RCX, 0, tlb + VcpuContext.TLB_HOST);
     }

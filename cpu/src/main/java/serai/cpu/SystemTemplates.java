@@ -43,6 +43,54 @@ final class SystemTemplates {
         return true;
     }
 
+    private static int base(Decoded d) {
+        return d.row.mnemonic().endsWith("FSBASE") ? HostFrame.FS_BASE : HostFrame.GS_BASE;
+    }
+
+    /** Out to the interpreter unless CR4.FSGSBASE is set. */
+    private void checkBases(int i) {
+        a.load(Assembler.RCX, Assembler.RSP, HostFrame.BASES);
+        long off = a.jrcxz();
+        long over = a.jump();
+        a.here(off);
+        flow.interpretUnless(i);
+        a.patch(over, a.at());
+    }
+
+    /** RDFSBASE, RDGSBASE. */
+    boolean readBase(int i) {
+        Decoded d = unit.code[i];
+        checkBases(i);
+        int to = d.operand[0];
+        int host = HostFrame.spilled(to) ? Assembler.RCX : HostFrame.host(to);
+        a.mem(0, d.opSize == 8, 0, 0x8b, host, Assembler.RSP, Assembler.NONE, 0, base(d));
+        if (HostFrame.spilled(to)) {
+            memory.storeSpilled(to, host);
+        }
+        return true;
+    }
+
+    /** WRFSBASE, WRGSBASE of an address of the lower half; of others only some are canonical. */
+    boolean writeBase(int i) {
+        Decoded d = unit.code[i];
+        checkBases(i);
+        int from = d.operand[0];
+        if (HostFrame.spilled(from)) {
+            memory.loadSpilled(Assembler.R11, from);
+        } else {
+            a.move(Assembler.R11, HostFrame.host(from));
+        }
+        if (d.opSize != 8) {
+            a.move32(Assembler.R11, Assembler.R11);
+        }
+        a.pext(Assembler.RCX, Assembler.R11, HostFrame.UPPER_HALF_MASK);
+        long low = a.jrcxz();
+        flow.interpretUnless(i);
+        a.here(low);
+        a.store(Assembler.RSP, base(d), Assembler.R11);
+        return true;
+    }
+
     /** MOV from CR0, CR2, CR3 or CR4 in supervisor mode. */
     boolean readControl(Decoded d) {
         int n = d.operand[1];
@@ -71,10 +119,16 @@ final class SystemTemplates {
             a.mem(0x66, false, 0, 0x89, Assembler.RCX, Assembler.R11, Assembler.NONE, 0, 0);
             return true;
         }
-        if (d.size[0] == 2) {
-            return false;
-        }
         int to = d.operand[0];
+        if (d.size[0] == 2) {
+            if (HostFrame.spilled(to)) {
+                a.mem(0, false, 1, 0xb7, Assembler.RCX, Assembler.RSP, Assembler.NONE, 0, slot); // movzx
+                a.mem(0x66, false, 0, 0x89, Assembler.RCX, Assembler.RSP, Assembler.NONE, 0, HostFrame.slot(to));
+            } else {
+                a.mem(0x66, false, 0, 0x8b, HostFrame.host(to), Assembler.RSP, Assembler.NONE, 0, slot);
+            }
+            return true;
+        }
         int host = HostFrame.spilled(to) ? Assembler.RCX : HostFrame.host(to);
         a.mem(0, false, 1, 0xb7, host, Assembler.RSP, Assembler.NONE, 0, slot); // movzx
         if (HostFrame.spilled(to)) {

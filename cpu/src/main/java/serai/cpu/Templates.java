@@ -37,6 +37,8 @@ final class Templates {
         ALLOW_ACCESS,
         FORBID_ACCESS,
         SWAP_GS,
+        READ_BASE,
+        WRITE_BASE,
         READ_CONTROL,
         STORE_SEGMENT,
         STRING,
@@ -139,7 +141,7 @@ final class Templates {
     /** First letters of operand codes that can be written again; in the order of the table's head. */
     private static final String KNOWN = "EGMRZSIJOXYVWUACD1e";
 
-    private static final Set<String> READS = Set.of("CMP", "TEST", "BT");
+    private static final Set<String> READS = Set.of("CMP", "TEST", "BT", "MUL", "IMUL1");
 
     private final Template[] byRow;
     private final boolean[] writes;
@@ -230,6 +232,8 @@ final class Templates {
             case "STAC" -> Template.ALLOW_ACCESS;
             case "CLAC" -> Template.FORBID_ACCESS;
             case "SWAPGS" -> Template.SWAP_GS;
+            case "RDFSBASE", "RDGSBASE" -> Template.READ_BASE;
+            case "WRFSBASE", "WRGSBASE" -> Template.WRITE_BASE;
             case "MOVRC" -> Template.READ_CONTROL;
             case "SYSCALL" -> Template.SYSCALL;
             case "SYSRET" -> Template.SYSRET;

@@ -38,6 +38,12 @@ final class Translation {
 
     private static final int LONGEST = 16;
 
+    /** The instruction that {@link #refill} was last asked for, and the last two pages. */
+    private long refilledAt = -1;
+
+    private long refilled;
+    private long refilledBefore;
+
     /** Units that were made for this vCPU, bytes of them, times it had to evict others for them. */
     long made;
 
@@ -284,10 +290,27 @@ final class Translation {
                     code = link(h, record - delta + GuestMemory.getInt(record + UnitFlow.RECORD_ARGUMENT));
                 }
                 default -> {
+                    int argument = GuestMemory.getInt(record + UnitFlow.RECORD_ARGUMENT);
+                    int cause = argument >>> UnitFlow.RECORD_CAUSE & 15;
+                    exits.count(cause, argument & 0xffff, cpu.rip);
+                    if (cause == ExitCounts.ACCESS) {
+                        CpuMemory.Refill refilled = refill(argument >>> UnitFlow.RECORD_ACCESS);
+                        if (refilled != CpuMemory.Refill.NO) {
+                            if (refilled == CpuMemory.Refill.FAULT && cpu.deliverPageFault() || cpu.attentionDue()) {
+                                return true;
+                            }
+                            if (refilled == CpuMemory.Refill.DONE) {
+                                code = record + GuestMemory.getInt(record + UnitFlow.RECORD_AGAIN);
+                                cpu.translatedBegins();
+                                continue;
+                            }
+                            h = how();
+                            code = h < 0 ? TranslationCache.NONE : find(h);
+                            break;
+                        }
+                    }
                     int resume = GuestMemory.getInt(record + UnitFlow.RECORD_RESUME);
                     int length = GuestMemory.getByte(record + UnitFlow.RECORD_LENGTH);
-                    int argument = GuestMemory.getInt(record + UnitFlow.RECORD_ARGUMENT);
-                    exits.count(argument >>> UnitFlow.RECORD_CAUSE, argument & 0xffff, cpu.rip);
                     int before = epoch;
                     cpu.interpretOne();
                     if (cpu.attentionDue()) {
@@ -310,6 +333,27 @@ final class Translation {
             }
             GuestMemory.putLong(base + HostFrame.R11, cpu.rip);
         }
+    }
+
+    /** Sees to an access that the TLB didn't have: whatever its instruction, if only the TLB has it then. */
+    private CpuMemory.Refill refill(int access) {
+        boolean stored = (access & UnitFlow.ACCESS_STORED) != 0;
+        long linear = GuestMemory.getLong(base + (stored ? HostFrame.ADDRESS : HostFrame.R11));
+        long page = linear >>> 12;
+        if (cpu.rip == refilledAt && (page == refilled || page == refilledBefore)) {
+            // two pages of one instruction that drive each other out
+            refilledAt = -1;
+            return CpuMemory.Refill.NO;
+        }
+        if ((access & UnitFlow.ACCESS_ALIGNED) != 0 && (linear & 15) != 0) {
+            return CpuMemory.Refill.NO;
+        }
+        CpuMemory.Refill result =
+                cpu.refill(linear, access & UnitFlow.ACCESS_SIZE, (access & UnitFlow.ACCESS_WRITES) != 0);
+        refilledAt = cpu.rip;
+        refilledBefore = refilled;
+        refilled = page;
+        return result;
     }
 
     private void evict() {

@@ -162,6 +162,8 @@ final class Translator {
             case ALLOW_ACCESS -> supervisor && privileges.allowAccess(i);
             case FORBID_ACCESS -> supervisor && privileges.forbidAccess(i);
             case SWAP_GS -> supervisor && system.swapGs();
+            case READ_BASE -> system.readBase(i);
+            case WRITE_BASE -> system.writeBase(i);
             case READ_CONTROL -> supervisor && system.readControl(d);
             case STORE_SEGMENT -> system.storeSegment(i);
             case STRING -> strings.string(i);

@@ -26,9 +26,17 @@ final class UnitFlow {
 
     // the record: kind, length of the instruction, place of the instruction in its page, where to go on (from the
     // record, or 0), an argument; that of EXIT_ONE is the instruction's row and why (see ExitCounts), shifted by
-    // RECORD_CAUSE
+    // RECORD_CAUSE, and of an access that the TLB doesn't have what it is, shifted by RECORD_ACCESS; then the
+    // instruction
+    // itself, from the record, follows
     static final int RECORD_LENGTH = 1, RECORD_PLACE = 2, RECORD_RESUME = 4, RECORD_ARGUMENT = 8, RECORD_BYTES = 12;
-    static final int RECORD_CAUSE = 16;
+    static final int RECORD_CAUSE = 16, RECORD_ACCESS = 20, RECORD_AGAIN = 12;
+
+    /** Of an access, besides its size: it writes; it has to be aligned; its address is in {@link HostFrame#ADDRESS} and not in R11. */
+    static final int ACCESS_SIZE = 31, ACCESS_WRITES = 1 << 5, ACCESS_ALIGNED = 1 << 6, ACCESS_STORED = 1 << 7;
+
+    /** Of an access: R11 is the address plus the tag of the entry at RCX. */
+    private static final int ACCESS_COMPARED = 1 << 8;
 
     /** By how much an address is rotated that is added to itself to find its entry in the jump table: half as many collisions as without, in a boot. */
     static final int JUMP_ROTATION = 14;
@@ -71,6 +79,8 @@ final class UnitFlow {
     private int stubs;
 
     private int jumpCode;
+    private int readTlb;
+    private int writeTlb;
     private Labels labels = place -> 0;
 
     /** Knows what is translated of the page. */
@@ -100,6 +110,8 @@ final class UnitFlow {
     void begin(int table, Labels known) {
         labels = known;
         jumpCode = VcpuContext.jumpCode(table);
+        readTlb = VcpuContext.READ_TLB + table * VcpuContext.TLB_TABLE;
+        writeTlb = VcpuContext.WRITE_TLB + table * VcpuContext.TLB_TABLE;
         forwards = 0;
         stubs = 0;
     }
@@ -159,7 +171,7 @@ final class UnitFlow {
 
     /** The interpreter runs the instruction. */
     void interpret(int i) {
-        one(i, unit.goesOn(i) ? BEHIND : 0, ExitCounts.INSTRUCTION);
+        one(i, unit.goesOn(i) ? BEHIND : 0, ExitCounts.INSTRUCTION << RECORD_CAUSE);
     }
 
     /** The interpreter runs the instruction if this is reached; otherwise jump over it. */
@@ -168,13 +180,17 @@ final class UnitFlow {
     }
 
     /** The same for an access that the TLB doesn't have. */
-    void missUnless(int i) {
-        later(STUB_ACCESS, a.jump(), i, 0);
+    void missUnless(int i, int size, boolean write, boolean aligned) {
+        later(STUB_ACCESS, a.jump(), i, access(size, write, aligned));
     }
 
-    /** The same if the condition, 0 to 15, holds. */
-    void missIf(int condition, int i) {
-        later(STUB_ACCESS, a.jump(condition), i, 0);
+    /** The same if the condition, 0 to 15, holds after {@link MemoryTemplates#compare}. */
+    void missIf(int condition, int i, int size, boolean write, boolean aligned) {
+        later(STUB_ACCESS, a.jump(condition), i, access(size, write, aligned) | ACCESS_COMPARED);
+    }
+
+    private static int access(int size, boolean write, boolean aligned) {
+        return size | (write ? ACCESS_WRITES : 0) | (aligned ? ACCESS_ALIGNED : 0);
     }
 
     /** A unit that is entered by address alone: goes to where the jump table says the page's offset {@code at} is. */
@@ -190,7 +206,7 @@ final class UnitFlow {
     }
 
     /** The interpreter is to run an instruction; translated code goes on at {@code resume}, {@link #BEHIND} the record, or (0) is looked up. */
-    private void one(int i, long resume, int cause) {
+    private void one(int i, long resume, int why) {
         flags.beforeExit(i);
         a.call(plan.carriedInto(i) ? gate.exitCarried : plan.inFrame(i) ? gate.exitSaved : gate.exit);
         record(
@@ -198,7 +214,28 @@ final class UnitFlow {
                 unit.defined[i] ? unit.code[i].length : 0,
                 unit.place[i],
                 resume == BEHIND ? a.at() + RECORD_BYTES : resume,
-                (unit.defined[i] ? unit.code[i].row.number() : 0) | cause << RECORD_CAUSE);
+                (unit.defined[i] ? unit.code[i].row.number() : 0) | why);
+    }
+
+    /** Where the code behind an instruction is, if that is where it goes on. */
+    private long behind(int i) {
+        return unit.goesOn(i) && !unit.isCall(i) ? hostAt[i + 1] : 0;
+    }
+
+    private void missed(int i, int access) {
+        int told = access & ~ACCESS_COMPARED;
+        if (told != access) {
+            // sub r11, [rsp + rcx + tlb]
+            int tlb = (access & ACCESS_WRITES) != 0 ? writeTlb : readTlb;
+            a.mem(0, true, 0, 0x2b, Assembler.R11, Assembler.RSP, Assembler.RCX, 0, tlb);
+        }
+        if (plan.known(i) || plan.carriedInto(i)) {
+            told |= ACCESS_STORED;
+            a.store(Assembler.RSP, HostFrame.ADDRESS, Assembler.R11);
+        }
+        one(i, behind(i), ExitCounts.ACCESS << RECORD_CAUSE | told << RECORD_ACCESS);
+        long record = a.at() - RECORD_BYTES;
+        a.int4((int) (hostAt[i] - record));
     }
 
     private void record(int kind, int length, int at, long resume, int argument) {
@@ -233,11 +270,8 @@ final class UnitFlow {
         }
         int i = stubIndex[s];
         switch (stubKind[s]) {
-            case STUB_ONE, STUB_ACCESS ->
-                one(
-                        i,
-                        unit.goesOn(i) && !unit.isCall(i) ? hostAt[i + 1] : 0,
-                        stubKind[s] == STUB_ONE ? ExitCounts.OPERANDS : ExitCounts.ACCESS);
+            case STUB_ONE -> one(i, behind(i), ExitCounts.OPERANDS << RECORD_CAUSE);
+            case STUB_ACCESS -> missed(i, stubPlace[s]);
             case STUB_CARRIED -> {
                 // patched as code is: an immediate at the end of its instruction
                 GuestMemory.putInt(stubFrom[s], (int) (a.at() - gate.exit));
