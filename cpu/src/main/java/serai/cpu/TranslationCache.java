@@ -238,6 +238,7 @@ final class TranslationCache {
         TranslatedCode.Page page = units.getOrCreate(physical >>> 12);
         Translator.Page made = page.of(how);
         long start = a.at();
+        TranslationEvents.Translation event = TranslationEvents.translation();
         boolean sse = (how & SSE) != 0;
         if (!translator.translate(host - place, place, PAGE, how & 3, sse, made)) {
             if (tail == NOT_GIVEN) {
@@ -259,6 +260,12 @@ final class TranslationCache {
         }
         asking.made++;
         added(asking, page, physical, start);
+        if (event != null) {
+            event.address = physical;
+            event.instructions = translator.instructions();
+            event.bytes = (int) (a.at() - start);
+            event.commit();
+        }
         return MADE;
     }
 
@@ -306,6 +313,7 @@ final class TranslationCache {
                 }
             });
             hasGone(EVERYTHING);
+            TranslationEvents.evicted(oldest.number);
             makeRoom();
         }
     }

@@ -126,6 +126,11 @@ final class Translator {
         return true;
     }
 
+    /** Instructions of the unit that was translated last. */
+    int instructions() {
+        return unit.count;
+    }
+
     /** Gives an instruction that has a label an entry. */
     void entry(int place, int table, Page page) {
         page.entry(place, flow.entry(place, table, page.at(place)));
