@@ -17,14 +17,14 @@ public enum TranslationMode {
     AUTO;
 
     /**
-     * That of an engine for which nothing else is said. The system property {@code serai.translate} is the test suite's way
+     * That of an engine for which nothing else is said: {@link #AUTO}. The system property {@code serai.translate} is the test suite's way
      * to have all engines interpret ({@code off}) or translate ({@code on}).
      *
      * @throws IllegalArgumentException if the property is neither, nor {@code auto}
      */
     public static TranslationMode byDefault() {
         String property = System.getProperty("serai.translate", "");
-        return property.isEmpty() ? OFF : valueOf(property.toUpperCase(Locale.ROOT));
+        return property.isEmpty() ? AUTO : valueOf(property.toUpperCase(Locale.ROOT));
     }
 
     /** Why code can't be translated on this host, in words that go on a sentence; empty if it can. */
