@@ -13,8 +13,14 @@ import serai.cpu.TranslationMode;
 /** Whether code is translated is what was asked for. */
 @Tag("e2e")
 final class TranslateTest {
+    /** Less than codegen.s makes in a round or two. */
+    private static final int CODE_BYTES = 256 << 10;
+
     private static Vmm.Result run(String... words) throws Exception {
-        Guest guest = Guests.named("hello64");
+        return run(Guests.named("hello64"), words);
+    }
+
+    private static Vmm.Result run(Guest guest, String... words) throws Exception {
         List<String> w = new ArrayList<>(List.of(
                 "kernel=" + Guests.binary(guest),
                 "memory=64M",
@@ -23,6 +29,7 @@ final class TranslateTest {
                 "debug-exit=0xf4",
                 "stats=true",
                 "timeout=60"));
+        w.addAll(guest.options());
         w.addAll(List.of(words));
         Vmm.Result r = Vmm.run(w);
         if (r.status() != 2) {
@@ -61,5 +68,19 @@ final class TranslateTest {
         assertTrue(r.lastError().contains("don't go with translate=on"), r.err());
         r = run("engine=java,translate=auto", "deterministic=1");
         assertTrue(!r.err().contains("units"), r.err());
+    }
+
+    @Test
+    void vcpusThatUseUpTheCodeMemoryTogetherGoOnRight() throws Exception {
+        assumeTrue(TranslationMode.obstacle().isEmpty(), "capability: translation");
+        String property = "serai.translate.bytes";
+        String before = System.getProperty(property, "");
+        System.setProperty(property, Integer.toString(CODE_BYTES));
+        try {
+            Vmm.Result r = run(Guests.named("codegen"), "engine=java,translate=on");
+            assertTrue(r.err().matches("(?s).*serai: exits code-evictions [1-9].*"), r.err());
+        } finally {
+            System.setProperty(property, before);
+        }
     }
 }
