@@ -91,6 +91,9 @@ abstract class CpuMemory extends CpuRegisters {
 
     private final BitSet localCodeRegions = new BitSet(REGIONS);
 
+    /** Hashes of the pages, by host address, that the write tables may have: all that came since the last flush. */
+    private final BitSet writtenPages = new BitSet(0x10000);
+
     private boolean walkLarge;
     private long walkPage;
     private boolean walkGlobal;
@@ -614,7 +617,9 @@ abstract class CpuMemory extends CpuRegisters {
         } else {
             int slot = (int) (page >>> 12) & TLB_MASK;
             markFilled(slot, WRITE << tlbTable);
-            set(writeTlb, slot, page, memory.host(physical));
+            long h = memory.host(physical);
+            writtenPages.set(writtenPage(h));
+            set(writeTlb, slot, page, h);
         }
     }
 
@@ -665,6 +670,7 @@ abstract class CpuMemory extends CpuRegisters {
         filledCount = 0;
         forgetLocalSlots();
         largeRegions.clear();
+        writtenPages.clear();
         translationsChanged();
     }
 
@@ -750,6 +756,10 @@ abstract class CpuMemory extends CpuRegisters {
         return (int) (linear >>> 12 ^ linear >>> 28) & 0xffff;
     }
 
+    private static int writtenPage(long hostAddress) {
+        return (int) (hostAddress >>> 12) & 0xffff;
+    }
+
     private static int region(long linear) {
         return (int) (linear >>> 30) & 0x3ff;
     }
@@ -774,6 +784,9 @@ abstract class CpuMemory extends CpuRegisters {
             return false;
         }
         boolean had = false;
+        if (!writtenPages.get(writtenPage(h))) {
+            return false; // most pages of code: the tables need not be looked through
+        }
         for (int i = 0; i < filledCount; i++) {
             int slot = filled[i];
             for (int u = 0; u < NONE; u++) {
