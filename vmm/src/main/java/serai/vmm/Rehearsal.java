@@ -14,7 +14,7 @@ import serai.machine.pm.PowerManagement;
 
 /**
  * What the JVM watches once, when Serai is built, to lay down an AOT cache: a run of a VM as users start it, with a guest
- * of a few instructions. Later VMMs find their classes loaded and linked, and the interpreter's loop with its profile.
+ * of a few seconds. Later VMMs find their classes loaded and linked, and the interpreter's loop and the translator with their profiles.
  */
 public final class Rehearsal {
     private static final int LOAD = 0x100000;
@@ -44,7 +44,7 @@ public final class Rehearsal {
         System.exit(status);
     }
 
-    /** A multiboot 1 kernel (its specification, 3.1): arithmetic, memory and the stack, then power-off by ACPI. */
+    /** A multiboot 1 kernel (its specification, 3.1): a loop in 32-bit code, then {@link RehearsalCode}, then power-off by ACPI. */
     private static byte[] kernel() {
         ByteArrayOutputStream code = new ByteArrayOutputStream();
         String instructions = "01c8" // add eax, ecx
@@ -67,6 +67,8 @@ public final class Rehearsal {
         code.writeBytes(immediate(0xb9, ROUNDS)); // mov ecx, ROUNDS
         code.writeBytes(immediate(0xbf, 0x200000)); // mov edi, 0x200000
         code.writeBytes(loop);
+        code.writeBytes(longMode(LOAD + HEADER + code.size()));
+        code.writeBytes(new RehearsalCode().bytes());
         code.writeBytes(immediate(0xba, 0x3f8)); // mov edx, COM1
         code.write(0xee); // out dx, al
         code.writeBytes(immediate(0xba, Layout.PM_BASE + 4)); // mov edx, PM1a control
@@ -80,6 +82,43 @@ public final class Rehearsal {
         b.putInt(magic).putInt(addresses).putInt(-(magic + addresses));
         b.putInt(LOAD).putInt(LOAD).putInt(end).putInt(end).putInt(LOAD + HEADER);
         return b.put(code.toByteArray()).array();
+    }
+
+    /** From 32-bit protected mode to 64-bit mode at CPL 0 (SDM vol. 3, 11.8.5), with the first 64 MiB mapped by pages of 2 MiB. */
+    private static byte[] longMode(int at) {
+        String text = "c7050000400003104000" // mov dword [0x400000], 0x401003
+                + "c7050010400003204000" // mov dword [0x401000], 0x402003
+                + "bf00204000" // mov edi, 0x402000
+                + "b883000000" // mov eax, 0x83
+                + "b920000000" // mov ecx, 32
+                + "8907" // mov [edi], eax
+                + "83c708" // add edi, 8
+                + "0500002000" // add eax, 0x200000
+                + "49" // dec ecx
+                + "75f3" // jnz -13
+                + "b800004000" // mov eax, 0x400000
+                + "0f22d8" // mov cr3, eax
+                + "0f20e0" // mov eax, cr4
+                + "0d20060000" // or eax, PAE | OSFXSR | OSXMMEXCPT
+                + "0f22e0" // mov cr4, eax
+                + "b9800000c0" // mov ecx, EFER
+                + "0f32" // rdmsr
+                + "0d00010000" // or eax, LME
+                + "0f30" // wrmsr
+                + "0f20c0" // mov eax, cr0
+                + "0d00000080" // or eax, PG
+                + "0f22c0" // mov cr0, eax
+                + "0f0115"; // lgdt [
+        byte[] first = HexFormat.of().parseHex(text);
+        int rest = 4 + 7; // ], ljmp
+        int gdt = at + first.length + rest;
+        ByteBuffer b = ByteBuffer.allocate(first.length + rest + 24 + 6 + 11).order(ByteOrder.LITTLE_ENDIAN);
+        b.put(first).putInt(gdt + 24);
+        b.put((byte) 0xea).putInt(gdt + 24 + 6).putShort((short) 8); // jmp 8:…
+        b.putLong(0).putLong(0x00af9a000000ffffL).putLong(0x00cf92000000ffffL);
+        b.putShort((short) 23).putInt(gdt);
+        b.put(HexFormat.of().parseHex("66b810008ed88ec08ed090")); // mov ax, 16; mov ds, ax; mov es, ax; mov ss, ax; nop
+        return b.array();
     }
 
     private static byte[] immediate(int opcode, int value) {
