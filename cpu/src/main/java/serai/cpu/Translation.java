@@ -1,6 +1,5 @@
 package serai.cpu;
 
-import java.util.BitSet;
 import serai.machine.memory.GuestMemory;
 
 /**
@@ -12,23 +11,15 @@ import serai.machine.memory.GuestMemory;
  */
 final class Translation {
 
-    private static final int JUMP_BITS = VcpuContext.JUMP_ENTRIES - 1;
-
     final Cpu cpu;
     private final TranslationCache cache;
     final FrameExchange frame;
     private final long base;
     private final long delta;
-    private final long miss;
     /** {@link TranslationCache#dropped} when the jump tables were last emptied for it. */
     private long droppedSeen;
 
-    private final int[][] filled = new int[3][VcpuContext.JUMP_ENTRIES];
-    private final int[] filledCount = new int[3];
-    /** By table and slot: the number of the physical page. */
-    private final int[][] pages = new int[3][VcpuContext.JUMP_ENTRIES];
-    /** By table and slot: the instruction lies in global pages. */
-    private final BitSet[] global = {new BitSet(), new BitSet(), new BitSet()};
+    private final JumpTables jumps;
 
     /** {@link TranslationCache#SSE} or 0: how all is translated that the jump tables know. */
     private int how;
@@ -64,104 +55,49 @@ final class Translation {
         this.cache = cache;
         base = cpu.context.base;
         delta = cache.delta;
-        miss = cache.gate.miss + delta;
+        jumps = new JumpTables(base, cache.gate.miss + delta);
         frame = new FrameExchange(cpu, cache);
         GuestMemory.putLong(base + HostFrame.INDEX_MASK, (VcpuContext.TLB_ENTRIES - 1L) << 12);
         GuestMemory.putLong(base + HostFrame.PAGE_MASK, -4096);
         GuestMemory.putLong(base + HostFrame.WAY_OUT, cache.gate.exit + cache.delta);
         GuestMemory.putLong(base + HostFrame.ALIGNED_MASK, ~0xff0L);
-        GuestMemory.putLong(base + HostFrame.JUMP_MASK, JUMP_BITS);
         GuestMemory.putLong(base + HostFrame.BIT_64, 63);
         GuestMemory.putLong(base + HostFrame.BIT_32, 31);
         GuestMemory.putLong(base + HostFrame.ARITHMETIC_MASK, CpuRegisters.ARITHMETIC);
-        for (int table = 0; table < 3; table++) {
-            for (int i = 0; i < VcpuContext.JUMP_ENTRIES; i++) {
-                empty(table, i);
-            }
-        }
     }
 
     // ---- what is known ----
 
-    /** The entry of an address in a jump table, as {@link UnitFlow} finds it: its low bits, added to higher ones. */
-    private static int slot(long rip) {
-        return (int) rip + Integer.rotateRight((int) rip, UnitFlow.JUMP_ROTATION) & JUMP_BITS;
-    }
-
-    /** A tag that no address matches which is looked for in this slot: that of one that belongs into another. */
-    private static long emptyTag(int slot) {
-        return slot == slot(0) ? ~1L : ~0L;
-    }
-
-    private void empty(int table, int slot) {
-        GuestMemory.putLong(base + VcpuContext.jumpTags(table) + 8L * slot, emptyTag(slot));
-        GuestMemory.putLong(base + VcpuContext.jumpCode(table) + 8L * slot, miss);
-    }
-
-    private void emptyTable(int table) {
-        for (int i = 0; i < filledCount[table]; i++) {
-            empty(table, filled[table][i]);
-        }
-        filledCount[table] = 0;
-    }
-
     /** What was found by linear addresses is void. */
     void translationsChanged() {
         epoch++;
-        for (int table = 0; table < 3; table++) {
-            emptyTable(table);
-        }
+        jumps.emptyAll();
     }
 
     /** The same, but for what lies in global pages. */
     void localTranslationsChanged() {
         epoch++;
-        forget((table, slot) -> !global[table].get(slot));
+        jumps.emptyLocal();
     }
 
     /** Takes units that have gone since this was last asked out of the jump tables. */
     void forgetDropped() {
         if (cache.dropped() != droppedSeen) {
             epoch++;
-            droppedSeen = cache.droppedSince(droppedSeen, this::forgetUnits);
-        }
-    }
-
-    private void forgetUnits(long page) {
-        if (page == TranslationCache.EVERYTHING) {
-            translationsChanged();
-        } else {
-            forget((table, slot) -> pages[table][slot] == (int) page);
+            droppedSeen = cache.droppedSince(droppedSeen, page -> {
+                if (page == TranslationCache.EVERYTHING) {
+                    jumps.emptyAll();
+                } else {
+                    jumps.emptyPage(page);
+                }
+            });
         }
     }
 
     /** What was found in a linear page, or by an instruction that reaches into it, is void. */
     void translationChanged(long linearPage) {
         epoch++;
-        forget((table, slot) -> {
-            long rip = ~GuestMemory.getLong(base + VcpuContext.jumpTags(table) + 8L * slot);
-            return (rip ^ linearPage) >>> 12 == 0 || (rip + LONGEST ^ linearPage) >>> 12 == 0;
-        });
-    }
-
-    private interface Entry {
-        boolean isVoid(int table, int slot);
-    }
-
-    private void forget(Entry entry) {
-        for (int table = 0; table < 3; table++) {
-            int[] slots = filled[table];
-            int kept = 0;
-            for (int i = 0; i < filledCount[table]; i++) {
-                int slot = slots[i];
-                if (entry.isVoid(table, slot)) {
-                    empty(table, slot);
-                } else {
-                    slots[kept++] = slot;
-                }
-            }
-            filledCount[table] = kept;
-        }
+        jumps.emptyLinear(linearPage);
     }
 
     /** How code is translated now; -1 if not at all. */
@@ -178,9 +114,7 @@ final class Translation {
         if (how != s) {
             // all tables, for translated code goes from one to the other
             how = s;
-            for (int t = 0; t < 3; t++) {
-                emptyTable(t);
-            }
+            jumps.emptyAll();
         }
         return h;
     }
@@ -189,11 +123,9 @@ final class Translation {
     private long find(int h) {
         long rip = cpu.rip;
         int table = h & 3;
-        int slot = slot(rip);
-        long tag = base + VcpuContext.jumpTags(table) + 8L * slot;
-        long code = tag + 8L * VcpuContext.JUMP_ENTRIES;
-        if (GuestMemory.getLong(tag) == ~rip) {
-            return GuestMemory.getLong(code) + UnitFlow.ENTRY_CHECK;
+        long known = jumps.get(table, rip);
+        if (known != 0) {
+            return known + UnitFlow.ENTRY_CHECK;
         }
         long physical = cpu.fetchPhysical(rip);
         long entry = cache.find(this, h, physical, TranslationCache.NOT_GIVEN);
@@ -203,14 +135,9 @@ final class Translation {
         if (entry == TranslationCache.NONE || entry == TranslationCache.FULL) {
             return entry;
         }
-        if (GuestMemory.getLong(tag) == emptyTag(slot)) {
-            filled[table][filledCount[table]++] = slot;
-        }
         boolean tail = rip >>> 12 != rip + LONGEST >>> 12;
-        pages[table][slot] = (int) (physical >>> 12);
-        global[table].set(slot, cpu.globalFetch(rip) && (!tail || cpu.globalFetch(rip + LONGEST)));
-        GuestMemory.putLong(code, entry);
-        GuestMemory.putLong(tag, ~rip);
+        boolean global = cpu.globalFetch(rip) && (!tail || cpu.globalFetch(rip + LONGEST));
+        jumps.put(table, rip, entry, physical >>> 12, global);
         return entry + UnitFlow.ENTRY_CHECK;
     }
 
