@@ -42,6 +42,26 @@ final class FrameExchange {
         GuestMemory.putLong(base + HostFrame.TARGET, code);
         registersToFrame();
         systemToFrame();
+        run();
+    }
+
+    /** The same, if nothing has changed since it left but what {@link #timeStamp} has: the frame has all of it. */
+    void again(long code) {
+        GuestMemory.putLong(base + HostFrame.TARGET, code);
+        GuestMemory.putInt(base + HostFrame.QUIET, cpu.host.interrupts().pending() ? 0 : 1);
+        GuestMemory.putInt(base + HostFrame.TRANSITION, 0);
+        run();
+    }
+
+    /** EDX:EAX, in both places. */
+    void timeStamp(long time) {
+        cpu.r[CpuRegisters.RAX] = time & 0xffffffffL;
+        cpu.r[CpuRegisters.RDX] = time >>> 32;
+        GuestMemory.putLong(base + HostFrame.slot(CpuRegisters.RAX), cpu.r[CpuRegisters.RAX]);
+        GuestMemory.putLong(base + HostFrame.slot(CpuRegisters.RDX), cpu.r[CpuRegisters.RDX]);
+    }
+
+    private void run() {
         try {
             ENTER.invokeExact(enter, base);
         } catch (RuntimeException | Error e) {

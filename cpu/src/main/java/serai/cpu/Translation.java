@@ -155,6 +155,17 @@ final class Translation {
     /** How far a direct jump leads at most. */
     private static final long NEAR = 1L << 32;
 
+    /** The row of RDTSC: Linux has one in each system call. */
+    private static final int TIME_STAMP = InstructionTable.INSTANCE.rows().stream()
+            .filter(r -> r.mnemonic().equals("RDTSC"))
+            .findFirst()
+            .orElseThrow()
+            .number();
+
+    private boolean mayReadTimeStamp() {
+        return cpu.cpl == 0 || (cpu.cr4 & CpuRegisters.CR4_TSD) == 0;
+    }
+
     private static boolean canonical(long linear) {
         return linear << 16 >> 16 == linear;
     }
@@ -177,8 +188,14 @@ final class Translation {
         entered = true;
         cpu.translatedBegins();
         GuestMemory.putLong(base + HostFrame.R11, cpu.rip);
+        boolean changed = true;
         while (true) {
-            frame.enter(code);
+            if (changed) {
+                frame.enter(code);
+            } else {
+                frame.again(code);
+            }
+            changed = false;
             h = how(); // SYSRET and their like change the table
             long record = GuestMemory.getLong(
                     base + HostFrame.EXIT); // read where it runs: where it was written need not be mapped
@@ -231,6 +248,7 @@ final class Translation {
                                 cpu.translatedBegins();
                                 continue;
                             }
+                            changed = true;
                             h = how();
                             code = h < 0 ? TranslationCache.NONE : find(h);
                             break;
@@ -239,7 +257,14 @@ final class Translation {
                     int resume = GuestMemory.getInt(record + UnitFlow.RECORD_RESUME);
                     int length = GuestMemory.getByte(record + UnitFlow.RECORD_LENGTH);
                     int before = epoch;
-                    cpu.interpretOne();
+                    if (cause == ExitCounts.INSTRUCTION && (argument & 0xffff) == TIME_STAMP && mayReadTimeStamp()) {
+                        frame.timeStamp(cpu.control().tsc());
+                        cpu.rip += length;
+                        cpu.translatedBegins();
+                    } else {
+                        cpu.interpretOne();
+                        changed = true;
+                    }
                     if (cpu.attentionDue()) {
                         return true;
                     }
