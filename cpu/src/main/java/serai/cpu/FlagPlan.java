@@ -4,7 +4,6 @@ import java.util.Arrays;
 import java.util.Set;
 import serai.cpu.Decoded.Kind;
 import serai.cpu.Templates.Template;
-import serai.machine.memory.GuestMemory;
 
 /**
  * Where guest flags are while a unit runs: in the host's flags, or for a stretch of instructions that neither read nor write them, elsewhere.
@@ -121,12 +120,9 @@ final class FlagPlan {
         }
         for (int i = 0; i < count; i++) {
             if (unit.defined[i] && isDirectJump(i)) {
-                long target = unit.target(i);
-                if (target >= 0 && target < GuestMemory.PAGE_SIZE) {
-                    int to = unit.at((int) target);
-                    if (to >= 0) {
-                        entered[to] = true;
-                    }
+                int to = unit.targetHere(i);
+                if (to >= 0) {
+                    entered[to] = true;
                 }
             }
         }
@@ -136,8 +132,7 @@ final class FlagPlan {
         }
         for (int j = 0; j < count; j++) {
             if (unit.defined[j] && (unit.template(j) == Template.JCC || unit.template(j) == Template.JUMP)) {
-                long target = unit.target(j);
-                int to = target >= 0 && target < GuestMemory.PAGE_SIZE ? unit.at((int) target) : NONE;
+                int to = unit.targetHere(j);
                 if (to >= 0 && to <= j) {
                     loop(to, j);
                 }

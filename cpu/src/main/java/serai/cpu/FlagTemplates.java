@@ -4,7 +4,6 @@ import serai.cpu.Decoded.Kind;
 
 /** Guest flags out of the host's and back, as {@link FlagPlan} has it. Uses RCX; {@link #stash} leaves all registers alone. */
 final class FlagTemplates {
-    private static final int OPERANDS = 4;
     /** Opcode of TEST of the accumulator and an immediate. */
     private static final int TEST_IMMEDIATE = 0xa8;
 
@@ -100,7 +99,7 @@ final class FlagTemplates {
         int rm = source(d, rmOp, stashed, Assembler.R11);
         int reg = d.reg();
         boolean force = d.size[rmOp] == 1 && rm >= 4;
-        if (regOp < OPERANDS) {
+        if (regOp != Templates.NO_OPERAND) {
             // of three operands the first is written only
             reg = d.kind[2] == Kind.IMM ? Assembler.RCX : source(d, regOp, stashed, Assembler.RCX);
             force |= d.size[regOp] == 1 && reg >= 4;

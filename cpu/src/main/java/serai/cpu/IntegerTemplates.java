@@ -2,8 +2,6 @@ package serai.cpu;
 
 /** Integer instructions whose operands are bound to registers that are other ones here, or that could fault. */
 final class IntegerTemplates {
-    private static final int OPERAND_NONE = 15;
-
     private final Assembler a;
     private final TranslationUnit unit;
     private final UnitFlow flow;
@@ -27,7 +25,7 @@ final class IntegerTemplates {
         if (Templates.high(d, rmOp)) {
             return false;
         }
-        if (regOp != OPERAND_NONE) {
+        if (regOp != Templates.NO_OPERAND) {
             if (HostFrame.spilled(d.operand[regOp])) {
                 return false;
             }

@@ -126,6 +126,16 @@ final class MemoryTemplates {
         a.compare(Assembler.R11, GuestMemory.PAGE_SIZE - size);
     }
 
+    /** The memory operand's 8 bytes into a host register; false if that is the interpreter's affair. */
+    boolean load8(int i, int to) {
+        if (!address(i)) {
+            return false;
+        }
+        probe(i, 8, false, false);
+        a.mem(0, true, 0, 0x8b, to, Assembler.RCX, Assembler.R11, 0, 0);
+        return true;
+    }
+
     /** From {@code [RCX + R11]} to {@code [R11]}. */
     void sum() {
         a.lea(Assembler.R11, Assembler.RCX, Assembler.R11, 0, 0);

@@ -2,8 +2,6 @@ package serai.cpu;
 
 /** Instructions that are written again as they stand, with other registers: most of them; and LEA. */
 final class PlainTemplates {
-    private static final int OPERAND_NONE = 15;
-
     private final Assembler a;
     private final TranslationUnit unit;
     private final MemoryTemplates memory;
@@ -33,12 +31,12 @@ final class PlainTemplates {
         }
         int regOp = templates.regOperand(row);
         int rmOp = templates.rmOperand(row);
-        boolean inMemory = rmOp != OPERAND_NONE && d.isMem(rmOp);
+        boolean inMemory = rmOp != Templates.NO_OPERAND && d.isMem(rmOp);
         if (Templates.high(d, regOp) || Templates.high(d, rmOp)) {
             return highByte(i, regOp, rmOp, inMemory);
         }
-        boolean general = regOp != OPERAND_NONE && d.isReg(regOp);
-        int reg = regOp == OPERAND_NONE ? d.reg() : d.operand[regOp];
+        boolean general = regOp != Templates.NO_OPERAND && d.isReg(regOp);
+        int reg = regOp == Templates.NO_OPERAND ? d.reg() : d.operand[regOp];
         int regGuest = reg;
         boolean regSpilled = general && HostFrame.spilled(reg);
         boolean force = general && d.size[regOp] == 1 && reg >= 4;
@@ -95,8 +93,8 @@ final class PlainTemplates {
                 Templates.tail(a, d);
             }
         } else {
-            int rm = rmOp == OPERAND_NONE ? d.rm() : d.operand[rmOp];
-            boolean rmGeneral = rmOp != OPERAND_NONE && d.isReg(rmOp);
+            int rm = rmOp == Templates.NO_OPERAND ? d.rm() : d.operand[rmOp];
+            boolean rmGeneral = rmOp != Templates.NO_OPERAND && d.isReg(rmOp);
             int rmGuest = rm;
             boolean rmSpilled = rmGeneral && HostFrame.spilled(rm);
             if (rmGeneral) {
@@ -163,7 +161,7 @@ final class PlainTemplates {
     private boolean highByte(int i, int regOp, int rmOp, boolean inMemory) {
         Decoded d = unit.code[i];
         boolean usesRcx = isRcx(d, regOp) || !inMemory && isRcx(d, rmOp);
-        int reg = regOp == OPERAND_NONE ? d.reg() : noRex(d, regOp);
+        int reg = regOp == Templates.NO_OPERAND ? d.reg() : noRex(d, regOp);
         if (reg < 0) {
             return false;
         }

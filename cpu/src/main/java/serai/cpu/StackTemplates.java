@@ -29,11 +29,9 @@ final class StackTemplates {
             return false;
         }
         if (d.isMem(0)) {
-            if (!memory.address(i)) {
+            if (!memory.load8(i, Assembler.RCX)) {
                 return false;
             }
-            memory.probe(i, 8, false, false);
-            a.mem(0, true, 0, 0x8b, Assembler.RCX, Assembler.RCX, Assembler.R11, 0, 0);
             pushRcx(i);
             return true;
         }

@@ -52,6 +52,9 @@ final class Templates {
         SYSRET
     }
 
+    /** As the number of an operand: none. */
+    static final int NO_OPERAND = 15;
+
     private static final Set<String> PLAIN = Set.of(
             "ADD",
             "OR",
@@ -164,8 +167,8 @@ final class Templates {
             byRow[i] = r.needs() != null && !host.contains(r.needs()) ? fallback(r) : choose(r);
             writes[i] = !r.operands().isEmpty() && !READS.contains(r.mnemonic());
             aligned[i] = byRow[i] == Template.SSE && !UNALIGNED.contains(r.mnemonic());
-            int reg = 0xf;
-            int rm = 0xf;
+            int reg = NO_OPERAND;
+            int rm = NO_OPERAND;
             for (int o = 0; o < r.operands().size(); o++) {
                 switch (r.operands().get(o).charAt(0)) {
                     case 'G', 'V' -> reg = o;
@@ -264,12 +267,12 @@ final class Templates {
         return aligned[row.number()];
     }
 
-    /** Which operand stands in ModR/M.reg, or 15. */
+    /** Which operand stands in ModR/M.reg, or {@link #NO_OPERAND}. */
     int regOperand(InstructionRow row) {
         return modrmOperands[row.number()] & 15;
     }
 
-    /** Which operand stands in ModR/M.rm, or 15. */
+    /** Which operand stands in ModR/M.rm, or {@link #NO_OPERAND}. */
     int rmOperand(InstructionRow row) {
         return modrmOperands[row.number()] >>> 4 & 15;
     }

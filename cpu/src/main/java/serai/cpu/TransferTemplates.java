@@ -36,20 +36,14 @@ final class TransferTemplates {
     }
 
     boolean call(int i) {
-        Decoded d = unit.code[i];
         pushReturn(i);
         flags.restore(i);
-        return flow.jump(UnitFlow.JMP, target(d, i));
-    }
-
-    int target(Decoded d, int i) {
-        return unit.place[i] + d.length + (int) d.immediate;
+        return flow.jump(UnitFlow.JMP, (int) unit.target(i));
     }
 
     /** Whether a direct jump's distance from the page's start is a number of 32 bits. */
     boolean near(int i) {
-        long t = unit.place[i] + unit.code[i].length + unit.code[i].immediate;
-        return t == (int) t;
+        return unit.target(i) == (int) unit.target(i);
     }
 
     /** The operand of an indirect jump or call into R11. */
@@ -59,11 +53,7 @@ final class TransferTemplates {
             return false;
         }
         if (d.isMem(0)) {
-            if (!memory.address(i)) {
-                return false;
-            }
-            memory.probe(i, 8, false, false);
-            a.mem(0, true, 0, 0x8b, Assembler.R11, Assembler.RCX, Assembler.R11, 0, 0);
+            return memory.load8(i, Assembler.R11);
         } else if (HostFrame.spilled(d.operand[0])) {
             memory.loadSpilled(Assembler.R11, d.operand[0]);
         } else {

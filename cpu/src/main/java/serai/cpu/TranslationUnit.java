@@ -82,6 +82,12 @@ final class TranslationUnit {
         return place[i] + code[i].length + code[i].immediate;
     }
 
+    /** The instruction here that a direct jump or call leads to; -1 if it leads elsewhere. */
+    int targetHere(int i) {
+        long target = target(i);
+        return target >= 0 && target < PAGE ? at((int) target) : -1;
+    }
+
     /** The instruction at an offset in the page; -1 if none of these begins there. */
     int at(int offset) {
         return indexAt[offset] - 1;

@@ -172,8 +172,8 @@ final class Translator {
             case READ_CONTROL -> supervisor && system.readControl(d);
             case STORE_SEGMENT -> system.storeSegment(i);
             case STRING -> strings.string(i);
-            case JCC -> transfers.near(i) && flow.jump(d.opcode & 15, transfers.target(d, i));
-            case JUMP -> transfers.near(i) && flow.jump(UnitFlow.JMP, transfers.target(d, i));
+            case JCC -> transfers.near(i) && flow.jump(d.opcode & 15, (int) unit.target(i));
+            case JUMP -> transfers.near(i) && flow.jump(UnitFlow.JMP, (int) unit.target(i));
             case JUMP_INDIRECT -> transfers.jumpIndirect(i);
             case CALL -> transfers.near(i) && transfers.call(i);
             case CALL_INDIRECT -> transfers.callIndirect(i);
