@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 enum { /* system calls: Linux, arch/x86/entry/syscalls/syscall_64.tbl */
-    READ = 0, WRITE = 1, MMAP = 9, MUNMAP = 11, PIPE = 22, MADVISE = 28, FORK = 57, EXECVE = 59, EXIT = 60, WAIT4 = 61,
+    READ = 0, WRITE = 1, MMAP = 9, MPROTECT = 10, MUNMAP = 11, PIPE = 22, MADVISE = 28, FORK = 57, EXECVE = 59, EXIT = 60, WAIT4 = 61,
     GETPPID = 110, SCHED_SETAFFINITY = 203, EXIT_GROUP = 231, GETCPU = 309
 };
 
