@@ -29,6 +29,7 @@ public final class Main {
             try {
                 VmConfig config = VmConfig.parse(words);
                 try (Vm vm = new Vm(config, console)) {
+                    HeapWatch.start();
                     end = vm.run();
                     if (config.session().stats()) {
                         console.say(vm.stats());
