@@ -6,7 +6,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Comparator;
-import java.util.List;
 import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -20,73 +19,54 @@ import java.util.stream.Stream;
  * <p>Runs of Serai and QEMU alternate, so that both see the same host; medians are printed with the extremes.
  */
 public final class Figures {
-    private static final String INIT = "serai: init";
-
     private final Path root;
     private final int rounds;
 
-    private final String image;
-    private final String cpus;
+    private final Boot boot;
+    private final int cpus;
 
-    private Figures(Path root, int rounds, String image, String cpus) {
+    private Figures(Path root, int rounds, Boot boot, int cpus) {
         this.root = root;
         this.rounds = rounds;
-        this.image = image;
+        this.boot = boot;
         this.cpus = cpus;
     }
 
-    /** {@code ROOT [ROUNDS [IMAGE [VCPUS]]]}. */
+    /** {@code ROOT ROUNDS IMAGE VCPUS}, or {@code ROOT ROUNDS smp}. */
     public static void main(String[] args) throws Exception {
-        int rounds = args.length > 1 ? Integer.parseInt(args[1]) : 5;
-        new Figures(Path.of(args[0]), rounds, args.length > 2 ? args[2] : "tiny", args.length > 3 ? args[3] : "1")
-                .print();
+        Path root = Path.of(args[0]);
+        int rounds = Integer.parseInt(args[1]);
+        if (args[2].equals("smp")) {
+            Throughput.print(root, rounds);
+        } else {
+            new Figures(root, rounds, Boot.of(root, args[2]), Integer.parseInt(args[3])).print();
+        }
     }
 
     private void print() throws Exception {
-        Path tiny = Host.cached(image);
-        List<String> serai =
-                List.of(root.resolve("serai").toString(), "run", image, "--engine", "java", "--cpus", cpus);
-        List<String> qemu = List.of(
-                "qemu-system-x86_64",
-                "-accel",
-                "tcg",
-                "-cpu",
-                "qemu64",
-                "-m",
-                "512",
-                "-smp",
-                cpus,
-                "-nographic",
-                "-no-reboot",
-                "-kernel",
-                tiny.resolve("vmlinuz").toString(),
-                "-initrd",
-                tiny.resolve("initrd.cpio").toString(),
-                "-append",
-                "console=ttyS0");
-        out("figures of %s, bench/run %d %s %s%n%s%n%n"
-                .formatted(Host.today(), rounds, image, cpus, Host.description()));
+        out("figures of %s, bench/run %d %s %d%n%s%n%n"
+                .formatted(Host.today(), rounds, boot.image(), cpus, Host.description()));
         double[] a = new double[rounds];
         double[] b = new double[rounds];
         long memory = 0;
         long touched = 0;
         for (int i = 0; i < rounds; i++) {
-            try (Run r = new Run(serai, root)) {
-                a[i] = r.until(INIT);
+            try (Run r = boot.serai(cpus)) {
+                a[i] = boot.started(r);
                 if (i == 0) {
-                    r.until("~ # ");
+                    boot.awaitPrompt(r);
                     long pid = r.vmm();
                     long[] m = memory(pid);
                     memory = m[0];
                     touched = m[1];
                 }
             }
-            try (Run r = new Run(qemu, root)) {
-                b[i] = r.until(INIT);
+            try (Run r = boot.qemu(cpus)) {
+                b[i] = boot.started(r);
             }
         }
         row(
-                "start to the first line of init, %s, %s vCPU%s".formatted(image, cpus, cpus.equals("1") ? "" : "s"),
+                "start to %s, %s, %d vCPU%s".formatted(boot.end(), boot.image(), cpus, cpus == 1 ? "" : "s"),
                 "Serai",
                 "QEMU TCG",
                 "ratio");
@@ -96,8 +76,10 @@ public final class Figures {
                 spread(b),
                 "%.2f".formatted(Times.median(a) / Times.median(b)));
         out("\n");
-        loop();
-        row("memory at the shell, MB", "", "", "");
+        if (!boot.hasDisk()) {
+            loop();
+        }
+        row("memory at the prompt, MB", "", "", "");
         row("  guest memory touched", "%.0f".formatted(touched / 1e6), "", "");
         row("  the VMM's own", "%.0f".formatted((memory - touched) / 1e6), "", "");
     }
@@ -152,24 +134,30 @@ public final class Figures {
         try (Stream<Path> files = Files.walk(directory)) {
             files.sorted(Comparator.reverseOrder()).forEach(f -> f.toFile().delete());
         }
-        row("integer loop, million instructions a second", spread(mips), spread(qemu), "");
+        row(
+                "integer loop, million instructions a second",
+                spread(mips),
+                spread(qemu),
+                "%.2f".formatted(Times.median(qemu) / Times.median(mips)));
         out("\n");
     }
 
-    private static String spread(double[] v) {
+    /** Median, least and most. */
+    static String spread(double[] v) {
         return String.format(
                 Locale.ROOT,
-                "%.1f (%.1f-%.1f)",
+                Times.median(v) < 100 ? "%.2f (%.2f-%.2f)" : "%.0f (%.0f-%.0f)",
                 Times.median(v),
                 Times.min(v),
                 Arrays.stream(v).max().orElse(0));
     }
 
-    private static void row(String what, String a, String b, String c) {
+    /** A line of a table. */
+    static void row(String what, String a, String b, String c) {
         out(String.format("%-46s%20s%20s%8s%n", what, a, b, c));
     }
 
-    private static void out(String s) {
+    static void out(String s) {
         System.out.print(s);
     }
 

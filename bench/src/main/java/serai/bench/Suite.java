@@ -61,6 +61,11 @@ enum Suite {
         return root.resolve(picture);
     }
 
+    /** QEMU's CPU model. */
+    String qemuModel() {
+        return qemuModel;
+    }
+
     int limit() {
         return limit;
     }
