@@ -61,6 +61,9 @@ abstract class CpuMemory extends CpuRegisters {
     final VcpuContext context = new VcpuContext();
 
     private final long[] fetchTlb = new long[TLB_SIZE * 2];
+    /** Whether it is of a large page; unlike {@link #large}, which tells of all that a slot has had. */
+    private final boolean[] largeFetch = new boolean[TLB_SIZE];
+
     private final long[] fetchPhysical = new long[TLB_SIZE];
     /** Which slots have been filled since the last flush, so that a flush touches only those. */
     private final int[] filled = new int[TLB_SIZE];
@@ -760,8 +763,12 @@ abstract class CpuMemory extends CpuRegisters {
         return (int) (hostAddress >>> 12) & 0xffff;
     }
 
+    /**
+     * The hash of an address's GiB. Its bits as they stand would do for none: in the upper half Linux maps all memory by large pages, and itself, at multiples of
+     * many GiB, just as low in their ranges as programs are in theirs.
+     */
     private static int region(long linear) {
-        return (int) (linear >>> 30) & 0x3ff;
+        return (int) (linear >>> 30) * 0x9e3779b1 >>> 22;
     }
 
     /** Forgets which pages code was found on: nothing is derived from their addresses any more. */
@@ -810,10 +817,11 @@ abstract class CpuMemory extends CpuRegisters {
             long physical = translate(linear, PF_FETCH, cpl == 3);
             markFilled(slot, FETCH);
             fetchTlb[slot * 2] = key;
+            largeFetch[slot] = walkLarge;
             fetchPhysical[slot] = physical;
         }
         boolean isLocal = (local[slot] & FETCH) != 0;
-        if (isLarge(slot)) {
+        if (largeFetch[slot]) {
             (isLocal ? localCodeRegions : globalCodeRegions).set(region(page));
         } else {
             (isLocal ? localCodePages : globalCodePages).set(codePage(page));
