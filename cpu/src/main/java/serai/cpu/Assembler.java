@@ -270,6 +270,11 @@ final class Assembler {
         int4(value);
     }
 
+    /** 64-bit {@code test reg, reg}; changes flags. */
+    void test(int reg) {
+        op(0, true, 0, 0x85, reg, reg);
+    }
+
     /** {@code test reg, value} of a low byte; changes flags. */
     void test8(int reg, int value) {
         op(0, false, 0, 0xf6, 0, reg, true);
@@ -279,6 +284,12 @@ final class Assembler {
     /** {@code jrcxz} to where {@link #here} is called with the result; at most 127 bytes on. */
     long jrcxz() {
         bytes(0xe3, 0);
+        return at;
+    }
+
+    /** {@code jmp} to where {@link #here} is called with the result; at most 127 bytes on. */
+    long jumpShort() {
+        bytes(0xeb, 0);
         return at;
     }
 

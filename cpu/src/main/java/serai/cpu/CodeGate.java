@@ -89,6 +89,9 @@ final class CodeGate {
         }
         a.mem(0, false, 0, 0xc7, 0, Assembler.RSP, Assembler.NONE, 0, HostFrame.CARRIED);
         a.int4(0);
+        for (int s = 0; s < SharedLooks.SLOTS; s++) {
+            a.store(Assembler.RSP, HostFrame.SHARED + 8 * s, 0, true);
+        }
         a.load(Assembler.R11, Assembler.RSP, HostFrame.R11);
         a.mem(0, false, 0, 0xff, 4, Assembler.RSP, Assembler.NONE, 0, HostFrame.TARGET);
     }

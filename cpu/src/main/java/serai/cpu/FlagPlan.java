@@ -37,7 +37,7 @@ final class FlagPlan {
     private static final int MAX = TranslationUnit.MAX;
 
     private final TranslationUnit unit;
-    private final boolean[] entered = new boolean[MAX + 1];
+    private final SharedLooks looks;
     private final boolean[] inFrame = new boolean[MAX + 1];
     private final boolean[] saved = new boolean[MAX + 1];
     private final boolean[] restored = new boolean[MAX + 1];
@@ -50,13 +50,9 @@ final class FlagPlan {
 
     private final boolean[] carriedInto = new boolean[MAX + 1];
 
-    FlagPlan(TranslationUnit unit) {
+    FlagPlan(TranslationUnit unit, SharedLooks looks) {
         this.unit = unit;
-    }
-
-    /** Whether an instruction may be entered from within the unit, or after a call. */
-    boolean entered(int i) {
-        return entered[i];
+        this.looks = looks;
     }
 
     /** Whether guest flags are in the frame while an instruction runs, until it writes them. */
@@ -108,7 +104,6 @@ final class FlagPlan {
     void make() {
         int count = unit.count;
         for (int i = 0; i <= count; i++) {
-            entered[i] = i < count && unit.afterCall[i];
             inFrame[i] = false;
             saved[i] = false;
             restored[i] = false;
@@ -117,14 +112,6 @@ final class FlagPlan {
             exitsUpTo[i] = NONE;
             carried[i] = NONE;
             carriedInto[i] = false;
-        }
-        for (int i = 0; i < count; i++) {
-            if (unit.defined[i] && isDirectJump(i)) {
-                int to = unit.targetHere(i);
-                if (to >= 0) {
-                    entered[to] = true;
-                }
-            }
         }
         int i = 0;
         while (i < count) {
@@ -144,7 +131,7 @@ final class FlagPlan {
     private void loop(int head, int j) {
         int first = head;
         while (!saved[first]) {
-            if (first >= j || effect(first) != UNTOUCHED || entered[first + 1]) {
+            if (first >= j || effect(first) != UNTOUCHED || unit.entered(first + 1)) {
                 return;
             }
             first++;
@@ -179,7 +166,7 @@ final class FlagPlan {
         int i = from;
         boolean overwritten = false;
         boolean leaves = false;
-        while (i < unit.count && !(i > from && entered[i])) {
+        while (i < unit.count && !(i > from && unit.entered(i))) {
             int effect = effect(i);
             if (effect == LIVE) {
                 break;
@@ -232,7 +219,7 @@ final class FlagPlan {
     /** The same, if the registers {@code changed} are to change. */
     private int replayable(int before, int alsoChanged) {
         int changed = alsoChanged;
-        for (int w = before - 1; w >= 0 && !entered[w + 1]; w--) {
+        for (int w = before - 1; w >= 0 && !unit.entered(w + 1); w--) {
             if (!unit.defined[w]) {
                 return NONE;
             }
@@ -346,13 +333,6 @@ final class FlagPlan {
         return false;
     }
 
-    private boolean isDirectJump(int i) {
-        return switch (unit.template(i)) {
-            case JCC, JUMP, CALL -> true;
-            default -> false;
-        };
-    }
-
     /** Whether an instruction is sure to run without an exit. */
     private boolean staysInside(int i) {
         Decoded d = unit.code[i];
@@ -372,6 +352,9 @@ final class FlagPlan {
 
     /** Whether it looks at the TLB. */
     private boolean accesses(int i) {
+        if (looks.follows(i)) {
+            return false;
+        }
         Decoded d = unit.code[i];
         return switch (unit.template(i)) {
             case PUSH, POP, LEAVE, CALL, CALL_INDIRECT, RETURN -> true;

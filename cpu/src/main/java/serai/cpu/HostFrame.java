@@ -55,6 +55,12 @@ final class HostFrame {
     /** Guest registers RAX to R15; those that have a host register are here only while Java runs. */
     static final int REGISTERS = 0;
 
+    /**
+     * {@link SharedLooks#SLOTS} host addresses, or zero: what accesses share while translated code runs, in the words of RBX to RSI, which have none for that
+     * time.
+     */
+    static final int SHARED = 0x18;
+
     static final int HOST_RSP = 0x88;
     /** Where to enter. */
     static final int TARGET = 0x90;

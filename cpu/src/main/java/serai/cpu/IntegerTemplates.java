@@ -69,11 +69,10 @@ final class IntegerTemplates {
         }
         boolean w = size == 8;
         if (d.isMem(0)) {
-            if (!memory.address(i)) {
+            if (!memory.access(i, size, false, false)) {
                 return false;
             }
-            memory.probe(i, size, false, false);
-            a.mem(0, w, 0, 0x8b, Assembler.R11, Assembler.RCX, Assembler.R11, 0, 0);
+            memory.operand(0, w, 0, 0x8b, Assembler.R11, false);
         } else if (HostFrame.spilled(d.operand[0])) {
             a.mem(0, w, 0, 0x8b, Assembler.R11, Assembler.RSP, Assembler.NONE, 0, HostFrame.slot(d.operand[0]));
         } else {

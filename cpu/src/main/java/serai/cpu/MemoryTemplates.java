@@ -1,5 +1,6 @@
 package serai.cpu;
 
+import java.util.Arrays;
 import serai.machine.memory.GuestMemory;
 
 /**
@@ -12,6 +13,7 @@ import serai.machine.memory.GuestMemory;
  */
 final class MemoryTemplates {
     private static final int ABOVE = 7;
+    private static final int ZERO = 4;
     private static final int NOT_ZERO = 5;
     /** The bits of an address shifted right by nine that are eight times the number of the TLB's entry. */
     private static final int TLB_INDEX = 8 * (VcpuContext.TLB_ENTRIES - 1);
@@ -20,14 +22,31 @@ final class MemoryTemplates {
     private final TranslationUnit unit;
     private final UnitFlow flow;
     private final FlagPlan plan;
+    private final SharedLooks looks;
     private int readTlb;
     private int writeTlb;
 
-    MemoryTemplates(Assembler a, TranslationUnit unit, UnitFlow flow, FlagPlan plan) {
+    /** Where an operand is after a look, besides RCX: R11 or nothing, and a distance. */
+    private int index;
+
+    private int distance;
+
+    // looks out of line, of accesses that share one
+    private final long[] aloneFrom = new long[TranslationUnit.MAX];
+    private final long[] aloneBack = new long[TranslationUnit.MAX];
+    private final int[] aloneIndex = new int[TranslationUnit.MAX];
+    private final int[] aloneSize = new int[TranslationUnit.MAX];
+    private final boolean[] aloneWrites = new boolean[TranslationUnit.MAX];
+    private int alone;
+    /** By group: whether its leader has been written. */
+    private final boolean[] led = new boolean[TranslationUnit.MAX];
+
+    MemoryTemplates(Assembler a, TranslationUnit unit, UnitFlow flow, FlagPlan plan, SharedLooks looks) {
         this.a = a;
         this.unit = unit;
         this.flow = flow;
         this.plan = plan;
+        this.looks = looks;
     }
 
     /**
@@ -38,23 +57,137 @@ final class MemoryTemplates {
     void begin(int table) {
         readTlb = VcpuContext.READ_TLB + table * VcpuContext.TLB_TABLE;
         writeTlb = VcpuContext.WRITE_TLB + table * VcpuContext.TLB_TABLE;
+        alone = 0;
+        Arrays.fill(led, false);
+    }
+
+    /** Ends a unit: what is out of line. */
+    void end() {
+        for (int n = 0; n < alone; n++) {
+            int i = aloneIndex[n];
+            a.patch(aloneFrom[n], a.at());
+            if (!looks.follows(i)) {
+                a.store(Assembler.RSP, looks.slot(looks.group(i)), 0, true);
+            }
+            linear(i, 0);
+            probe(i, aloneSize[n], aloneWrites[n], false);
+            a.lea(Assembler.RCX, Assembler.RCX, Assembler.R11, 0, -looks.distance(i));
+            a.jump(aloneBack[n]);
+        }
+    }
+
+    /**
+     * Finds the memory that an instruction accesses: its memory operand, or for one without what is on the stack. It is {@link #operand} then.
+     *
+     * @param size bytes
+     * @param aligned whether its address has to be a multiple of 16
+     * @return false if that is the interpreter's affair
+     */
+    boolean access(int i, int size, boolean write, boolean aligned) {
+        if (!looks.shares(i) || looks.follows(i) && !led[looks.group(i)]) {
+            if (!linear(i, 0)) {
+                return false;
+            }
+            probe(i, size, write, aligned);
+            return true;
+        }
+        int g = looks.group(i);
+        boolean free = plan.elsewhere(i);
+        long from;
+        if (looks.follows(i)) {
+            a.load(Assembler.RCX, Assembler.RSP, looks.slot(g));
+            if (free) {
+                a.test(Assembler.RCX);
+                from = a.jump(ZERO);
+            } else {
+                long zero = a.jrcxz();
+                long shared = a.jumpShort();
+                a.here(zero);
+                from = a.jump();
+                a.here(shared);
+            }
+        } else {
+            if (!linear(i, looks.distance(i))) {
+                return false;
+            }
+            from = free ? compareGroup(g) : lookForGroup(g);
+            a.lea(Assembler.RCX, Assembler.RCX, Assembler.R11, 0, 0);
+            a.store(Assembler.RSP, looks.slot(g), Assembler.RCX);
+            led[g] = true;
+        }
+        aloneFrom[alone] = from;
+        aloneBack[alone] = a.at();
+        aloneIndex[alone] = i;
+        aloneSize[alone] = size;
+        aloneWrites[alone++] = write;
+        index = Assembler.NONE;
+        distance = looks.distance(i);
+        return true;
+    }
+
+    private long compareGroup(int g) {
+        int tlb = looks.writes(g) ? writeTlb : readTlb;
+        compare(a, tlb, looks.bytes(g));
+        long from = a.jump(ABOVE);
+        a.load(Assembler.RCX, Assembler.RSP, Assembler.RCX, 0, tlb + VcpuContext.TLB_HOST);
+        return from;
+    }
+
+    private long lookForGroup(int g) {
+        int tlb = looks.writes(g) ? writeTlb : readTlb;
+        long hit = look(tlb, looks.bytes(g) - 1, HostFrame.PAGE_MASK);
+        long from = a.jump();
+        a.here(hit);
+        delta(tlb);
+        return from;
+    }
+
+    /** The linear address of what an instruction accesses, less {@code distance}, into R11; false if that is the interpreter's affair. */
+    private boolean linear(int i, int distance) {
+        switch (unit.template(i)) {
+            case PUSH, CALL -> a.lea(Assembler.R11, Assembler.R15, Assembler.NONE, 0, -8 - distance);
+            case POP, RETURN -> a.lea(Assembler.R11, Assembler.R15, Assembler.NONE, 0, -distance);
+            case LEAVE -> a.lea(Assembler.R11, Assembler.RBP, Assembler.NONE, 0, -distance);
+            default -> {
+                return address(i, distance);
+            }
+        }
+        return true;
+    }
+
+    /** An instruction on a register and the memory that was found. */
+    void operand(int prefix, boolean wide, int map, int opcode, int reg, boolean force) {
+        a.mem(prefix, wide, map, opcode, reg, Assembler.RCX, index, 0, distance, force);
+    }
+
+    /** 64-bit {@code mov} of a register to the memory that was found. */
+    void store8(int reg) {
+        operand(0, true, 0, 0x89, reg, false);
+    }
+
+    /** 64-bit {@code mov} of the memory that was found to a register. */
+    void load8(int reg) {
+        operand(0, true, 0, 0x8b, reg, false);
     }
 
     /** The linear address of the memory operand into R11; false if that is the interpreter's affair. */
     boolean address(int i) {
+        return address(i, 0);
+    }
+
+    private boolean address(int i, int less) {
         Decoded d = unit.code[i];
-        if (d.disp != (int) d.disp) {
-            return false;
-        }
         boolean wide = d.addrSize == 8;
         int base = Assembler.NONE;
         int index = Assembler.NONE;
-        long disp = d.disp;
+        long disp = d.disp - less;
         if (d.base == Decoded.RIP_BASE) {
             disp += unit.place[i] + d.length;
-            if (disp != (int) disp) {
-                return false;
-            }
+        }
+        if (disp != (int) disp) {
+            return false;
+        }
+        if (d.base == Decoded.RIP_BASE) {
             a.load(Assembler.R11, Assembler.RSP, HostFrame.CODE_BASE);
             base = Assembler.R11;
         } else if (d.base != Decoded.NO_REG) {
@@ -79,8 +212,10 @@ final class MemoryTemplates {
         return true;
     }
 
-    /** From the linear address in R11 to {@code [RCX + R11]}, or out to the interpreter. */
+    /** From the linear address in R11 to the {@link #operand} {@code [RCX + R11]}, or out to the interpreter. */
     void probe(int i, int size, boolean write, boolean aligned) {
+        index = Assembler.R11;
+        distance = 0;
         if (plan.elsewhere(i)) {
             compare(i, size, write, aligned);
         } else {
@@ -90,13 +225,22 @@ final class MemoryTemplates {
 
     private void look(int i, int size, boolean write, boolean aligned) {
         int tlb = write ? writeTlb : readTlb;
-        a.pext(Assembler.RCX, Assembler.R11, HostFrame.INDEX_MASK);
-        a.load(Assembler.RCX, Assembler.RSP, Assembler.RCX, 3, tlb);
-        a.lea(Assembler.RCX, Assembler.R11, Assembler.RCX, 0, aligned ? 0 : size - 1);
-        a.pext(Assembler.RCX, Assembler.RCX, aligned ? HostFrame.ALIGNED_MASK : HostFrame.PAGE_MASK);
-        long hit = a.jrcxz();
+        long hit = look(tlb, aligned ? 0 : size - 1, aligned ? HostFrame.ALIGNED_MASK : HostFrame.PAGE_MASK);
         flow.missUnless(i, size, write, aligned);
         a.here(hit);
+        delta(tlb);
+    }
+
+    /** A jump that is taken if the TLB has the page of the address in R11, and what lies {@code last} bytes further is in it, too. */
+    private long look(int tlb, int last, int mask) {
+        a.pext(Assembler.RCX, Assembler.R11, HostFrame.INDEX_MASK);
+        a.load(Assembler.RCX, Assembler.RSP, Assembler.RCX, 3, tlb);
+        a.lea(Assembler.RCX, Assembler.R11, Assembler.RCX, 0, last);
+        a.pext(Assembler.RCX, Assembler.RCX, mask);
+        return a.jrcxz();
+    }
+
+    private void delta(int tlb) {
         a.pext(Assembler.RCX, Assembler.R11, HostFrame.INDEX_MASK);
         a.load(Assembler.RCX, Assembler.RSP, Assembler.RCX, 3, tlb + VcpuContext.TLB_DELTA);
     }
@@ -132,13 +276,13 @@ final class MemoryTemplates {
             return false;
         }
         probe(i, 8, false, false);
-        a.mem(0, true, 0, 0x8b, to, Assembler.RCX, Assembler.R11, 0, 0);
+        load8(to);
         return true;
     }
 
-    /** From {@code [RCX + R11]} to {@code [R11]}. */
+    /** The host address of the memory that was found into R11. */
     void sum() {
-        a.lea(Assembler.R11, Assembler.RCX, Assembler.R11, 0, 0);
+        a.lea(Assembler.R11, Assembler.RCX, index, 0, distance);
     }
 
     void loadSpilled(int host, int guest) {

@@ -39,6 +39,9 @@ final class PlainTemplates {
         int reg = regOp == Templates.NO_OPERAND ? d.reg() : d.operand[regOp];
         int regGuest = reg;
         boolean regSpilled = general && HostFrame.spilled(reg);
+        boolean bothWritten = row.mnemonic().equals("XCHG") || row.mnemonic().equals("XADD");
+        boolean regWritten = bothWritten || regOp == 0 && templates.writes(row);
+        boolean rmWritten = bothWritten || rmOp == 0 && templates.writes(row);
         boolean force = general && d.size[regOp] == 1 && reg >= 4;
         if (general) {
             reg = regSpilled ? Assembler.RCX : HostFrame.host(reg);
@@ -49,10 +52,12 @@ final class PlainTemplates {
                 return bitString(i, reg, regSpilled);
             }
             int size = row.mnemonic().equals("CMPXCHG8B") ? 8 : d.size[rmOp];
-            if (size == 0 || size > 16 || !memory.address(i)) {
+            if (size == 0
+                    || size > 16
+                    || !memory.access(
+                            i, size, rmOp == 0 && templates.writes(row), size == 16 && templates.aligned(row))) {
                 return false;
             }
-            memory.probe(i, size, rmOp == 0 && templates.writes(row), size == 16 && templates.aligned(row));
             if (row.mnemonic().equals("CMPXCHG8B")) {
                 memory.sum();
                 a.move(Assembler.RCX, Assembler.R10);
@@ -76,20 +81,12 @@ final class PlainTemplates {
                         0,
                         force);
                 Templates.tail(a, d);
-                memory.storeSpilled(regGuest, Assembler.RCX);
+                if (regWritten) {
+                    memory.storeSpilled(regGuest, Assembler.RCX);
+                }
             } else {
                 Templates.prefixes(a, d);
-                a.mem(
-                        Templates.repeat(d),
-                        Templates.wide(d),
-                        row.map(),
-                        d.opcode,
-                        reg,
-                        Assembler.RCX,
-                        Assembler.R11,
-                        0,
-                        0,
-                        force);
+                memory.operand(Templates.repeat(d), Templates.wide(d), row.map(), d.opcode, reg, force);
                 Templates.tail(a, d);
             }
         } else {
@@ -113,10 +110,10 @@ final class PlainTemplates {
             Templates.prefixes(a, d);
             a.op(Templates.repeat(d), Templates.wide(d), row.map(), d.opcode, reg, rm, force);
             Templates.tail(a, d);
-            if (regSpilled) {
+            if (regSpilled && (regWritten || same && rmWritten)) {
                 memory.storeSpilled(regGuest, Assembler.RCX);
             }
-            if (rmSpilled && !same) {
+            if (rmSpilled && !same && rmWritten) {
                 memory.storeSpilled(rmGuest, Assembler.R11);
             }
         }

@@ -14,6 +14,7 @@ final class StackTemplates {
         this.memory = memory;
     }
 
+    /** Finds the place of what an instruction pushes besides what its memory operand is. */
     void push8(int i) {
         a.lea(Assembler.R11, Assembler.R15, Assembler.NONE, 0, -8);
         memory.probe(i, 8, true, false);
@@ -35,16 +36,16 @@ final class StackTemplates {
             pushRcx(i);
             return true;
         }
-        push8(i);
+        memory.access(i, 8, true, false);
         if (d.kind[0] == Kind.IMM) {
-            a.mem(0, true, 0, 0xc7, 0, Assembler.RCX, Assembler.R11, 0, 0);
+            memory.operand(0, true, 0, 0xc7, 0, false);
             a.int4((int) d.immediate);
         } else if (HostFrame.spilled(d.operand[0])) {
             memory.sum();
             memory.loadSpilled(Assembler.RCX, d.operand[0]);
             a.store(Assembler.R11, 0, Assembler.RCX);
         } else {
-            a.mem(0, true, 0, 0x89, HostFrame.host(d.operand[0]), Assembler.RCX, Assembler.R11, 0, 0);
+            memory.store8(HostFrame.host(d.operand[0]));
         }
         addRsp(-8);
         return true;
@@ -56,17 +57,16 @@ final class StackTemplates {
             return false;
         }
         int n = d.operand[0];
-        a.move(Assembler.R11, Assembler.R15);
-        memory.probe(i, 8, false, false);
+        memory.access(i, 8, false, false);
         if (n == CpuRegisters.RSP) {
-            a.mem(0, true, 0, 0x8b, Assembler.R15, Assembler.RCX, Assembler.R11, 0, 0);
+            memory.load8(Assembler.R15);
             return true;
         }
         if (HostFrame.spilled(n)) {
-            a.mem(0, true, 0, 0x8b, Assembler.RCX, Assembler.RCX, Assembler.R11, 0, 0);
+            memory.load8(Assembler.RCX);
             memory.storeSpilled(n, Assembler.RCX);
         } else {
-            a.mem(0, true, 0, 0x8b, HostFrame.host(n), Assembler.RCX, Assembler.R11, 0, 0);
+            memory.load8(HostFrame.host(n));
         }
         addRsp(8);
         return true;
@@ -76,10 +76,9 @@ final class StackTemplates {
         if (unit.code[i].opSize != 8) {
             return false;
         }
-        a.move(Assembler.R11, Assembler.RBP);
-        memory.probe(i, 8, false, false);
+        memory.access(i, 8, false, false);
         a.lea(Assembler.R15, Assembler.RBP, Assembler.NONE, 0, 8);
-        a.mem(0, true, 0, 0x8b, Assembler.RBP, Assembler.RCX, Assembler.R11, 0, 0);
+        memory.load8(Assembler.RBP);
         return true;
     }
 

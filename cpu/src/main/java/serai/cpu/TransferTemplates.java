@@ -26,8 +26,8 @@ final class TransferTemplates {
         this.flags = flags;
     }
 
+    /** Pushes the return address to where was found. */
     private void pushReturn(int i) {
-        stack.push8(i);
         memory.sum();
         a.load(Assembler.RCX, Assembler.RSP, HostFrame.CODE_BASE);
         a.lea(Assembler.RCX, Assembler.RCX, Assembler.NONE, 0, unit.place[i] + unit.code[i].length);
@@ -36,6 +36,7 @@ final class TransferTemplates {
     }
 
     boolean call(int i) {
+        memory.access(i, 8, true, false);
         pushReturn(i);
         flags.restore(i);
         return flow.jump(UnitFlow.JMP, (int) unit.target(i));
@@ -77,6 +78,7 @@ final class TransferTemplates {
         }
         onlyCanonical(i);
         a.store(Assembler.RSP, HostFrame.CALL_TARGET, Assembler.R11);
+        stack.push8(i);
         pushReturn(i);
         a.load(Assembler.R11, Assembler.RSP, HostFrame.CALL_TARGET);
         flags.restore(i);
@@ -90,9 +92,8 @@ final class TransferTemplates {
             return false;
         }
         int n = 8 + (d.kind[0] == Kind.IMM ? (int) d.immediate & 0xffff : 0);
-        a.move(Assembler.R11, Assembler.R15);
-        memory.probe(i, 8, false, false);
-        a.mem(0, true, 0, 0x8b, Assembler.R11, Assembler.RCX, Assembler.R11, 0, 0);
+        memory.access(i, 8, false, false);
+        memory.load8(Assembler.R11);
         stack.addRsp(n);
         flags.restore(i);
         flow.transfer(i, UnitFlow.TRANSFER_RETURN, n - 8);

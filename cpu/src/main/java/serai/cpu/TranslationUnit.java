@@ -23,6 +23,7 @@ final class TranslationUnit {
 
     int count;
 
+    private final boolean[] entered = new boolean[MAX + 1];
     private final int[] indexAt = new int[PAGE];
     private int table;
 
@@ -75,6 +76,29 @@ final class TranslationUnit {
             }
         }
         place[count] = at;
+        for (int i = 0; i <= MAX; i++) {
+            entered[i] = i < count && afterCall[i];
+        }
+        for (int i = 0; i < count; i++) {
+            if (defined[i] && isDirectJump(i)) {
+                int to = targetHere(i);
+                if (to >= 0) {
+                    entered[to] = true;
+                }
+            }
+        }
+    }
+
+    private boolean isDirectJump(int i) {
+        return switch (template(i)) {
+            case JCC, JUMP, CALL -> true;
+            default -> false;
+        };
+    }
+
+    /** Whether an instruction may be entered from within the unit, or after a call. */
+    boolean entered(int i) {
+        return entered[i];
     }
 
     /** Where a direct jump or call leads, as an offset from the page's start. */

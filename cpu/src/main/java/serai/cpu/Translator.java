@@ -21,6 +21,7 @@ final class Translator {
     private static final int PAGE = GuestMemory.PAGE_SIZE;
 
     private final TranslationUnit unit;
+    private final SharedLooks looks;
     private final FlagPlan plan;
     private final UnitFlow flow;
     private final MemoryTemplates memory;
@@ -63,10 +64,11 @@ final class Translator {
     Translator(Assembler a, Assembler routines, Set<CpuFeature> guest, Set<CpuFeature> host, CodeGate gate) {
         Templates templates = new Templates(host);
         unit = new TranslationUnit(new Decoder(guest), templates);
-        plan = new FlagPlan(unit);
+        looks = new SharedLooks(unit, templates);
+        plan = new FlagPlan(unit, looks);
         FlagTemplates flags = new FlagTemplates(a, unit, plan, templates);
         flow = new UnitFlow(a, unit, plan, flags, gate);
-        memory = new MemoryTemplates(a, unit, flow, plan);
+        memory = new MemoryTemplates(a, unit, flow, plan, looks);
         plain = new PlainTemplates(a, unit, memory, templates);
         integer = new IntegerTemplates(a, unit, flow, memory, templates);
         stack = new StackTemplates(a, unit, memory);
@@ -95,6 +97,7 @@ final class Translator {
         if (count == 0) {
             return false;
         }
+        looks.make();
         plan.make();
         flow.begin(table, page);
         memory.begin(table);
@@ -110,6 +113,7 @@ final class Translator {
         if (unit.goesOn(count - 1)) {
             flow.jump(UnitFlow.JMP, unit.place[count]);
         }
+        memory.end();
         flow.end();
         if (end > PAGE) {
             // where the next page's bytes come from depends on the address space: it is entered by address alone
@@ -119,7 +123,7 @@ final class Translator {
             return true;
         }
         for (int i = 0; i < count; i++) {
-            if (i == 0 || plan.entered(i)) {
+            if (i == 0 || unit.entered(i)) {
                 page.label(unit.place[i], flow.label(i));
             }
         }

@@ -22,7 +22,8 @@ final class HostFrameTest {
             if (!Modifier.isStatic(f.getModifiers())
                     || f.getType() != int.class
                     || value
-                    || f.getName().equals("SPILLED")) {
+                    || f.getName().equals("SPILLED")
+                    || f.getName().equals("SHARED")) { // in words of guest registers that have none while it is used
                 continue;
             }
             f.setAccessible(true);

@@ -146,7 +146,7 @@ final class LockstepMaker {
     }
 
     private void step() {
-        switch (random.nextInt(24)) {
+        switch (random.nextInt(27)) {
             case 0 -> loop();
             case 1 -> branch();
             case 2 -> call();
@@ -174,6 +174,7 @@ final class LockstepMaker {
                     strings();
                 }
             }
+            case 9, 10, 11 -> structure();
             default -> instruction();
         }
         steps++;
@@ -476,6 +477,104 @@ final class LockstepMaker {
             }
             default -> plain(0x0f, 0x01, chance(4) ? 0xca : 0xcb);
         }
+    }
+
+    /** Instructions on what a register points to, mostly near the end of a page, while the register changes and others get its value. */
+    private void structure() {
+        int base = chance(4) ? CpuRegisters.RSP : register();
+        int index = chance(4) ? register() : -1;
+        set(base, nearPageEnd());
+        if (index >= 0 && index != base) {
+            set(index, random.nextInt(-4, 5) * 8L);
+        }
+        for (int i = random.nextInt(2, 9); i > 0; i--) {
+            steps++;
+            int other = register();
+            switch (random.nextInt(16)) {
+                case 0 -> plain(0x48 | base >> 3, 0x83, 0xc0 | base & 7, random.nextInt(-24, 25)); // add base, imm8
+                case 1 -> plain(0x48 | base >> 3, 0x83, 0xe8 | base & 7, random.nextInt(-24, 25)); // sub base, imm8
+                case 2 -> {
+                    // lea other, [base + index + disp8], with RSP for no index
+                    plain(
+                            0x48 | other >> 1 & 4 | base >> 3,
+                            0x8d,
+                            0x44 | other << 3 & 0x38,
+                            0x20 | base & 7,
+                            random.nextInt(-24, 25));
+                    base = other;
+                }
+                case 3 -> set(base, nearPageEnd());
+                case 4 -> {
+                    plain(
+                            0x48 | other >> 1 & 4 | base >> 3,
+                            0x8b,
+                            0xc0 | other << 3 & 0x38 | base & 7); // mov other, base
+                    base = other;
+                }
+                case 5 -> {
+                    plain(0x48 | other >> 1 & 4 | base >> 3, 0x87, 0xc0 | other << 3 & 0x38 | base & 7); // xchg
+                    base = other;
+                }
+                case 6 -> plain(0x40 | other >> 3, 0x50 | other & 7);
+                case 7 -> plain(0x40 | other >> 3, 0x58 | other & 7);
+                case 8 -> add(bytes(0x70 | random.nextInt(16), 0), Patch.REL8, 1, steps + 2, 0);
+                case 9 -> instruction();
+                default -> field(base, index, other);
+            }
+        }
+    }
+
+    /** An instruction on a register and memory at a small displacement from another, perhaps with an index. */
+    private void field(int base, int index, int reg) {
+        int[][] operations = {
+            {0x8b},
+            {0x8b},
+            {0x89},
+            {0x89},
+            {0x03},
+            {0x01},
+            {0x39},
+            {0x3a},
+            {0x88},
+            {0x87},
+            {0xff},
+            {0x83},
+            {0x0f, 0xb6},
+            {0x0f, 0xbf},
+            {0x0f, 0xb1},
+            {0x0f, 0xc1},
+            {0x0f, 0x10},
+            {0x0f, 0x11},
+            {0x0f, 0x28},
+            {0x0f, 0x44}
+        };
+        int[] operation = operations[random.nextInt(operations.length)];
+        boolean one = operation[0] == 0xff || operation[0] == 0x83;
+        int field = one ? 0 : reg & 7;
+        List<Integer> code = new ArrayList<>();
+        code.add((chance(2) ? 0x48 : 0x40) | (one ? 0 : reg >> 1 & 4) | (index >= 0 ? index >> 2 & 2 : 0) | base >> 3);
+        for (int b : operation) {
+            code.add(b);
+        }
+        boolean far = chance(6);
+        int mod = far ? 0x80 : 0x40;
+        if (index >= 0 && index != CpuRegisters.RSP) {
+            code.add(mod | field << 3 | 4);
+            code.add(random.nextInt(4) << 6 | index << 3 & 0x38 | base & 7);
+        } else if ((base & 7) == 4) {
+            code.add(mod | field << 3 | 4);
+            code.add(0x24);
+        } else {
+            code.add(mod | field << 3 | base & 7);
+        }
+        int disp = far ? random.nextInt(-300, 301) : 8 * random.nextInt(-10, 11) + (chance(4) ? random.nextInt(8) : 0);
+        for (int i = 0; i < (far ? 4 : 1); i++) {
+            code.add(disp >> 8 * i & 0xff);
+        }
+        if (operation[0] == 0x83) {
+            code.add(random.nextInt(256));
+        }
+        plain(code.stream().mapToInt(Integer::intValue).toArray());
     }
 
     private InstructionRow row() {
