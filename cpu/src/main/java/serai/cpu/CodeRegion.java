@@ -30,6 +30,11 @@ final class CodeRegion {
         return address >= start && address < start + size;
     }
 
+    /** Address behind the last byte. */
+    long end() {
+        return start + size;
+    }
+
     /** Bytes from an address to the region's end. */
     long roomAt(long address) {
         return start + size - address;
@@ -59,5 +64,12 @@ final class CodeRegion {
             page.accept(pages[i]);
         }
         count = 0;
+    }
+
+    /** Forgets all units, and the room for what is known of them. */
+    void forget() {
+        count = 0;
+        begins = new int[0];
+        pages = new int[0];
     }
 }

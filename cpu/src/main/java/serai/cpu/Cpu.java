@@ -50,6 +50,9 @@ final class Cpu extends CpuTransfers implements Vcpu {
     /** Guest memory has been unplugged: the TLB may have host addresses of it. */
     private volatile boolean memoryGone;
 
+    /** Decoded code is not worth its memory. */
+    private volatile boolean blocksIdle;
+
     private final CpuControl control = new CpuControl(this);
     private final CpuDebug debug = new CpuDebug(this);
     final Atomic16 atomic16 = new Atomic16();
@@ -419,6 +422,12 @@ final class Cpu extends CpuTransfers implements Vcpu {
         }
     }
 
+    /** All decoded code is to go, when the vCPU next runs: what it has belongs to its thread. From any thread. */
+    void forgetBlocks() {
+        blocksIdle = true;
+        wantAttention();
+    }
+
     /** Makes room for translated code; the caller goes on from {@link #run}'s loop. */
     void evictTranslations(TranslationCache cache) {
         alone(cache::evict);
@@ -539,6 +548,13 @@ final class Cpu extends CpuTransfers implements Vcpu {
 
     /** What other vCPUs ask for; see {@link CpuGroup}. */
     private void answerRequests() {
+        if (blocksIdle) {
+            blocksIdle = false;
+            codeCache.clear();
+            Arrays.fill(ones, null);
+            Arrays.fill(jumpBlock, null);
+            blocksChanged();
+        }
         if (memoryGone) {
             memoryGone = false; // before the flush: what goes meanwhile sets it again
             flushTlb();
@@ -977,6 +993,9 @@ final class Cpu extends CpuTransfers implements Vcpu {
             exits.put("units", translation.made);
             exits.put("unit-bytes", translation.bytes);
             exits.put("code-evictions", translation.evictions);
+            exits.put(
+                    "code-evictions-idle",
+                    host.index() == 0 ? translation.cache.trimmed() : 0); // all vCPUs': once in a sum
             exits.putAll(translation.exits.report());
         }
         // translated code doesn't count

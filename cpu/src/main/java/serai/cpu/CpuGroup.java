@@ -116,6 +116,11 @@ final class CpuGroup {
     /** A running vCPU wants to be the only one; returns when all others stand still. */
     synchronized void begin(Cpu self) {
         leave();
+        stop(self);
+    }
+
+    /** Stops all vCPUs but one that doesn't run, if there is such. */
+    private void stop(@Nullable Cpu self) {
         while (taken) {
             await();
         }
@@ -133,10 +138,44 @@ final class CpuGroup {
 
     /** The others may go on. */
     synchronized void end() {
+        running++;
+        resume();
+    }
+
+    private void resume() {
         taken = false;
         stopping = false;
-        running++;
         notifyAll();
+    }
+
+    // ---- an idle guest ----
+
+    /**
+     * Gives back what translated code takes, and each vCPU's decoded code when that runs next; what is run again is made again. From a thread that
+     * runs no vCPU and holds no lock which
+     * a vCPU that runs may wait for.
+     *
+     * @param worth bytes of translated code that are not given back if there are no more
+     */
+    void trim(long worth) {
+        TranslationCache c;
+        synchronized (this) {
+            c = cache;
+        }
+        cpus.forEach(Cpu::forgetBlocks);
+        if (c == null || c.filled() <= worth) {
+            return;
+        }
+        synchronized (this) {
+            stop(null);
+        }
+        try {
+            c.trim();
+        } finally {
+            synchronized (this) {
+                resume();
+            }
+        }
     }
 
     private void await() {

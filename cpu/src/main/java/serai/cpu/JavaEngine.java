@@ -38,5 +38,10 @@ public final class JavaEngine implements Engine {
     }
 
     @Override
+    public void trim() {
+        group.trim(TranslationCache.WORTH_TRIMMING);
+    }
+
+    @Override
     public void close() {}
 }

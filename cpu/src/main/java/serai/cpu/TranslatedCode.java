@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 
 /** The translated units of a machine: by physical page, then by place in the page and how it was translated. */
 final class TranslatedCode {
-    private final Map<Long, Page> pages = new HashMap<>();
+    private Map<Long, Page> pages = new HashMap<>();
 
     /** The units of a page. Keys are {@code how << 12 | place}, plus one, as 0 is an empty entry. */
     static final class Page {
@@ -137,6 +137,11 @@ final class TranslatedCode {
 
     Page getOrCreate(long page) {
         return pages.computeIfAbsent(page, p -> new Page());
+    }
+
+    /** Drops all. */
+    void clear() {
+        pages = new HashMap<>(); // the old one would keep its table
     }
 
     /**

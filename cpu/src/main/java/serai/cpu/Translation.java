@@ -12,7 +12,7 @@ import serai.machine.memory.GuestMemory;
 final class Translation {
 
     final Cpu cpu;
-    private final TranslationCache cache;
+    final TranslationCache cache;
     final FrameExchange frame;
     private final long base;
     private final long delta;

@@ -41,6 +41,11 @@ import serai.machine.memory.GuestMemory;
  * Memory is filled in regions, round and round. When the next one has code in it, all vCPUs stand still outside of translated
  * code, and the pages with units in that region go, with what units they have elsewhere: links never leave a page. What is run often is translated again
  * soon; at under a microsecond an instruction that costs less than to find out beforehand.
+ *
+ * <h2>A guest that idles</h2>
+ *
+ * Most code is that of a boot or of a program that has ended. When the guest idles, all regions are emptied in the same way, their memory goes back to
+ * the host, and what still runs, the guest's ticks, is translated again: {@link #trim}.
  */
 final class TranslationCache {
     /** Instead of an entry: there is none and none can be made. */
@@ -62,6 +67,9 @@ final class TranslationCache {
     static final int SSE = 4;
 
     private static final int MAX_REGIONS = 16;
+    /** So many bytes of code at least are worth being given back when the guest idles: its ticks alone never make them. */
+    static final long WORTH_TRIMMING = 4 << 20;
+
     /** So many bytes of code are kept in this process's page table as writable, as they are likely to be linked soon. */
     private static final int RECENT = 1 << 20;
 
@@ -86,6 +94,9 @@ final class TranslationCache {
 
     /** The bytes of an instruction that lies in two pages. */
     private final MemorySegment bridge = Arena.ofAuto().allocate(2 * LONGEST);
+
+    /** Regions that were emptied as the guest idled. */
+    private volatile long trimmed;
 
     private volatile long dropped;
     /** The last pages whose units have gone, by the number of the drop; or {@link #EVERYTHING}. */
@@ -313,9 +324,42 @@ final class TranslationCache {
                 }
             });
             hasGone(EVERYTHING);
-            TranslationEvents.evicted(oldest.number);
+            TranslationEvents.evicted(oldest.number, false);
             makeRoom();
         }
+    }
+
+    /** Bytes of code memory that {@link #trim} would give back. */
+    synchronized long filled() {
+        long n = a.at() - region.start;
+        for (CodeRegion r : regions) {
+            if (r != region && !r.isEmpty()) {
+                n += r.end() - r.start;
+            }
+        }
+        return n;
+    }
+
+    /** Drops all units and gives their memory back to the host. While no vCPU is in translated code or knows where in it it will go on. */
+    synchronized void trim() {
+        units.clear();
+        for (CodeRegion r : regions) {
+            if (!r.isEmpty()) {
+                r.forget();
+                trimmed++;
+                TranslationEvents.evicted(r.number, true);
+            }
+        }
+        hasGone(EVERYTHING);
+        memory.discard(regions[0].start, regions[regions.length - 1].end());
+        region = regions[0];
+        recent = region.start;
+        a.at(region.start);
+    }
+
+    /** How many regions {@link #trim} has emptied. */
+    long trimmed() {
+        return trimmed;
     }
 
     /** A page is about to be written. From any thread. */

@@ -33,15 +33,20 @@ final class TranslationEvents {
         int bytes;
     }
 
-    /** Code memory is full. */
+    /** Code memory is full, or the guest idles. */
     @Name("serai.Eviction")
     @Label("Eviction")
-    @Description("The oldest region of code memory has been emptied")
+    @Description(
+            "A region of code memory has been emptied: the oldest, as there was no room, or any, as the guest idles")
     @Category({"Serai", "Translator"})
     @StackTrace(false)
     static final class Eviction extends Event {
         @Label("Region")
         int region;
+
+        @Label("Idle")
+        @Description("Whether it was emptied because the guest idles")
+        boolean idle;
     }
 
     /** The event of a translation that begins now; null if nobody wants it. */
@@ -54,10 +59,11 @@ final class TranslationEvents {
         return e;
     }
 
-    static void evicted(int region) {
+    static void evicted(int region, boolean idle) {
         if (FlightRecorder.isInitialized()) {
             Eviction e = new Eviction();
             e.region = region;
+            e.idle = idle;
             e.commit();
         }
     }

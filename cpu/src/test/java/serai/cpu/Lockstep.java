@@ -80,6 +80,11 @@ final class Lockstep implements AutoCloseable {
         return counted("code-evictions");
     }
 
+    /** Regions of code memory that were given back. */
+    long idleEvictions() {
+        return counted("code-evictions-idle");
+    }
+
     private long counted(String what) {
         return Objects.requireNonNull(translated.cpu.stats().exits().get(what));
     }
@@ -143,6 +148,9 @@ final class Lockstep implements AutoCloseable {
                 // wild stores made other instructions of it, whose results may be undefined
                 overwritten++;
                 return "";
+            }
+            if (seed % 64 == 0) {
+                translated.trim(); // as if it had been idle
             }
             running = "seed " + seed;
             since = System.nanoTime();

@@ -88,6 +88,11 @@ final class LockstepGuest {
         cpu.restore(cpu.save());
     }
 
+    /** Forgets all translated and decoded code. */
+    void trim() {
+        oracle.group.trim(0);
+    }
+
     private long frame(int i) {
         return oracle.memory.readLong(OracleCpu.STACK - 40 + i * 8L);
     }

@@ -51,6 +51,7 @@ final class OracleCpu {
     private static final int MAX_STEPS = 4096;
 
     final GuestMemory memory;
+    final CpuGroup group;
     final Cpu cpu;
     private final Decoder decoder = new Decoder(HOST_FEATURES);
     private final Decoded decoded = new Decoded();
@@ -64,7 +65,8 @@ final class OracleCpu {
                 region(0, SYSTEM_SIZE),
                 region(OracleMemory.DATA, OracleMemory.READABLE),
                 region(OracleMemory.CODE, OracleMemory.CODE_SIZE)));
-        cpu = new Cpu(new Host(memory, interrupts), new CpuGroup(mode, codeSize));
+        group = new CpuGroup(mode, codeSize);
+        cpu = new Cpu(new Host(memory, interrupts), group);
         byte[] code = new byte[OracleMemory.CODE_SIZE];
         Arrays.fill(code, OracleMemory.FILLER);
         memory.write(OracleMemory.CODE, code);

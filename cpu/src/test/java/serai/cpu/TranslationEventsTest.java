@@ -23,6 +23,7 @@ final class TranslationEventsTest {
         Path file = directory.resolve("recording.jfr");
         long units;
         long evictions;
+        long idle;
         try (Recording recording = new Recording();
                 Lockstep lockstep = new Lockstep(SMALL)) {
             recording.enable("serai.Translation").withoutThreshold();
@@ -35,6 +36,7 @@ final class TranslationEventsTest {
             recording.dump(file);
             units = lockstep.units();
             evictions = lockstep.evictions();
+            idle = lockstep.idleEvictions();
         }
         List<RecordedEvent> events = RecordingFile.readAllEvents(file);
         List<RecordedEvent> made = events.stream()
@@ -47,10 +49,14 @@ final class TranslationEventsTest {
             assertTrue(e.getInt("bytes") > instructions, e::toString);
         }
         assertTrue(evictions > 0, "none");
-        assertEquals(
-                evictions,
-                events.stream()
-                        .filter(e -> e.getEventType().getName().equals("serai.Eviction"))
-                        .count());
+        assertEquals(evictions, evictions(events, false));
+        assertTrue(idle > 0, "none while idle");
+        assertEquals(idle, evictions(events, true));
+    }
+
+    private static long evictions(List<RecordedEvent> events, boolean idle) {
+        return events.stream()
+                .filter(e -> e.getEventType().getName().equals("serai.Eviction") && e.getBoolean("idle") == idle)
+                .count();
     }
 }

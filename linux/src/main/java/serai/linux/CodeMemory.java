@@ -15,6 +15,7 @@ public final class CodeMemory implements AutoCloseable {
     private static final int MAP_NORESERVE = 0x4000;
     private static final int MFD_CLOEXEC = 1;
     private static final int MADV_DONTNEED = 4;
+    private static final int MADV_REMOVE = 9;
     private static final long PAGE = 4096;
 
     private final long writable;
@@ -91,10 +92,25 @@ public final class CodeMemory implements AutoCloseable {
      * @param to the same of its end, rounded down
      */
     public void written(long from, long to) {
+        advise(from, to, MADV_DONTNEED);
+    }
+
+    /**
+     * Gives part of it back to the host, contents and all: a hole in the file, as each mapping alone would keep its pages. It reads as
+     * zero then and can be written again. A host that can't do that keeps it.
+     *
+     * @param from address where code is written, rounded up to a page
+     * @param to the same of its end, rounded down
+     */
+    public void discard(long from, long to) {
+        advise(from, to, MADV_REMOVE);
+    }
+
+    private void advise(long from, long to, int advice) {
         long first = Math.max(from, writable) + PAGE - 1 & -PAGE;
         long last = Math.min(to, writable + size) & -PAGE;
         if (first < last) {
-            Libc.madvise(first, last - first, MADV_DONTNEED);
+            Libc.madvise(first, last - first, advice);
         }
     }
 

@@ -55,6 +55,23 @@ final class CodeMemoryTest {
     }
 
     @Test
+    void whatIsDiscardedIsGoneFromBothMappingsAndCanBeWrittenAgain() throws Exception {
+        try (CodeMemory m = CodeMemory.create(SIZE)) {
+            MemorySegment writable = at(m.writable());
+            MemorySegment executable = at(m.executable());
+            writable.fill((byte) 7);
+            assertEquals(7, executable.get(ValueLayout.JAVA_BYTE, SIZE / 2));
+            m.discard(m.writable() + 1, m.writable() + SIZE - 1);
+            assertEquals(8, resident(m.writable()), "the first and the last page");
+            assertTrue(resident(m.executable()) <= 8);
+            assertEquals(0, executable.get(ValueLayout.JAVA_BYTE, SIZE / 2), "of the file, too");
+            assertEquals(7, writable.get(ValueLayout.JAVA_BYTE, 4095));
+            writable.set(ValueLayout.JAVA_BYTE, SIZE / 2, (byte) 8);
+            assertEquals(8, executable.get(ValueLayout.JAVA_BYTE, SIZE / 2));
+        }
+    }
+
+    @Test
     void aSizeThatIsNotOfWholePagesIsRefused() {
         assertThrows(IllegalArgumentException.class, () -> CodeMemory.create(4097));
         assertThrows(IllegalArgumentException.class, () -> CodeMemory.create(0));

@@ -314,6 +314,21 @@ public final class Machine implements AutoCloseable {
         }
     }
 
+    /**
+     * Who is told that the guest has become idle ({@link IdleWatch} decides), now and then, on a thread of its own, without the machine lock; never in
+     * deterministic mode.
+     */
+    public void onIdle(Runnable action) {
+        lock.lock();
+        try {
+            if (realTime != null) {
+                realTime.onIdle(action);
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** Who is told that a slot's function is out, with the machine lock held. */
     public void onEjected(IntConsumer action) {
         ejected = action;

@@ -34,6 +34,8 @@ final class RealTimeRun implements AutoCloseable {
     private @Nullable Outcome outcome;
     private long until;
     private Schedule schedule = Schedule.ALL;
+    private final IdleWatch idle;
+    private Runnable onIdle = () -> {};
 
     RealTimeRun(List<MachineCpu> cpus, Timers timers, ReentrantLock lock, Requests requests) {
         this.cpus = cpus;
@@ -44,7 +46,13 @@ final class RealTimeRun implements AutoCloseable {
         roundBegins = lock.newCondition();
         roundEnds = lock.newCondition();
         sleeper = lock.newCondition();
+        idle = new IdleWatch(cpus.size(), timers.clock());
         timers.onEarlier(timerMoved::signalAll);
+    }
+
+    /** What is done, on a thread of its own, when {@link IdleWatch} says that the guest idles. With the lock held. */
+    void onIdle(Runnable action) {
+        onIdle = action;
     }
 
     /**
@@ -268,7 +276,9 @@ final class RealTimeRun implements AutoCloseable {
                     end(dead);
                     return;
                 }
+                idle.sleeps();
                 cpu.await();
+                idle.wakes();
             }
             cpu.haltedForEver = false;
         } finally {
@@ -281,6 +291,9 @@ final class RealTimeRun implements AutoCloseable {
         try {
             while (!closed) {
                 timers.runDue();
+                if (idle.due()) {
+                    thread("serai-idle", onIdle);
+                }
                 long left = timers.next() - timers.clock().nanos();
                 // timers that are always due (a period shorter than its handling) must not keep the lock from the vCPUs
                 timerMoved.awaitNanos(left > 0 ? Math.min(left, 1_000_000_000L) : OVERLOAD_PAUSE);

@@ -116,6 +116,10 @@ final class Vm implements AutoCloseable {
                     config.hardware().debugExit());
             machine = own(new Machine(machineConfig, memory, engine));
             control = new Control(machine, this::requestEnd);
+            machine.onIdle(() -> {
+                engine.trim();
+                System.gc(); // which also makes the heap small; nothing is allocated that would cause one by itself
+            });
             consolePorts = own(new ConsolePorts(config, backends));
             Peripherals peripherals = Devices.plug(
                     machine, config, consolePorts.device(), random, past == null ? d -> d : past::disk, parts);

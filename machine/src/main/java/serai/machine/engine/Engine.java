@@ -23,6 +23,12 @@ public interface Engine extends AutoCloseable {
         return EnumSet.allOf(CpuFeature.class);
     }
 
+    /**
+     * The guest idles: gives back to the host what the engine keeps only to be fast, and can make again. From a thread that runs no vCPU
+     * and does not hold the machine's lock; vCPUs may run meanwhile.
+     */
+    default void trim() {}
+
     /** Frees what the engine holds of the host; no vCPU of it may run. */
     @Override
     void close();
