@@ -220,6 +220,26 @@ final class RunCommand implements Callable<Integer> {
     private boolean stats;
 
     @Option(
+            names = "--profile",
+            paramLabel = "FILE",
+            description = {
+                "At the end writes to FILE where the guest's time went, by symbol: samples at the host's clock ticks of the time"
+                        + " that the vCPUs have the host's processors. Engine java on x86-64 hosts.",
+                "A sample in translated code counts for an instruction before it, in the same function as a rule; time that the"
+                        + " VMM spends for the guest (told beside it) for where the guest is afterwards."
+            })
+    private @Nullable String profile;
+
+    @Option(
+            names = "--symbols",
+            paramLabel = "FILE[,offset=N]",
+            description = {
+                "With --profile: names, from an ELF file (vmlinux), a System.map or a copy of the guest's /proc/kallsyms.",
+                "N is by how much the guest's code lies above those addresses; without, a Linux is asked for its own (KASLR)."
+            })
+    private @Nullable String symbols;
+
+    @Option(
             names = "--trace",
             paramLabel = "RANGE",
             description =
@@ -361,6 +381,8 @@ final class RunCommand implements Callable<Integer> {
             p.add("stats", "true");
         }
         p.addIfGiven("trace", trace);
+        p.addIfGiven("profile", profile);
+        p.addIfGiven("symbols", symbols);
         p.addIfGiven("deterministic", deterministic);
         p.addIfGiven("record", record);
         p.addIfGiven("replay", replay);

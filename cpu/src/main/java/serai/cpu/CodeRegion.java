@@ -53,9 +53,19 @@ final class CodeRegion {
 
     /** The page of the unit that has the byte at an address; -1 if it lies before the first. */
     long pageOf(long address) {
-        int i = Arrays.binarySearch(begins, 0, count, (int) (address - start));
-        int unit = i >= 0 ? i : -i - 2;
+        int unit = unitAt(address);
         return unit < 0 ? -1 : pages[unit];
+    }
+
+    /** Where that unit begins; 0 if the byte lies before the first. */
+    long beginOf(long address) {
+        int unit = unitAt(address);
+        return unit < 0 ? 0 : start + begins[unit];
+    }
+
+    private int unitAt(long address) {
+        int i = Arrays.binarySearch(begins, 0, count, (int) (address - start));
+        return i >= 0 ? i : -i - 2;
     }
 
     /** Forgets all units; their pages are told, each once or more often. */

@@ -8,6 +8,7 @@ import org.jspecify.annotations.Nullable;
 import serai.machine.engine.CpuFeature;
 import serai.machine.engine.CpuState;
 import serai.machine.engine.Exit;
+import serai.machine.engine.ProfileSink;
 import serai.machine.engine.Segment;
 import serai.machine.engine.Vcpu;
 import serai.machine.engine.VcpuHost;
@@ -254,6 +255,9 @@ final class Cpu extends CpuTransfers implements Vcpu {
     private Exit runInGroup(long maxInstructions) {
         long limit = maxInstructions > Long.MAX_VALUE - icount ? Long.MAX_VALUE : icount + maxInstructions;
         runner = Thread.currentThread();
+        if (sampler != null) {
+            sampler.on();
+        }
         wantAttention();
         CpuException next = null;
         while (true) {
@@ -381,6 +385,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
     private final @Nullable Block[] ones = new Block[ONES];
 
     private final @Nullable Translation translation;
+    private @Nullable GuestSampler sampler;
 
     /** Translated code is about to run: it counts as an instruction, as it has one at least. */
     void translatedBegins() {
@@ -629,6 +634,9 @@ final class Cpu extends CpuTransfers implements Vcpu {
                 pause();
             }
             answerRequests();
+            if (sampler != null) {
+                sampler.drain(linearRip(rip));
+            }
             if (settling) {
                 settle();
             }
@@ -1003,5 +1011,14 @@ final class Cpu extends CpuTransfers implements Vcpu {
     }
 
     @Override
-    public void close() {}
+    public void profile(ProfileSink sink) {
+        sampler = new GuestSampler(context, translation == null ? null : translation.cache, sink);
+    }
+
+    @Override
+    public void close() {
+        if (sampler != null) {
+            sampler.close();
+        }
+    }
 }

@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
+import serai.machine.memory.GuestMemory;
 
 /** The translated units of a machine: by physical page, then by place in the page and how it was translated. */
 final class TranslatedCode {
@@ -46,6 +47,26 @@ final class TranslatedCode {
         long label(int how, int place) {
             int i = find(key(how, place));
             return keys[i] == 0 ? 0 : labels[i];
+        }
+
+        /**
+         * The place whose label is the last in a range of addresses; {@link TranslationCache#ENTRY} if the last is an entry, {@link TranslationCache#UNKNOWN} if
+         * there is none.
+         */
+        int nearest(long from, long to) {
+            long best = from - 1;
+            int found = TranslationCache.UNKNOWN;
+            for (int i = 0; i < keys.length; i++) {
+                if (keys[i] != 0 && labels[i] > best && labels[i] <= to) {
+                    best = labels[i];
+                    found = keys[i] - 1 & GuestMemory.PAGE_SIZE - 1;
+                }
+                if (keys[i] != 0 && code[i] > best && code[i] <= to) {
+                    best = code[i];
+                    found = TranslationCache.ENTRY;
+                }
+            }
+            return found;
         }
 
         /** What is translated in one way. */

@@ -57,6 +57,9 @@ final class TranslationCache {
 
     private static final long MADE = 3;
 
+    /** Of {@link #placeOf}: dropped since; on the way to an instruction whose address is in R11; between Java and units. */
+    static final int UNKNOWN = -1, ENTRY = -2, ON_THE_WAY = -3;
+
     /** As a page: all of them. */
     static final long EVERYTHING = -1;
 
@@ -88,6 +91,7 @@ final class TranslationCache {
     private final Translator translator;
     private final TranslatedCode units = new TranslatedCode();
     private final CodeRegion[] regions;
+    private final long routinesFrom;
     private CodeRegion region;
     /** Where the recent code begins, as it is written. */
     private long recent;
@@ -108,6 +112,7 @@ final class TranslationCache {
         delta = memory.executable() - memory.writable();
         a = new Assembler(memory.writable(), delta);
         gate = new CodeGate(a);
+        routinesFrom = a.at();
         Assembler routines = new Assembler(a.at(), delta);
         a.at(a.at() + StringRoutines.SIZE);
         if (memory.writable() + memory.size() - a.at() < 3 * Translator.MAX_BYTES) {
@@ -375,5 +380,37 @@ final class TranslationCache {
             }
         }
         return -1;
+    }
+
+    /** The address at which its first byte runs. */
+    long runsFrom() {
+        return memory.executable();
+    }
+
+    /** The same behind its last. */
+    long runsTo() {
+        return memory.executable() + memory.size();
+    }
+
+    /**
+     * What the code at an address is for: the place in its page of the last instruction before it that something leads to; or {@link #UNKNOWN}, {@link #ENTRY},
+     * {@link #ON_THE_WAY}.
+     *
+     * @param address as it runs
+     * @param returns where a routine returns to, if that is one of a routine
+     */
+    synchronized int placeOf(long address, long returns) {
+        long written = address - delta;
+        if (written >= routinesFrom && written < routinesFrom + StringRoutines.SIZE) {
+            written = returns - delta;
+        }
+        for (CodeRegion r : regions) {
+            if (r.contains(written)) {
+                long begin = r.beginOf(written);
+                TranslatedCode.Page page = begin == 0 ? null : units.get(r.pageOf(written));
+                return page == null ? UNKNOWN : page.nearest(begin + delta, written + delta);
+            }
+        }
+        return ON_THE_WAY;
     }
 }

@@ -143,6 +143,14 @@ final class Libc {
                 Linker.Option.firstVariadicArg(1));
     }
 
+    private static final class Syscall4 {
+        static final MethodHandle H = LINKER.downcallHandle(
+                symbol("syscall"),
+                FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
+                ERRNO,
+                Linker.Option.firstVariadicArg(1));
+    }
+
     private Libc() {}
 
     static MemorySegment symbol(String name) {
@@ -419,6 +427,15 @@ final class Libc {
         MemorySegment c = CAPTURE.get();
         try {
             return result(c, (long) Syscall.H.invokeExact(c, number, a, b, d));
+        } catch (Throwable t) {
+            throw impossible(t);
+        }
+    }
+
+    static long syscall(long number, long a, long b, long d, long e) {
+        MemorySegment c = CAPTURE.get();
+        try {
+            return result(c, (long) Syscall4.H.invokeExact(c, number, a, b, d, e));
         } catch (Throwable t) {
             throw impossible(t);
         }

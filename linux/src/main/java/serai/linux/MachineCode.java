@@ -31,6 +31,12 @@ public final class MachineCode {
      * @throws LinuxException if the host forbids executable memory
      */
     public static MethodHandle link(byte[] code, FunctionDescriptor type) throws LinuxException {
+        return Linker.nativeLinker()
+                .downcallHandle(MemorySegment.ofAddress(place(code)), type, Linker.Option.critical(false));
+    }
+
+    /** Puts code where it can run, for as long as the process lives: its address. */
+    static long place(byte[] code) throws LinuxException {
         if (code.length > PAGE) {
             throw new IllegalArgumentException("code of %d bytes".formatted(code.length));
         }
@@ -45,7 +51,7 @@ public final class MachineCode {
             Libc.munmap(address, PAGE);
             Libc.check(r, "this host forbids executable memory");
         }
-        return Linker.nativeLinker().downcallHandle(page, type, Linker.Option.critical(false));
+        return address;
     }
 
     /**

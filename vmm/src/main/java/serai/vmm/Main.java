@@ -34,6 +34,7 @@ public final class Main {
                     if (config.session().stats()) {
                         console.say(vm.stats());
                     }
+                    vm.writeProfile();
                 }
             } catch (VmmException e) {
                 end = new End(e.status(), String.valueOf(e.getMessage()));

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
  * @param gdbPort loopback TCP port to wait for gdb on, or -1
  * @param stats whether to print counters at the end
  * @param trace what to trace, or null
+ * @param profile the guest's profile, or null
  */
 public record SessionConfig(
         long timeoutMillis,
@@ -21,7 +22,8 @@ public record SessionConfig(
         @Nullable Path qmp,
         int gdbPort,
         boolean stats,
-        @Nullable Trace trace) {
+        @Nullable Trace trace,
+        @Nullable ProfileConfig profile) {
     /**
      * What to trace: instructions {@code from} to {@code to} (exclusive), counted from the start or, with
      * {@code addresses}, those whose linear address is in the range.
@@ -36,6 +38,8 @@ public record SessionConfig(
         private int gdbPort = -1;
         private boolean stats;
         private @Nullable Trace trace;
+        private @Nullable String profile;
+        private @Nullable String symbols;
 
         @Override
         public boolean take(String key, String v) throws VmmException {
@@ -47,6 +51,8 @@ public record SessionConfig(
                 case "gdb" -> gdbPort = (int) Words.number(key, v, 0, 0xffff);
                 case "stats" -> stats = Words.bool(key, v);
                 case "trace" -> trace = trace(v);
+                case "profile" -> profile = v;
+                case "symbols" -> symbols = v;
                 default -> {
                     return false;
                 }
@@ -54,8 +60,9 @@ public record SessionConfig(
             return true;
         }
 
-        SessionConfig finish() {
-            return new SessionConfig(timeoutMillis, noReboot, parent, qmp, gdbPort, stats, trace);
+        SessionConfig finish() throws VmmException {
+            return new SessionConfig(
+                    timeoutMillis, noReboot, parent, qmp, gdbPort, stats, trace, ProfileConfig.parse(profile, symbols));
         }
     }
 

@@ -61,6 +61,7 @@ final class Vm implements AutoCloseable {
     private final CpuModel model;
     private final LongSupplier random;
     private final @Nullable Debugger debugger;
+    private final @Nullable Profile profile;
     private final Control control;
     private final AtomicReference<@Nullable End> end = new AtomicReference<>();
     private volatile boolean saveNow;
@@ -139,6 +140,7 @@ final class Vm implements AutoCloseable {
             if (socket != null) {
                 own(ControlSocket.open(socket, control, machine, peripherals, pluggedCpus, memoryDevice));
             }
+            profile = Profile.start(config.session().profile(), machine);
             debugger = config.session().gdbPort() < 0
                     ? null
                     : new Debugger(
@@ -498,6 +500,13 @@ final class Vm implements AutoCloseable {
     }
 
     // ---- the end ----
+
+    /** Writes the profile, if one was asked for. */
+    void writeProfile() throws VmmException {
+        if (profile != null) {
+            profile.end(machine, console);
+        }
+    }
 
     /** The lines of {@code --stats}. */
     String stats() {

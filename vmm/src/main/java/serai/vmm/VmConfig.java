@@ -60,6 +60,10 @@ public record VmConfig(
         if (c.repeat.seed() != null && c.streams.haveSockets()) {
             throw Words.usage("what comes in by a socket does not repeat: not with deterministic");
         }
+        if (c.repeat.seed() != null && c.session.profile() != null) {
+            throw Words.usage(
+                    "vCPUs that take turns on one thread have no time of their own: no profile with deterministic");
+        }
         return c;
     }
 

@@ -59,6 +59,15 @@ public interface Vcpu extends AutoCloseable {
      */
     long translate(long linear);
 
+    /**
+     * From now on tells where the time goes that the thread of this vCPU has the host's processor: samples at the host's clock ticks.
+     *
+     * @throws UnsupportedOperationException if the engine can't, or not on this host; with a sentence
+     */
+    default void profile(ProfileSink sink) {
+        throw new UnsupportedOperationException("this engine makes no profile of the guest; try --engine java");
+    }
+
     /** After {@link Exit#FAILED}: one sentence. */
     String failure();
 
