@@ -149,6 +149,43 @@ final class Assembler {
         mem(prefix, w, map, opcode, reg, base, index, scale, disp, false);
     }
 
+    /**
+     * An instruction with a VEX prefix of three bytes, up to its opcode (SDM vol. 2, 2.3.5).
+     *
+     * @param map 1 to 3
+     * @param prefix what it stands for: 0, 0x66, 0xf2 or 0xf3
+     * @param is256 its L
+     */
+    void vex(int map, int prefix, boolean w, boolean is256, int opcode, int reg, int vvvv, int index, int base) {
+        int pp = prefix == 0x66 ? 1 : prefix == 0xf3 ? 2 : prefix == 0xf2 ? 3 : 0;
+        byte1(0xc4);
+        byte1((reg >= 8 ? 0 : 0x80) | (index >= 8 ? 0 : 0x40) | (base >= 8 ? 0 : 0x20) | map);
+        byte1((w ? 0x80 : 0) | (~vvvv & 15) << 3 | (is256 ? 4 : 0) | pp);
+        byte1(opcode);
+    }
+
+    /** The same, and a register as ModR/M.rm. */
+    void vexOp(int map, int prefix, boolean w, boolean is256, int opcode, int reg, int vvvv, int rm) {
+        vex(map, prefix, w, is256, opcode, reg, vvvv, 0, rm);
+        byte1(0xc0 | (reg & 7) << 3 | rm & 7);
+    }
+
+    /** The same with a memory operand {@code [base + index + disp]}; {@code index} may be {@link #NONE}. */
+    void vexMem(
+            int map,
+            int prefix,
+            boolean w,
+            boolean is256,
+            int opcode,
+            int reg,
+            int vvvv,
+            int base,
+            int index,
+            int disp) {
+        vex(map, prefix, w, is256, opcode, reg, vvvv, Math.max(index, 0), base);
+        address(reg, base, index, 0, disp);
+    }
+
     /** ModR/M, SIB and displacement; {@code base} may be {@link #NONE}. */
     private void address(int reg, int base, int index, int scale, int disp) {
         int r = (reg & 7) << 3;

@@ -22,6 +22,9 @@ final class CodeGate {
     /** Where a jump leads whose target, in R11, is not known. */
     final long miss;
 
+    private static final boolean AVX = HostCpu.FEATURES.contains(CpuFeature.AVX);
+    private static final int ZERO = 4;
+
     private final Assembler a;
 
     /** Writes them. */
@@ -67,19 +70,42 @@ final class CodeGate {
         a.byte1(opcode | register & 7);
     }
 
+    /** VZEROUPPER: SSE after dirty upper halves is slow. */
+    private void zeroUpper() {
+        a.bytes(0xc5, 0xf8, 0x77);
+    }
+
+    /** VINSERTF128 or VEXTRACTF128 of all upper halves, if they change hands; changes flags. False if this host has none. */
+    private boolean upper(int opcode) {
+        if (AVX) {
+            a.mem(0, false, 0, 0x83, 7, Assembler.RSP, Assembler.NONE, 0, HostFrame.WIDE); // cmp dword
+            a.byte1(0);
+            long narrow = a.jump(ZERO);
+            for (int i = 0; i < 16; i++) {
+                int vvvv = opcode == 0x18 ? i : 0;
+                int at = HostFrame.UPPER + 16 * i;
+                a.vexMem(3, 0x66, false, true, opcode, i, vvvv, Assembler.RSP, Assembler.NONE, at);
+                a.byte1(1);
+            }
+            a.patch(narrow, a.at());
+        }
+        return AVX;
+    }
+
     private void writeEnter() {
         for (int register : SAVED) {
             pushOrPop(0x50, register);
         }
         a.store(Assembler.RDI, HostFrame.HOST_RSP, Assembler.RSP);
         a.move(Assembler.RSP, Assembler.RDI);
-        if (HostCpu.FEATURES.contains(CpuFeature.AVX)) {
-            a.bytes(0xc5, 0xf8, 0x77); // VZEROUPPER: SSE after dirty upper halves is slow
+        if (AVX) {
+            zeroUpper();
         }
         a.mem(0, false, 1, 0xae, 2, Assembler.RSP, Assembler.NONE, 0, HostFrame.MXCSR);
         for (int i = 0; i < 16; i++) {
             a.mem(0, false, 1, 0x10, i, Assembler.RSP, Assembler.NONE, 0, HostFrame.XMM + 16 * i);
         }
+        upper(0x18);
         a.load(Assembler.RAX, Assembler.RSP, HostFrame.FLAGS);
         a.bytes(0x04, 0x7f, 0x9e); // add al, 127; sahf: OF is AL's
         for (int g = 0; g < 16; g++) {
@@ -119,6 +145,9 @@ final class CodeGate {
         a.mem(0, false, 1, 0xae, 2, Assembler.RSP, Assembler.NONE, 0, HostFrame.HOST_MXCSR);
         for (int i = 0; i < 16; i++) {
             a.mem(0, false, 1, 0x11, i, Assembler.RSP, Assembler.NONE, 0, HostFrame.XMM + 16 * i);
+        }
+        if (upper(0x19)) {
+            zeroUpper();
         }
         a.load(Assembler.RSP, Assembler.RSP, HostFrame.HOST_RSP);
         for (int i = SAVED.length - 1; i >= 0; i--) {

@@ -280,7 +280,7 @@ final class FlagPlan {
         Decoded d = unit.code[i];
         return switch (unit.template(i)) {
             case NOTHING, JCC, CLEAR_INTERRUPT, SET_INTERRUPT -> 0;
-            case SSE, LEA, MOVE_IMMEDIATE, SWAP_BYTES, STORE_SEGMENT -> register(d, 0);
+            case SSE, VEX, LEA, MOVE_IMMEDIATE, SWAP_BYTES, STORE_SEGMENT -> register(d, 0);
             case PLAIN -> d.row.modrm() && !d.row.mnemonic().equals("XCHG") ? register(d, 0) : ALL;
             case PUSH -> STACK_POINTER;
             case POP -> STACK_POINTER | register(d, 0);
@@ -358,7 +358,7 @@ final class FlagPlan {
         Decoded d = unit.code[i];
         return switch (unit.template(i)) {
             case PUSH, POP, LEAVE, CALL, CALL_INDIRECT, RETURN -> true;
-            case PLAIN, SSE, SHIFT_CL, DIVIDE, COMPARE_16, JUMP_INDIRECT ->
+            case PLAIN, SSE, VEX, VEX_GENERAL, SHIFT_CL, DIVIDE, COMPARE_16, JUMP_INDIRECT ->
                 d.kind[0] == Kind.MEM || d.kind[1] == Kind.MEM || d.kind[2] == Kind.MEM;
             default -> false;
         };

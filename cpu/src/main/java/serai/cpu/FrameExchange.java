@@ -24,6 +24,7 @@ final class FrameExchange {
     private final long lookupSupervisor;
     private final long lookupGuarded;
     private boolean vectorsInFrame;
+    private boolean wide;
 
     /** Of a vCPU that runs code of {@code cache}. */
     FrameExchange(Cpu cpu, TranslationCache cache) {
@@ -91,8 +92,19 @@ final class FrameExchange {
             for (int i = 0; i < 16; i++) {
                 GuestMemory.putLong(b + HostFrame.XMM + 16 * i, cpu.vec[8 * i]);
                 GuestMemory.putLong(b + HostFrame.XMM + 16 * i + 8, cpu.vec[8 * i + 1]);
+                if (wide) {
+                    GuestMemory.putLong(b + HostFrame.UPPER + 16 * i, cpu.vec[8 * i + 2]);
+                    GuestMemory.putLong(b + HostFrame.UPPER + 16 * i + 8, cpu.vec[8 * i + 3]);
+                }
             }
         }
+    }
+
+    /** From now on, the upper halves of YMM registers change hands, too, or don't. */
+    void wide(boolean now) {
+        vectorsToJava();
+        wide = now;
+        GuestMemory.putInt(base + HostFrame.WIDE, now ? 1 : 0);
     }
 
     private void systemToFrame() {
@@ -161,13 +173,17 @@ final class FrameExchange {
         }
     }
 
-    /** The XMM registers into the interpreter's. */
+    /** The XMM registers, and the upper halves of YMM registers where they are here, into the interpreter's. */
     void vectorsToJava() {
         if (vectorsInFrame) {
             vectorsInFrame = false;
             for (int i = 0; i < 16; i++) {
                 cpu.vec[8 * i] = GuestMemory.getLong(base + HostFrame.XMM + 16 * i);
                 cpu.vec[8 * i + 1] = GuestMemory.getLong(base + HostFrame.XMM + 16 * i + 8);
+                if (wide) {
+                    cpu.vec[8 * i + 2] = GuestMemory.getLong(base + HostFrame.UPPER + 16 * i);
+                    cpu.vec[8 * i + 3] = GuestMemory.getLong(base + HostFrame.UPPER + 16 * i + 8);
+                }
             }
         }
     }

@@ -30,6 +30,8 @@ final class HostFrame {
     static final int CARRIED = -0x40;
     /** Constant: those above the page, and the lowest four. */
     static final int ALIGNED_MASK = -0x48;
+    /** Constant: those above the page, and the lowest five. */
+    static final int ALIGNED_32_MASK = 0x2d8;
     /** Constant: the bits of an address that choose the entry of the jump table. */
     static final int JUMP_MASK = -0x50;
     /** The target of a call whose return address is not yet pushed. */
@@ -132,6 +134,11 @@ final class HostFrame {
     static final int WAY_OUT = 0x2c0;
     /** XMM0 to XMM15. */
     static final int XMM = 0x100;
+
+    /** The upper halves of YMM0 to YMM15. */
+    static final int UPPER = 0x400;
+    /** 32 bits: zero unless they change hands with XMM0 to XMM15. */
+    static final int WIDE = 0x2e0;
 
     private static final int SPILLED = 1 << 10 | 1 << 11 | 1 << 15;
     private static final int[] HOST = {0, 10, 2, 3, 15, 5, 6, 7, 8, 9, -1, -1, 12, 13, 14, -1};

@@ -80,7 +80,7 @@ final class MemoryTemplates {
      * Finds the memory that an instruction accesses: its memory operand, or for one without what is on the stack. It is {@link #operand} then.
      *
      * @param size bytes
-     * @param aligned whether its address has to be a multiple of 16
+     * @param aligned whether its address has to be a multiple of them
      * @return false if that is the interpreter's affair
      */
     boolean access(int i, int size, boolean write, boolean aligned) {
@@ -160,6 +160,11 @@ final class MemoryTemplates {
         a.mem(prefix, wide, map, opcode, reg, Assembler.RCX, index, 0, distance, force);
     }
 
+    /** The same with a VEX prefix: see {@link Assembler#vex}. */
+    void vexOperand(int map, int prefix, boolean wide, boolean is256, int opcode, int reg, int vvvv) {
+        a.vexMem(map, prefix, wide, is256, opcode, reg, vvvv, Assembler.RCX, index, distance);
+    }
+
     /** 64-bit {@code mov} of a register to the memory that was found. */
     void store8(int reg) {
         operand(0, true, 0, 0x89, reg, false);
@@ -225,7 +230,10 @@ final class MemoryTemplates {
 
     private void look(int i, int size, boolean write, boolean aligned) {
         int tlb = write ? writeTlb : readTlb;
-        long hit = look(tlb, aligned ? 0 : size - 1, aligned ? HostFrame.ALIGNED_MASK : HostFrame.PAGE_MASK);
+        long hit = look(
+                tlb,
+                aligned ? 0 : size - 1,
+                !aligned ? HostFrame.PAGE_MASK : size == 32 ? HostFrame.ALIGNED_32_MASK : HostFrame.ALIGNED_MASK);
         flow.missUnless(i, size, write, aligned);
         a.here(hit);
         delta(tlb);
@@ -251,7 +259,7 @@ final class MemoryTemplates {
         compare(a, tlb, size);
         flow.missIf(ABOVE, i, size, write, aligned);
         if (aligned) {
-            a.test8(Assembler.R11, 15);
+            a.test8(Assembler.R11, size - 1);
             flow.missIf(NOT_ZERO, i, size, write, true);
         }
         a.load(Assembler.RCX, Assembler.RSP, Assembler.RCX, 0, tlb + VcpuContext.TLB_HOST);

@@ -46,7 +46,6 @@ final class PlainTemplates {
         if (general) {
             reg = regSpilled ? Assembler.RCX : HostFrame.host(reg);
         }
-        boolean leavesEcx = row.operation().endsWith("STRI") && row.operation().startsWith("PCMP");
         if (inMemory) {
             if (general && row.operation().startsWith("BT")) {
                 return bitString(i, reg, regSpilled);
@@ -54,8 +53,7 @@ final class PlainTemplates {
             int size = row.mnemonic().equals("CMPXCHG8B") ? 8 : d.size[rmOp];
             if (size == 0
                     || size > 16
-                    || !memory.access(
-                            i, size, rmOp == 0 && templates.writes(row), size == 16 && templates.aligned(row))) {
+                    || !memory.access(i, size, rmOp == 0 && templates.writes(row), templates.aligned(row, size))) {
                 return false;
             }
             if (row.mnemonic().equals("CMPXCHG8B")) {
@@ -117,7 +115,7 @@ final class PlainTemplates {
                 memory.storeSpilled(rmGuest, Assembler.R11);
             }
         }
-        if (leavesEcx) {
+        if (templates.leavesEcx(row)) {
             a.move32(Assembler.R10, Assembler.RCX);
         }
         return true;

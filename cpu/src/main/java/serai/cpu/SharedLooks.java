@@ -121,7 +121,7 @@ final class SharedLooks {
     private void access(int i) {
         Decoded d = unit.code[i];
         switch (unit.template(i)) {
-            case PLAIN, SSE, DIVIDE -> operand(i);
+            case PLAIN, SSE, VEX, VEX_GENERAL, DIVIDE -> operand(i);
             case PUSH -> {
                 if (d.opSize == 8 && !d.isMem(0)) {
                     stack(i, CpuRegisters.RSP, -8, true);
@@ -168,7 +168,7 @@ final class SharedLooks {
             return;
         }
         int size = d.size[rmOp];
-        if (size == 0 || size > 16 || size == 16 && templates.aligned(row)) {
+        if (size == 0 || size > 32 || templates.aligned(row, size)) {
             return;
         }
         int b = ABSOLUTE;
@@ -274,11 +274,11 @@ final class SharedLooks {
                 }
             }
             case PLAIN -> plain(d);
-            case SSE -> {
+            case SSE, VEX -> {
                 forgetOperands(d);
                 forget(CpuRegisters.RCX); // of PCMPESTRI and PCMPISTRI
             }
-            case MOVE_IMMEDIATE, SWAP_BYTES, SHIFT_CL -> forgetOperands(d);
+            case VEX_GENERAL, MOVE_IMMEDIATE, SWAP_BYTES, SHIFT_CL -> forgetOperands(d);
             case DIVIDE -> {
                 forget(CpuRegisters.RAX);
                 forget(CpuRegisters.RDX);

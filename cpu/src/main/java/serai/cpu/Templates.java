@@ -19,6 +19,10 @@ final class Templates {
         PLAIN,
         /** The same for SSE, as long as the guest may use it. */
         SSE,
+        /** The same with a VEX prefix, for AVX and its like, as long as the guest may use it. */
+        VEX,
+        /** The same of general registers. */
+        VEX_GENERAL,
         NOTHING,
         LEA,
         SHIFT_CL,
@@ -141,6 +145,12 @@ final class Templates {
     private static final Set<String> UNALIGNED =
             Set.of("MOVUPS", "MOVUPD", "MOVDQU", "LDDQU", "PCMPESTRI", "PCMPESTRM", "PCMPISTRI", "PCMPISTRM");
 
+    private static final Set<String> ALIGNED_VEX =
+            Set.of("VMOVAPS", "VMOVAPD", "VMOVDQA", "VMOVNTPS", "VMOVNTPD", "VMOVNTDQ", "VMOVNTDQA");
+
+    /** First letters of operand codes with VEX. */
+    private static final String KNOWN_VEX = "EGMRVWUHLBI";
+
     /** First letters of operand codes that can be written again; in the order of the table's head. */
     private static final String KNOWN = "EGMRZSIJOXYVWUACD1e";
 
@@ -150,6 +160,7 @@ final class Templates {
     private final boolean[] writes;
     private final boolean[] aligned;
     private final byte[] modrmOperands;
+    private final byte[] vvvvOperands;
 
     /**
      * Templates for what the host's processor has.
@@ -162,17 +173,21 @@ final class Templates {
         writes = new boolean[byRow.length];
         aligned = new boolean[byRow.length];
         modrmOperands = new byte[byRow.length];
+        vvvvOperands = new byte[byRow.length];
         for (InstructionRow r : rows) {
             int i = r.number();
             byRow[i] = r.needs() != null && !host.contains(r.needs()) ? fallback(r) : choose(r);
             writes[i] = !r.operands().isEmpty() && !READS.contains(r.mnemonic());
-            aligned[i] = byRow[i] == Template.SSE && !UNALIGNED.contains(r.mnemonic());
+            aligned[i] =
+                    byRow[i] == Template.SSE && !UNALIGNED.contains(r.mnemonic()) || ALIGNED_VEX.contains(r.mnemonic());
+            vvvvOperands[i] = NO_OPERAND;
             int reg = NO_OPERAND;
             int rm = NO_OPERAND;
             for (int o = 0; o < r.operands().size(); o++) {
                 switch (r.operands().get(o).charAt(0)) {
                     case 'G', 'V' -> reg = o;
                     case 'E', 'M', 'R', 'W', 'U' -> rm = o;
+                    case 'H', 'B' -> vvvvOperands[i] = (byte) o;
                     default -> {}
                 }
             }
@@ -186,7 +201,10 @@ final class Templates {
 
     private static Template choose(InstructionRow r) {
         String m = r.mnemonic();
-        if (r.isVex() || r.has("i64") || r.operands().stream().anyMatch(o -> !KNOWN.contains(o.substring(0, 1)))) {
+        if (r.isVex()) {
+            return chooseVex(r);
+        }
+        if (r.has("i64") || r.operands().stream().anyMatch(o -> !KNOWN.contains(o.substring(0, 1)))) {
             return fallback(r);
         }
         if (r.source().contains("instructions-sse")) {
@@ -253,6 +271,17 @@ final class Templates {
         };
     }
 
+    private static Template chooseVex(InstructionRow r) {
+        String m = r.mnemonic();
+        if (r.has("vsib")
+                || m.contains("MASKMOV")
+                || m.endsWith("MXCSR")
+                || r.operands().stream().anyMatch(o -> KNOWN_VEX.indexOf(o.charAt(0)) < 0)) {
+            return Template.INTERPRET;
+        }
+        return r.source().contains("instructions-base") ? Template.VEX_GENERAL : Template.VEX;
+    }
+
     Template of(InstructionRow row) {
         return byRow[row.number()];
     }
@@ -262,9 +291,19 @@ final class Templates {
         return writes[row.number()];
     }
 
-    /** Whether a memory operand of 16 bytes has to be aligned. */
-    boolean aligned(InstructionRow row) {
-        return aligned[row.number()];
+    /** Whether a memory operand of so many bytes has to be aligned. */
+    boolean aligned(InstructionRow row, int size) {
+        return size >= 16 && aligned[row.number()];
+    }
+
+    /** Whether an instruction leaves a result in ECX, which it doesn't name. */
+    boolean leavesEcx(InstructionRow row) {
+        return row.operation().endsWith("STRI") && row.operation().startsWith("PCMP");
+    }
+
+    /** Which operand stands in VEX.vvvv, or {@link #NO_OPERAND}. */
+    int vvvvOperand(InstructionRow row) {
+        return vvvvOperands[row.number()];
     }
 
     /** Which operand stands in ModR/M.reg, or {@link #NO_OPERAND}. */

@@ -21,7 +21,7 @@ final class Translation {
 
     private final JumpTables jumps;
 
-    /** {@link TranslationCache#SSE} or 0: how all is translated that the jump tables know. */
+    /** {@link TranslationCache#SSE}, {@link TranslationCache#AVX} or 0: how all is translated that the jump tables know. */
     private int how;
 
     /** Counts what makes all that was looked up invalid. */
@@ -61,6 +61,7 @@ final class Translation {
         GuestMemory.putLong(base + HostFrame.PAGE_MASK, -4096);
         GuestMemory.putLong(base + HostFrame.WAY_OUT, cache.gate.exit + cache.delta);
         GuestMemory.putLong(base + HostFrame.ALIGNED_MASK, ~0xff0L);
+        GuestMemory.putLong(base + HostFrame.ALIGNED_32_MASK, ~0xfe0L);
         GuestMemory.putLong(base + HostFrame.BIT_64, 63);
         GuestMemory.putLong(base + HostFrame.BIT_32, 31);
         GuestMemory.putLong(base + HostFrame.ARITHMETIC_MASK, CpuRegisters.ARITHMETIC);
@@ -109,12 +110,13 @@ final class Translation {
         boolean sse = (cpu.cr0 & (CpuRegisters.CR0_EM | CpuRegisters.CR0_TS)) == 0
                 && (cpu.cr4 & CpuRegisters.CR4_OSFXSR) != 0
                 && (cpu.mxcsr & 0x1f80) == 0x1f80;
-        int h = sse ? table | TranslationCache.SSE : table;
-        int s = h & TranslationCache.SSE;
+        int s = !sse ? 0 : VexNodes.enabled(cpu) ? TranslationCache.SSE | TranslationCache.AVX : TranslationCache.SSE;
+        int h = table | s;
         if (how != s) {
             // all tables, for translated code goes from one to the other
             how = s;
             jumps.emptyAll();
+            frame.wide((s & TranslationCache.AVX) != 0);
         }
         return h;
     }
@@ -297,11 +299,11 @@ final class Translation {
             refilledAt = -1;
             return CpuMemory.Refill.NO;
         }
-        if ((access & UnitFlow.ACCESS_ALIGNED) != 0 && (linear & 15) != 0) {
+        int size = access & UnitFlow.ACCESS_SIZE;
+        if ((access & UnitFlow.ACCESS_ALIGNED) != 0 && (linear & size - 1) != 0) {
             return CpuMemory.Refill.NO;
         }
-        CpuMemory.Refill result =
-                cpu.refill(linear, access & UnitFlow.ACCESS_SIZE, (access & UnitFlow.ACCESS_WRITES) != 0);
+        CpuMemory.Refill result = cpu.refill(linear, size, (access & UnitFlow.ACCESS_WRITES) != 0);
         refilledAt = cpu.rip;
         refilledBefore = refilled;
         refilled = page;

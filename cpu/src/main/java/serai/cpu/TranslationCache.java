@@ -66,8 +66,8 @@ final class TranslationCache {
     /** As a next page's physical address: not given. */
     static final long NOT_GIVEN = -1;
 
-    /** Of {@code how}: besides the TLB's number, whether SSE instructions are translated. */
-    static final int SSE = 4;
+    /** Of {@code how}: besides the TLB's number, whether SSE instructions are translated, and those of AVX. */
+    static final int SSE = 4, AVX = 8;
 
     private static final int MAX_REGIONS = 16;
     /** So many bytes of code at least are worth being given back when the guest idles: its ticks alone never make them. */
@@ -179,7 +179,7 @@ final class TranslationCache {
     /**
      * Where to enter the instruction at a physical address, see {@link UnitFlow#entry}; translates it if need be.
      *
-     * @param how the number of its TLB, 0 to 2, and {@link #SSE}
+     * @param how the number of its TLB, 0 to 2, {@link #SSE}, {@link #AVX}
      * @param tail physical address of the page in which the next linear page lies, or {@link #NOT_GIVEN}
      * @return that, or {@link #NONE}, {@link #TAIL}, {@link #FULL}
      */
@@ -255,8 +255,7 @@ final class TranslationCache {
         Translator.Page made = page.of(how);
         long start = a.at();
         TranslationEvents.Translation event = TranslationEvents.translation();
-        boolean sse = (how & SSE) != 0;
-        if (!translator.translate(host - place, place, PAGE, how & 3, sse, made)) {
+        if (!translator.translate(host - place, place, PAGE, how, made)) {
             if (tail == NOT_GIVEN) {
                 return TAIL;
             }
@@ -268,7 +267,7 @@ final class TranslationCache {
             int first = PAGE - place;
             GuestMemory.copy(host, bridge.address(), first);
             GuestMemory.copy(tailHost, bridge.address() + first, LONGEST);
-            if (!translator.translate(bridge.address() - place, place, PAGE + LONGEST, how & 3, sse, made)) {
+            if (!translator.translate(bridge.address() - place, place, PAGE + LONGEST, how, made)) {
                 return NONE;
             }
             page.tail(how, place, tail);

@@ -26,6 +26,7 @@ final class Translator {
     private final UnitFlow flow;
     private final MemoryTemplates memory;
     private final PlainTemplates plain;
+    private final VexTemplates vex;
     private final IntegerTemplates integer;
     private final StackTemplates stack;
     private final TransferTemplates transfers;
@@ -34,6 +35,7 @@ final class Translator {
     private final StringTemplates strings;
 
     private boolean sse;
+    private boolean avx;
     private boolean supervisor;
 
     /** What is translated of a page. */
@@ -70,6 +72,7 @@ final class Translator {
         flow = new UnitFlow(a, unit, plan, flags, gate);
         memory = new MemoryTemplates(a, unit, flow, plan, looks);
         plain = new PlainTemplates(a, unit, memory, templates);
+        vex = new VexTemplates(a, unit, memory, templates);
         integer = new IntegerTemplates(a, unit, flow, memory, templates);
         stack = new StackTemplates(a, unit, memory);
         transfers = new TransferTemplates(a, unit, flow, memory, stack, flags);
@@ -85,12 +88,14 @@ final class Translator {
      * @param start offset of the first instruction in it
      * @param end offset up to which its bytes may be read; past the page for an instruction that goes on in the next one, which is a
      *     unit of its own
-     * @param table which TLB its accesses use
-     * @param sse whether the guest may use SSE, with exceptions masked
+     * @param how which TLB its accesses use, {@link TranslationCache#SSE} and {@link TranslationCache#AVX} if the guest may use that, with
+     *     exceptions masked
      * @return false if the first instruction doesn't end in the page: nothing is written then
      */
-    boolean translate(long host, int start, int end, int table, boolean sse, Page page) {
-        this.sse = sse;
+    boolean translate(long host, int start, int end, int how, Page page) {
+        sse = (how & TranslationCache.SSE) != 0;
+        avx = (how & TranslationCache.AVX) != 0;
+        int table = how & 3;
         supervisor = table != VcpuContext.USER;
         unit.decode(host, start, end, table, page);
         int count = unit.count;
@@ -154,6 +159,8 @@ final class Translator {
             case NOTHING -> true;
             case PLAIN -> plain.plain(i);
             case SSE -> sse && plain.plain(i);
+            case VEX -> avx && vex.vex(i);
+            case VEX_GENERAL -> vex.vex(i);
             case LEA -> plain.leaOperand(i);
             case SHIFT_CL -> integer.shift(i);
             case DIVIDE -> integer.divide(i);

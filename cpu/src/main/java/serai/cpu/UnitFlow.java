@@ -33,10 +33,10 @@ final class UnitFlow {
     static final int RECORD_CAUSE = 16, RECORD_ACCESS = 20, RECORD_AGAIN = 12;
 
     /** Of an access, besides its size: it writes; it has to be aligned; its address is in {@link HostFrame#ADDRESS} and not in R11. */
-    static final int ACCESS_SIZE = 31, ACCESS_WRITES = 1 << 5, ACCESS_ALIGNED = 1 << 6, ACCESS_STORED = 1 << 7;
+    static final int ACCESS_SIZE = 63, ACCESS_WRITES = 1 << 6, ACCESS_ALIGNED = 1 << 7, ACCESS_STORED = 1 << 8;
 
     /** Of an access: R11 is the address plus the tag of the entry at RCX. */
-    private static final int ACCESS_COMPARED = 1 << 8;
+    private static final int ACCESS_COMPARED = 1 << 9;
 
     /** By how much an address is rotated that is added to itself to find its entry in the jump table: half as many collisions as without, in a boot. */
     static final int JUMP_ROTATION = 14;

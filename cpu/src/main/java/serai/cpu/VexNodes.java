@@ -40,19 +40,20 @@ final class VexNodes {
         return node;
     }
 
+    /** Whether the guest has enabled AVX, but for CR0.TS. */
+    static boolean enabled(CpuRegisters c) {
+        return (c.cr4 & CpuRegisters.CR4_OSXSAVE) != 0 && (c.xcr0 & XsaveImage.SSE_AND_AVX) == XsaveImage.SSE_AND_AVX;
+    }
+
     /** Raises what VEX forms raise by control registers: SDM vol. 2, table 2-18 and its like (#UD before #NM). */
     static void check(Cpu c) {
-        if ((c.cr4 & CpuRegisters.CR4_OSXSAVE) == 0
-                || (c.xcr0 & XsaveImage.SSE_AND_AVX) != XsaveImage.SSE_AND_AVX
-                || (c.cr0 & CpuRegisters.CR0_TS) != 0) {
+        if (!enabled(c) || (c.cr0 & CpuRegisters.CR0_TS) != 0) {
             refuse(c);
         }
     }
 
     private static void refuse(Cpu c) {
-        boolean enabled =
-                (c.cr4 & CpuRegisters.CR4_OSXSAVE) != 0 && (c.xcr0 & XsaveImage.SSE_AND_AVX) == XsaveImage.SSE_AND_AVX;
-        throw c.fault(enabled ? CpuSegments.NM : CpuSegments.UD, 0);
+        throw c.fault(enabled(c) ? CpuSegments.NM : CpuSegments.UD, 0);
     }
 
     /** Raises #UD in real-address and virtual-8086 mode, which don't know VEX. */
