@@ -32,8 +32,8 @@ final class GuestSamplerTest {
     private static final int LARGE = 0x80;
     private static final long SIZE = 0x400000;
     private static final int MAIN = 0x200000, LEAF = MAIN + 0x100, FAR_LEAF = MAIN + 0x3000, STACK = 0x300000;
-    /** IMULs in a leaf: some 100 cycles without a poll. */
-    private static final int LENGTH = 32;
+    /** IMULs in a leaf, which is one unit: some 100 cycles without a poll. */
+    private static final int LENGTH = TranslationUnit.MAX - 1;
 
     private static final int SAMPLES = 30;
 
