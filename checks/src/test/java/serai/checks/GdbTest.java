@@ -13,6 +13,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import serai.cpu.TranslationMode;
 
 /** Stock gdb, unmodified, debugs a guest. */
 @Tag("e2e")
@@ -100,6 +101,26 @@ final class GdbTest {
                 "continue");
         s.shows("Breakpoint 1, ", "0x80010033", "$1 = 0x1234", "0x1122334455667788", "= 77");
         s.endsWell(guest);
+    }
+
+    @Test
+    void aBreakpointIsHitEachTime_andCodeIsTranslatedWithoutIt() throws Exception {
+        Guest guest = Guests.named("work");
+        Session s = debug(
+                guest,
+                List.of("stats=true"),
+                "break puts",
+                "ignore 1 10",
+                "continue",
+                "info breakpoints",
+                "delete",
+                "continue");
+        s.shows("Breakpoint 1, ", "breakpoint already hit 11 times");
+        s.endsWell(guest);
+        assertEquals(
+                TranslationMode.obstacle().isEmpty() && TranslationMode.byDefault() != TranslationMode.OFF,
+                s.vm().err().contains("serai: exits units "),
+                s.vm().err());
     }
 
     @Test

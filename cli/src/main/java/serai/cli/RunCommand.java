@@ -203,8 +203,10 @@ final class RunCommand implements Callable<Integer> {
     @Option(
             names = "--gdb",
             paramLabel = "PORT",
-            description =
-                    "Waits for gdb on this TCP port of localhost: target remote :PORT. With --deterministic it can go back.")
+            description = {
+                "Waits for gdb on this TCP port of localhost: target remote :PORT. With --deterministic it can go back.",
+                "Pages of code with a breakpoint in them are interpreted, others run as fast as without gdb."
+            })
     private @Nullable String gdb;
 
     @Option(
@@ -242,9 +244,12 @@ final class RunCommand implements Callable<Integer> {
     @Option(
             names = "--trace",
             paramLabel = "RANGE",
-            description =
-                    "Traces instructions to standard error: FROM-TO, hexadecimal addresses, or FIRST,COUNT, as counted"
-                            + " from the start.")
+            description = {
+                "Traces instructions to standard error: FROM-TO, hexadecimal addresses, or FIRST,COUNT, as counted"
+                        + " from the start.",
+                "With addresses all is interpreted, an instruction at a time; with a count, all up to the last that is traced,"
+                        + " and translated after it."
+            })
     private @Nullable String trace;
 
     // ---- for tests and bug reports ----

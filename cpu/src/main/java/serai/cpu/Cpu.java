@@ -460,7 +460,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
         current = null;
     }
 
-    private long linearRip(long ip) {
+    long linearRip(long ip) {
         return codeSize == 8 ? ip : base[CS] + ip & 0xffffffffL;
     }
 
@@ -678,8 +678,12 @@ final class Cpu extends CpuTransfers implements Vcpu {
             }
             boolean step = stiShadow || movSsShadow || (flagsRest & TF) != 0;
             if (debug.code()) {
-                checkInterrupts();
                 long linear = linearRip(rip);
+                if (!step && limit == Long.MAX_VALUE && !debug.codeInPage(linear) && runPagesWithoutBreakpoints()) {
+                    passBreakpoint = false;
+                    continue;
+                }
+                checkInterrupts();
                 if (!(passBreakpoint && passedAt == linear) && debug.debuggerStopsAt(linear)) {
                     return Exit.BREAKPOINT;
                 }
@@ -704,6 +708,22 @@ final class Cpu extends CpuTransfers implements Vcpu {
                 continue;
             }
             return null;
+        }
+    }
+
+    /** Runs translated code, which comes back before it enters a page with a breakpoint; false if there is none. */
+    private boolean runPagesWithoutBreakpoints() {
+        try {
+            return translation != null && translation.run();
+        } finally {
+            checkInterrupts(); // and that is looked for before anything else runs, after a fault, too
+        }
+    }
+
+    /** The breakpoints that {@link CpuDebug#codeInPage} knows have changed: translated code may have had ways into their pages. */
+    void codeBreakpointsChanged() {
+        if (translation != null) {
+            translation.translationsChanged();
         }
     }
 

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import serai.machine.engine.Watchpoint;
+import serai.machine.memory.GuestMemory;
 
 /**
  * Debug registers (SDM vol. 3, 18.2) and the debugger's breakpoints and watchpoints, which work by the same means.
@@ -17,7 +18,8 @@ import serai.machine.engine.Watchpoint;
  * <h2>Code</h2>
  *
  * While an instruction breakpoint is enabled, the interpreter looks before each block whether one lies in it, and only then goes by the
- * instruction.
+ * instruction. Translated code goes on wherever there is none in the page: all ways into a page lead through the jump tables, which
+ * have nothing of a page with one ({@link #codeInPage}), and are emptied when breakpoints change.
  */
 final class CpuDebug {
     /** Bits of DR6 (18.2.3) beside B0 to B3. */
@@ -92,6 +94,7 @@ final class CpuDebug {
     /** Debug registers, CR4.DE or the debugger's list have changed. */
     void changed() {
         List<Data> found = new ArrayList<>();
+        boolean hadCode = guestCode;
         guestCode = false;
         ports = false;
         for (int i = 0; i < 4; i++) {
@@ -110,6 +113,9 @@ final class CpuDebug {
             }
         }
         data = found;
+        if (guestCode || hadCode) {
+            c.codeBreakpointsChanged();
+        }
         boolean watching = !data.isEmpty() || !watchpoints.isEmpty();
         if (watching || c.watching) {
             c.watching = watching;
@@ -122,6 +128,7 @@ final class CpuDebug {
 
     void breakpoints(long[] linear) {
         debuggerCode = linear.clone();
+        c.codeBreakpointsChanged();
         c.checkInterrupts();
     }
 
@@ -268,6 +275,11 @@ final class CpuDebug {
             }
         }
         return false;
+    }
+
+    /** Whether an instruction breakpoint lies in the page of {@code linear}. */
+    boolean codeInPage(long linear) {
+        return code() && codeIn(linear & -GuestMemory.PAGE_SIZE, GuestMemory.PAGE_SIZE);
     }
 
     private boolean executes(int i) {

@@ -129,6 +129,9 @@ final class Translation {
         if (known != 0) {
             return known + UnitFlow.ENTRY_CHECK;
         }
+        if (cpu.debug().codeInPage(cpu.linearRip(rip))) {
+            return TranslationCache.NONE;
+        }
         long physical = cpu.fetchPhysical(rip);
         long entry = cache.find(this, h, physical, TranslationCache.NOT_GIVEN);
         if (entry == TranslationCache.TAIL) {
