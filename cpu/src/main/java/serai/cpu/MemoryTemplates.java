@@ -23,6 +23,8 @@ final class MemoryTemplates {
     private final UnitFlow flow;
     private final FlagPlan plan;
     private final SharedLooks looks;
+    private final LookRoutines routines;
+    private int table;
     private int readTlb;
     private int writeTlb;
 
@@ -41,20 +43,23 @@ final class MemoryTemplates {
     /** By group: whether its leader has been written. */
     private final boolean[] led = new boolean[TranslationUnit.MAX];
 
-    MemoryTemplates(Assembler a, TranslationUnit unit, UnitFlow flow, FlagPlan plan, SharedLooks looks) {
+    MemoryTemplates(
+            Assembler a, TranslationUnit unit, UnitFlow flow, FlagPlan plan, SharedLooks looks, LookRoutines routines) {
         this.a = a;
         this.unit = unit;
         this.flow = flow;
         this.plan = plan;
         this.looks = looks;
+        this.routines = routines;
     }
 
     /**
      * Begins a unit.
      *
-     * @param table which TLB its accesses use
+     * @param newTable which TLB its accesses use
      */
-    void begin(int table) {
+    void begin(int newTable) {
+        table = newTable;
         readTlb = VcpuContext.READ_TLB + table * VcpuContext.TLB_TABLE;
         writeTlb = VcpuContext.WRITE_TLB + table * VcpuContext.TLB_TABLE;
         alone = 0;
@@ -70,9 +75,14 @@ final class MemoryTemplates {
                 a.store(Assembler.RSP, looks.slot(looks.group(i)), 0, true);
             }
             linear(i, 0);
-            probe(i, aloneSize[n], aloneWrites[n], false);
-            a.lea(Assembler.RCX, Assembler.RCX, Assembler.R11, 0, -looks.distance(i));
+            a.call(routines.get(table, aloneWrites[n], aloneSize[n]));
+            long miss = a.jrcxz();
+            if (looks.distance(i) != 0) {
+                a.lea(Assembler.RCX, Assembler.RCX, Assembler.NONE, 0, -looks.distance(i));
+            }
             a.jump(aloneBack[n]);
+            a.here(miss);
+            flow.missed(i, aloneSize[n], aloneWrites[n]);
         }
     }
 

@@ -114,7 +114,7 @@ final class TranslationCache {
         gate = new CodeGate(a);
         routinesFrom = a.at();
         Assembler routines = new Assembler(a.at(), delta);
-        a.at(a.at() + StringRoutines.SIZE);
+        a.at(a.at() + Translator.ROUTINES_SIZE);
         if (memory.writable() + memory.size() - a.at() < 3 * Translator.MAX_BYTES) {
             throw new IllegalArgumentException("code memory of %d bytes is too small".formatted(memory.size()));
         }
@@ -400,7 +400,7 @@ final class TranslationCache {
      */
     synchronized int placeOf(long address, long returns) {
         long written = address - delta;
-        if (written >= routinesFrom && written < routinesFrom + StringRoutines.SIZE) {
+        if (written >= routinesFrom && written < routinesFrom + Translator.ROUTINES_SIZE) {
             written = returns - delta;
         }
         for (CodeRegion r : regions) {

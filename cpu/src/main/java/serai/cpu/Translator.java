@@ -18,6 +18,9 @@ final class Translator {
     /** Bytes that a unit can't exceed. */
     static final int MAX_BYTES = TranslationUnit.MAX * 400;
 
+    /** Bytes of the routines that units call. */
+    static final int ROUTINES_SIZE = StringRoutines.SIZE + LookRoutines.SIZE;
+
     private static final int PAGE = GuestMemory.PAGE_SIZE;
 
     private final TranslationUnit unit;
@@ -60,7 +63,7 @@ final class Translator {
      * A translator.
      *
      * @param a writes into code memory
-     * @param routines the same, where {@link StringRoutines#SIZE} bytes are for routines that stay
+     * @param routines the same, where {@link #ROUTINES_SIZE} bytes are for routines that stay
      * @param gate the ways out
      */
     Translator(Assembler a, Assembler routines, Set<CpuFeature> guest, Set<CpuFeature> host, CodeGate gate) {
@@ -70,7 +73,7 @@ final class Translator {
         plan = new FlagPlan(unit, looks);
         FlagTemplates flags = new FlagTemplates(a, unit, plan, templates);
         flow = new UnitFlow(a, unit, plan, flags, gate);
-        memory = new MemoryTemplates(a, unit, flow, plan, looks);
+        memory = new MemoryTemplates(a, unit, flow, plan, looks, new LookRoutines(routines));
         plain = new PlainTemplates(a, unit, memory, templates);
         vex = new VexTemplates(a, unit, memory, templates);
         integer = new IntegerTemplates(a, unit, flow, memory, templates);

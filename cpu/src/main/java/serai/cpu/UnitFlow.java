@@ -189,6 +189,11 @@ final class UnitFlow {
         later(STUB_ACCESS, a.jump(condition), i, access(size, write, aligned) | ACCESS_COMPARED);
     }
 
+    /** The same for an access that the TLB doesn't have, right here. */
+    void missed(int i, int size, boolean write) {
+        missed(i, access(size, write, false));
+    }
+
     private static int access(int size, boolean write, boolean aligned) {
         return size | (write ? ACCESS_WRITES : 0) | (aligned ? ACCESS_ALIGNED : 0);
     }
