@@ -1,5 +1,6 @@
 package serai.cpu;
 
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
@@ -10,7 +11,13 @@ import serai.machine.memory.GuestMemory;
 
 /** The translated units of a machine: by physical page, then by place in the page and how it was translated. */
 final class TranslatedCode {
+    private static final int RECENT = 256;
+
     private Map<Long, Page> pages = new HashMap<>();
+    /** Of the pages those that were asked for last, by the low bits of their numbers: each load of CR3 has a program's be asked for again. */
+    private final @Nullable Page[] recent = new Page[RECENT];
+
+    private final long[] recentNumbers = new long[RECENT];
 
     /** The units of a page. Keys are {@code how << 12 | place}, plus one, as 0 is an empty entry. */
     static final class Page {
@@ -157,12 +164,20 @@ final class TranslatedCode {
     }
 
     Page getOrCreate(long page) {
-        return pages.computeIfAbsent(page, p -> new Page());
+        int i = (int) page & RECENT - 1;
+        Page p = recent[i];
+        if (p == null || recentNumbers[i] != page) {
+            p = pages.computeIfAbsent(page, n -> new Page());
+            recent[i] = p;
+            recentNumbers[i] = page;
+        }
+        return p;
     }
 
     /** Drops all. */
     void clear() {
         pages = new HashMap<>(); // the old one would keep its table
+        Arrays.fill(recent, null);
     }
 
     /**
@@ -174,6 +189,10 @@ final class TranslatedCode {
         Page p = pages.remove(page);
         if (p == null) {
             return;
+        }
+        int i = (int) page & RECENT - 1;
+        if (recentNumbers[i] == page) {
+            recent[i] = null;
         }
         gone.accept(page);
         for (long before : p.reachedFrom) {
