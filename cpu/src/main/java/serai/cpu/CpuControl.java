@@ -108,7 +108,7 @@ final class CpuControl {
         }
         boolean pcid = (c.cr4 & CR4_PCIDE) != 0;
         long kept = pcid ? v & ~KEEP_TRANSLATIONS : v;
-        if (kept >>> CpuMemory.PHYSICAL_BITS != 0) {
+        if (kept >>> CpuPaging.PHYSICAL_BITS != 0) {
             throw c.fault(CpuSegments.GP, 0);
         }
         c.cr3 = kept;

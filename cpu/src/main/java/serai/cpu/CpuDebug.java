@@ -11,7 +11,7 @@ import serai.machine.memory.GuestMemory;
  *
  * <h2>Data</h2>
  *
- * A page with a data breakpoint is never in a TLB table ({@link CpuMemory#watching}), so that every access to it takes the slow path, which
+ * A page with a data breakpoint is never in a TLB table ({@link CpuTlb#watching}), so that every access to it takes the slow path, which
  * asks here; other pages are as fast as ever. A hit has its instruction run alone, and the trap, or the debugger's stop, comes right
  * behind it.
  *

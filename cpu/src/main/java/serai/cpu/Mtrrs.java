@@ -15,8 +15,8 @@ final class Mtrrs {
     private static final long CAPABILITIES = VARIABLE | 1 << 8 | 1 << 10;
 
     private static final long DEF_TYPE_RESERVED = ~0xcffL;
-    private static final long BASE_RESERVED = 0xf00L | -1L << CpuMemory.PHYSICAL_BITS;
-    private static final long MASK_RESERVED = 0x7ffL | -1L << CpuMemory.PHYSICAL_BITS;
+    private static final long BASE_RESERVED = 0xf00L | -1L << CpuPaging.PHYSICAL_BITS;
+    private static final long MASK_RESERVED = 0x7ffL | -1L << CpuPaging.PHYSICAL_BITS;
 
     private final long[] variable = new long[VARIABLE * 2];
     private final long[] fixed = new long[FIXED.length];

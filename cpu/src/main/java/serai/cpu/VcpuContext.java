@@ -17,7 +17,7 @@ import java.lang.foreign.MemorySegment;
  *
  * A table of the TLB has {@link #TLB_ENTRIES} entries, each in three arrays of words: minus the linear address of a page, or a tag that
  * matches nothing; the host address behind the page; the distance from the one to the other. The entry of a page is that of its number
- * modulo the size; see {@link CpuMemory}, which fills them. Arrays, because an index that PEXT makes can be scaled by eight at most. What else is
+ * modulo the size; see {@link CpuTlb}, which fills them. Arrays, because an index that PEXT makes can be scaled by eight at most. What else is
  * here belongs to whoever uses it, and is zero at first. One thread at a time uses a context.
  */
 final class VcpuContext {
