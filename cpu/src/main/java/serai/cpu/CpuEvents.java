@@ -268,7 +268,7 @@ abstract class CpuEvents extends CpuTasks {
                 store64(p, error & 0xffffffffL);
                 p += 8;
             }
-            store64(p, rip);
+            store64(p, returnAddress());
             store64(p + 8, oldCs);
             store64(p + 16, flagsImage);
             store64(p + 24, oldSp);

@@ -62,6 +62,11 @@ abstract class CpuSegments extends CpuMemory {
         return last <= lim;
     }
 
+    /** {@link CpuRegisters#rip} as a word of 64 bits: a block that ended at 4 GiB has left it there. */
+    final long returnAddress() {
+        return codeSize == 8 ? rip : rip & 0xffffffffL;
+    }
+
     // ---- stack ----
 
     final long stackMask() {

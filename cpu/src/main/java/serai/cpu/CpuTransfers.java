@@ -247,7 +247,7 @@ abstract class CpuTransfers extends CpuEvents {
             store64(top - 8, selector[SS]);
             store64(top - 16, r[RSP]);
             store64(top - 24, selector[CS]);
-            store64(frame, rip);
+            store64(frame, returnAddress());
         } finally {
             cpl = savedCpl;
             selectTlb();
