@@ -237,6 +237,11 @@ final class Assembler {
         op(0, true, 0, 0x8b, to, from);
     }
 
+    /** {@code mov to, from}, 64 bits, or 32, zero-extending. */
+    void move(boolean wide, int to, int from) {
+        op(0, wide, 0, 0x8b, to, from);
+    }
+
     /** {@code mov to, from}, 32 bits, zero-extending. */
     void move32(int to, int from) {
         op(0, false, 0, 0x8b, to, from);
@@ -245,6 +250,11 @@ final class Assembler {
     /** {@code lea reg, [base + index << scale + disp]}, 64 bits. */
     void lea(int reg, int base, int index, int scale, int disp) {
         mem(0, true, 0, 0x8d, reg, base, index, scale, disp);
+    }
+
+    /** {@code lea reg, [base + disp]}, 64 bits, or 32, zero-extending. */
+    void lea(boolean wide, int reg, int base, int disp) {
+        mem(0, wide, 0, 0x8d, reg, base, NONE, 0, disp);
     }
 
     /** {@code not reg}, 64 bits. */

@@ -31,6 +31,11 @@ final class BlockBuilder {
      * @param max at most so many instructions
      */
     Block build(long start, long physicalStart, int max) {
+        return build(start, physicalStart, max, Integer.MAX_VALUE);
+    }
+
+    /** The same of instructions that begin within the first {@code bytes}, or of one. */
+    Block build(long start, long physicalStart, int max, int bytes) {
         int codeSize = cpu.codeSize;
         long linearStart = codeSize == 8 ? start : cpu.base[CpuRegisters.CS] + start & 0xffffffffL;
         int toPageEnd = GuestMemory.PAGE_SIZE - (int) (linearStart & 0xfff);
@@ -39,7 +44,7 @@ final class BlockBuilder {
         tailPage = -1;
         boolean vectors = false;
         int offset = 0;
-        while (nodes.size() < max && offset < toPageEnd) {
+        while (nodes.size() < max && offset < toPageEnd && (offset < bytes || offset == 0)) {
             linear = linearStart + offset;
             physical = physicalStart + offset;
             host = cpu.memory.host(physical);

@@ -408,20 +408,24 @@ final class Cpu extends CpuTransfers implements Vcpu {
         }
     }
 
-    /** Runs the instruction at RIP, alone, for translated code in 64-bit mode. */
-    void interpretOne() {
+    /**
+     * Runs the instruction at RIP, alone, for translated code; or several.
+     *
+     * @param bytes of all of them; what is less than one is one
+     */
+    void interpret(int bytes) {
         long physical = fetchPhysical(rip);
         int slot = (int) (physical ^ physical >>> 12) & ONES - 1;
         Block b = ones[slot];
         if (b == null || b.physical != physical || b.mode != mode) {
-            b = builder.build(rip, physical, 1);
+            b = builder.build(rip, physical, Integer.MAX_VALUE, bytes);
             if (b.tailPage < 0 && (memory.pageFlags(physical) & GuestMemory.CODE) != 0) {
                 ones[slot] = b;
             }
         }
-        alone = true;
+        alone = b.nodes.length == 1;
         try {
-            runPart(b, 1);
+            runPart(b, b.nodes.length);
         } finally {
             alone = false;
         }

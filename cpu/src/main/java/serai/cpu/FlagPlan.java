@@ -280,7 +280,7 @@ final class FlagPlan {
         Decoded d = unit.code[i];
         return switch (unit.template(i)) {
             case NOTHING, JCC, CLEAR_INTERRUPT, SET_INTERRUPT -> 0;
-            case SSE, VEX, LEA, MOVE_IMMEDIATE, SWAP_BYTES, STORE_SEGMENT -> register(d, 0);
+            case SSE, VEX, LEA, MOVE_IMMEDIATE, MOVE_OFFSET, SWAP_BYTES, STORE_SEGMENT -> register(d, 0);
             case PLAIN -> d.row.modrm() && !d.row.mnemonic().equals("XCHG") ? register(d, 0) : ALL;
             case PUSH -> STACK_POINTER;
             case POP -> STACK_POINTER | register(d, 0);
@@ -338,7 +338,7 @@ final class FlagPlan {
         Decoded d = unit.code[i];
         return switch (unit.template(i)) {
             case NOTHING, MOVE_IMMEDIATE -> true;
-            case LEA -> d.opSize >= 4 && d.base != Decoded.RIP_BASE;
+            case LEA -> d.opSize >= 4 && d.addrSize >= 4 && d.base != Decoded.RIP_BASE;
             case PLAIN -> {
                 boolean sure = d.row.modrm();
                 for (int o = 0; o < d.kind.length; o++) {
@@ -357,7 +357,7 @@ final class FlagPlan {
         }
         Decoded d = unit.code[i];
         return switch (unit.template(i)) {
-            case PUSH, POP, LEAVE, CALL, CALL_INDIRECT, RETURN -> true;
+            case PUSH, POP, LEAVE, MOVE_OFFSET, CALL, CALL_INDIRECT, RETURN -> true;
             case PLAIN, SSE, VEX, VEX_GENERAL, SHIFT_CL, DIVIDE, COMPARE_16, JUMP_INDIRECT ->
                 d.kind[0] == Kind.MEM || d.kind[1] == Kind.MEM || d.kind[2] == Kind.MEM;
             default -> false;

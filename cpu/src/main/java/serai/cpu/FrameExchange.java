@@ -113,6 +113,10 @@ final class FrameExchange {
         GuestMemory.putLong(b + HostFrame.FS_BASE, cpu.base[CpuRegisters.FS]);
         GuestMemory.putLong(b + HostFrame.GS_BASE, cpu.base[CpuRegisters.GS]);
         GuestMemory.putLong(b + HostFrame.KERNEL_GS_BASE, cpu.kernelGsBase);
+        if (cpu.codeSize != 8) {
+            GuestMemory.putLong(b + HostFrame.FS_OUTSIDE, outside(CpuRegisters.FS));
+            GuestMemory.putLong(b + HostFrame.GS_OUTSIDE, outside(CpuRegisters.GS));
+        }
         int[] s = cpu.selector;
         GuestMemory.putLong(
                 b + HostFrame.SELECTORS,
@@ -139,6 +143,10 @@ final class FrameExchange {
         GuestMemory.putInt(b + HostFrame.SYSCALL_SELECTORS, in & 0xfffc | (in + 8 & 0xfffc) << 16);
         GuestMemory.putInt(b + HostFrame.SYSRET_SELECTORS, out + 16 & 0xfffc | 3 | (out + 8 & 0xfffc | 3) << 16);
         GuestMemory.putInt(b + HostFrame.TRANSITION, 0);
+    }
+
+    private long outside(int segment) {
+        return UnitKind.all(cpu, segment) ? SegmentTemplates.ABOVE_4_GIB : SegmentTemplates.EVERYTHING;
     }
 
     private void toJava() {

@@ -19,6 +19,10 @@ final class HostFrame {
 
     static final int FS_BASE = -0x20;
     static final int GS_BASE = -0x28;
+    /** Of 32-bit code: what may not be in an offset in FS and GS, see {@link SegmentTemplates}. */
+    static final int FS_OUTSIDE = 0x300;
+
+    static final int GS_OUTSIDE = 0x308;
     /** Constant: the bits of an address that choose the TLB's entry. */
     static final int INDEX_MASK = -0x30;
     /** Constant: the bits of an address above the page. */

@@ -2,6 +2,9 @@ package serai.cpu;
 
 /** Integer instructions whose operands are bound to registers that are other ones here, or that could fault. */
 final class IntegerTemplates {
+    /** The bits of {@link HostFrame#UPPER_HALF_MASK} of a negative number. */
+    private static final int NEGATIVE = 0x1ffff;
+
     private final Assembler a;
     private final TranslationUnit unit;
     private final UnitFlow flow;
@@ -79,6 +82,10 @@ final class IntegerTemplates {
             a.op(0, w, 0, 0x8b, Assembler.R11, HostFrame.host(d.operand[0]));
         }
         boolean signed = d.row.mnemonic().equals("IDIV");
+        if (!signed && !unit.wide()) {
+            divideLong(i);
+            return true;
+        }
         a.move(Assembler.RCX, Assembler.R11);
         long zero = a.jrcxz();
         long minusOne = 0;
@@ -102,6 +109,23 @@ final class IntegerTemplates {
         a.here(good);
         a.op(0, w, 0, 0xf7, signed ? 7 : 6, Assembler.R11);
         return true;
+    }
+
+    /**
+     * DIV by R11, of a dividend of 64 bits, with which 32-bit code computes with long numbers: the quotient has 32 if the dividend's
+     * upper half is less than the divisor.
+     */
+    private void divideLong(int i) {
+        a.move32(Assembler.RCX, Assembler.RDX);
+        a.not(Assembler.R11);
+        a.lea(Assembler.RCX, Assembler.RCX, Assembler.R11, 0, 1); // their difference
+        a.not(Assembler.R11);
+        a.pext(Assembler.RCX, Assembler.RCX, HostFrame.UPPER_HALF_MASK);
+        a.lea(Assembler.RCX, Assembler.RCX, Assembler.NONE, 0, -NEGATIVE);
+        long good = a.jrcxz();
+        flow.interpretUnless(i);
+        a.here(good);
+        a.op(0, false, 0, 0xf7, 6, Assembler.R11);
     }
 
     boolean compare16(int i) {
@@ -149,6 +173,13 @@ final class IntegerTemplates {
         if (spilled) {
             memory.storeSpilled(n, host);
         }
+        return true;
+    }
+
+    /** INC and DEC in one byte, which is a REX prefix on the host. */
+    boolean count(Decoded d) {
+        Templates.prefixes(a, d);
+        a.op(0, false, 0, 0xff, d.row.mnemonic().equals("INC") ? 0 : 1, HostFrame.host(d.operand[0]));
         return true;
     }
 

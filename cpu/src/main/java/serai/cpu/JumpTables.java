@@ -1,21 +1,24 @@
 package serai.cpu;
 
 import java.util.BitSet;
+import java.util.Objects;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import serai.machine.memory.GuestMemory;
 
 /**
- * The jump tables of a vCPU, one for each TLB: where translated code goes on by linear address, see {@link UnitFlow#entry}. They hold what was looked up,
- * until something that it was derived from changes.
+ * The jump tables of a vCPU, one for each TLB, and as many for 32-bit code once there is any: where translated code goes on by linear address, see
+ * {@link UnitFlow#entry}. They hold what was looked up, until something that it was derived from changes.
  */
 final class JumpTables {
-    private static final int TABLES = 3;
+    private static final int TABLES = UnitKind.TABLES;
     private static final int ENTRIES = VcpuContext.JUMP_ENTRIES;
     /** Bytes that an instruction takes at most, rounded up: its last ones may lie in the next page. */
     private static final int LONGEST = 16;
 
     private final long base;
     private final long miss;
-    private final Table[] tables;
+    private final @Nullable Table[] tables = new Table[2 * TABLES];
 
     private final class Table {
         private final long tags;
@@ -112,8 +115,24 @@ final class JumpTables {
     JumpTables(long base, long miss) {
         this.base = base;
         this.miss = miss;
-        tables = new Table[] {new Table(0), new Table(1), new Table(2)};
+        make(0);
         GuestMemory.putLong(base + HostFrame.JUMP_MASK, ENTRIES - 1);
+    }
+
+    /** Makes the tables for a size of code: all of them, as code goes from one to another. */
+    private void make(int first) {
+        for (int i = first; i < first + TABLES; i++) {
+            tables[i] = new Table(i);
+        }
+    }
+
+    private Table table(int number) {
+        Table t = tables[number];
+        if (t == null) {
+            make(number / TABLES * TABLES);
+            t = Objects.requireNonNull(tables[number]);
+        }
+        return t;
     }
 
     /** The entry of an address in a table, as {@link UnitFlow} finds it: its low bits, added to higher ones. */
@@ -128,7 +147,7 @@ final class JumpTables {
 
     /** The entry of the code for an address; 0 if it is not known. */
     long get(int table, long rip) {
-        Table t = tables[table];
+        Table t = table(table);
         int slot = slot(rip);
         return GuestMemory.getLong(t.tags + 8L * slot) == ~rip ? GuestMemory.getLong(t.code + 8L * slot) : 0;
     }
@@ -140,33 +159,33 @@ final class JumpTables {
      * @param global whether it lies in global pages alone
      */
     void put(int table, long rip, long entry, long page, boolean global) {
-        tables[table].put(rip, entry, page, global);
+        table(table).put(rip, entry, page, global);
     }
 
     void emptyAll() {
-        for (int i = 0; i < TABLES; i++) {
-            tables[i].emptyAll();
-        }
+        forEach(Table::emptyAll);
     }
 
     /** Takes out what does not lie in global pages. */
     void emptyLocal() {
-        for (int i = 0; i < TABLES; i++) {
-            tables[i].emptyLocal();
-        }
+        forEach(Table::emptyLocal);
     }
 
     /** Takes out what begins in a physical page. */
     void emptyPage(long page) {
-        for (int i = 0; i < TABLES; i++) {
-            tables[i].emptyPage((int) page);
-        }
+        forEach(t -> t.emptyPage((int) page));
     }
 
     /** Takes out what lies in a linear page, or reaches into it. */
     void emptyLinear(long page) {
-        for (int i = 0; i < TABLES; i++) {
-            tables[i].emptyLinear(page);
+        forEach(t -> t.emptyLinear(page));
+    }
+
+    private void forEach(Consumer<Table> action) {
+        for (Table t : tables) {
+            if (t != null) {
+                action.accept(t);
+            }
         }
     }
 }

@@ -25,6 +25,7 @@ final class MemoryTemplates {
     private final SharedLooks looks;
     private final LookRoutines routines;
     private int table;
+    private final SegmentTemplates segments;
     private int readTlb;
     private int writeTlb;
 
@@ -51,6 +52,7 @@ final class MemoryTemplates {
         this.plan = plan;
         this.looks = looks;
         this.routines = routines;
+        segments = new SegmentTemplates(a, unit, flow);
     }
 
     /**
@@ -155,9 +157,9 @@ final class MemoryTemplates {
     /** The linear address of what an instruction accesses, less {@code distance}, into R11; false if that is the interpreter's affair. */
     private boolean linear(int i, int distance) {
         switch (unit.template(i)) {
-            case PUSH, CALL -> a.lea(Assembler.R11, Assembler.R15, Assembler.NONE, 0, -8 - distance);
-            case POP, RETURN -> a.lea(Assembler.R11, Assembler.R15, Assembler.NONE, 0, -distance);
-            case LEAVE -> a.lea(Assembler.R11, Assembler.RBP, Assembler.NONE, 0, -distance);
+            case PUSH, CALL -> a.lea(unit.wide(), Assembler.R11, Assembler.R15, -unit.size() - distance);
+            case POP, RETURN -> a.lea(unit.wide(), Assembler.R11, Assembler.R15, -distance);
+            case LEAVE -> a.lea(unit.wide(), Assembler.R11, Assembler.RBP, -distance);
             default -> {
                 return address(i, distance);
             }
@@ -175,14 +177,14 @@ final class MemoryTemplates {
         a.vexMem(map, prefix, wide, is256, opcode, reg, vvvv, Assembler.RCX, index, distance);
     }
 
-    /** 64-bit {@code mov} of a register to the memory that was found. */
-    void store8(int reg) {
-        operand(0, true, 0, 0x89, reg, false);
+    /** {@code mov} of a register, as large as an address, to the memory that was found. */
+    void storeWord(int reg) {
+        operand(0, unit.wide(), 0, 0x89, reg, false);
     }
 
-    /** 64-bit {@code mov} of the memory that was found to a register. */
-    void load8(int reg) {
-        operand(0, true, 0, 0x8b, reg, false);
+    /** The same of the memory that was found to a register. */
+    void loadWord(int reg) {
+        operand(0, unit.wide(), 0, 0x8b, reg, false);
     }
 
     /** The linear address of the memory operand into R11; false if that is the interpreter's affair. */
@@ -192,10 +194,14 @@ final class MemoryTemplates {
 
     private boolean address(int i, int less) {
         Decoded d = unit.code[i];
+        // outside 64-bit mode an offset in the instruction has no sign, and addresses are cut to 32 bits
+        long disp = unit.wide() ? d.disp - less : (int) d.disp;
+        if (d.addrSize == 2 || !unit.wide() && d.segment == CpuRegisters.CS) {
+            return false;
+        }
         boolean wide = d.addrSize == 8;
         int base = Assembler.NONE;
         int index = Assembler.NONE;
-        long disp = d.disp - less;
         if (d.base == Decoded.RIP_BASE) {
             disp += unit.place[i] + d.length;
         }
@@ -220,6 +226,9 @@ final class MemoryTemplates {
             }
         }
         a.mem(0, wide, 0, 0x8d, Assembler.R11, base, index, d.scale, (int) disp);
+        if (d.segment >= CpuRegisters.FS && !unit.wide()) {
+            return segments.linear(i);
+        }
         if (d.segment >= CpuRegisters.FS) {
             a.load(Assembler.RCX, Assembler.RSP, d.segment == CpuRegisters.FS ? HostFrame.FS_BASE : HostFrame.GS_BASE);
             a.lea(Assembler.R11, Assembler.R11, Assembler.RCX, 0, 0);
@@ -288,13 +297,13 @@ final class MemoryTemplates {
         a.compare(Assembler.R11, GuestMemory.PAGE_SIZE - size);
     }
 
-    /** The memory operand's 8 bytes into a host register; false if that is the interpreter's affair. */
-    boolean load8(int i, int to) {
+    /** The memory operand, as large as an address, into a host register; false if that is the interpreter's affair. */
+    boolean loadWord(int i, int to) {
         if (!address(i)) {
             return false;
         }
-        probe(i, 8, false, false);
-        load8(to);
+        probe(i, unit.size(), false, false);
+        loadWord(to);
         return true;
     }
 

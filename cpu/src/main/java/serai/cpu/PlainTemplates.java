@@ -121,11 +121,27 @@ final class PlainTemplates {
         return true;
     }
 
+    /** MOV between the accumulator and an address that stands in the instruction. */
+    boolean moveOffset(int i) {
+        Decoded d = unit.code[i];
+        boolean store = d.isMem(0);
+        int size = d.size[0];
+        if (!memory.address(i)) {
+            return false;
+        }
+        memory.probe(i, size, store, false);
+        Templates.prefixes(a, d);
+        int opcode = (store ? 0x88 : 0x8a) | d.opcode & 1;
+        a.mem(0, Templates.wide(d), 0, opcode, Assembler.RAX, Assembler.RCX, Assembler.R11, 0, 0);
+        return true;
+    }
+
     /** BT and its like with the bit's number in a register, which may lie anywhere before or after the operand (SDM vol. 1, 3.1.1.9). */
     private boolean bitString(int i, int reg, boolean spilled) {
         Decoded d = unit.code[i];
         boolean w = d.opSize == 8;
-        if (spilled || d.opSize == 2 || d.addrSize != 8 || !memory.address(i)) {
+        boolean based = !unit.wide() && d.segment >= CpuRegisters.FS;
+        if (spilled || d.opSize == 2 || d.addrSize != unit.size() || based || !memory.address(i)) {
             return false;
         }
         a.byte1(0xb9);
@@ -134,7 +150,7 @@ final class PlainTemplates {
         if (!w) {
             a.op(0, true, 0, 0x63, Assembler.RCX, Assembler.RCX);
         }
-        a.lea(Assembler.R11, Assembler.R11, Assembler.RCX, w ? 3 : 2, 0);
+        a.mem(0, unit.wide(), 0, 0x8d, Assembler.R11, Assembler.R11, Assembler.RCX, w ? 3 : 2, 0);
         boolean test = d.row.operation().equals("BT");
         memory.probe(i, d.opSize, !test, false);
         memory.sum();

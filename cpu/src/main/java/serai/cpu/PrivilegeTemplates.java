@@ -13,10 +13,10 @@ final class PrivilegeTemplates {
 
     private final Assembler a;
     private final TranslationUnit unit;
-    private final long[] lookup = new long[3];
+    private final long[] lookup = new long[2 * UnitKind.TABLES];
     private final long syscall;
     private final long sysret;
-    private int table;
+    private int kind;
 
     /** Writes the routines. */
     PrivilegeTemplates(Assembler a, TranslationUnit unit, UnitFlow flow) {
@@ -25,7 +25,7 @@ final class PrivilegeTemplates {
         for (int t = 0; t < lookup.length; t++) {
             a.align(16);
             lookup[t] = a.at();
-            flow.begin(t, place -> 0);
+            flow.begin(UnitKind.ofJumpTable(t), place -> 0);
             flow.lookup();
         }
         a.align(16);
@@ -36,12 +36,12 @@ final class PrivilegeTemplates {
         writeSysret();
     }
 
-    /** Begins a unit. */
-    void begin(int newTable) {
-        table = newTable;
+    /** Begins a unit of a {@link UnitKind}. */
+    void begin(int newKind) {
+        kind = newKind;
     }
 
-    /** Where the address in R11 is looked up in a jump table, as it runs. */
+    /** Where the address in R11 is looked up in a jump table of 64-bit code, as it runs. */
     long lookup(int of) {
         return a.runs(lookup[of]);
     }
@@ -155,9 +155,9 @@ final class PrivilegeTemplates {
     /** STAC in supervisor mode. */
     boolean allowAccess(int i) {
         a.store(Assembler.RSP, HostFrame.ACCESS_FLAG, CpuRegisters.AC, true);
-        if (table == VcpuContext.GUARDED) {
+        if (UnitKind.tlb(kind) == VcpuContext.GUARDED) {
             next(i);
-            a.jump(lookup[VcpuContext.SUPERVISOR]);
+            goOn(VcpuContext.SUPERVISOR);
         }
         return true;
     }
@@ -165,11 +165,11 @@ final class PrivilegeTemplates {
     /** CLAC in supervisor mode. */
     boolean forbidAccess(int i) {
         a.store(Assembler.RSP, HostFrame.ACCESS_FLAG, 0, true);
-        if (table == VcpuContext.SUPERVISOR) {
+        if (UnitKind.tlb(kind) == VcpuContext.SUPERVISOR) {
             a.load(Assembler.RCX, Assembler.RSP, HostFrame.SMAP);
             long same = a.jrcxz();
             next(i);
-            a.jump(lookup[VcpuContext.GUARDED]);
+            goOn(VcpuContext.GUARDED);
             a.here(same);
         }
         return true;
@@ -178,6 +178,11 @@ final class PrivilegeTemplates {
     /** The address of the next instruction into R11. */
     private void next(int i) {
         a.load(Assembler.R11, Assembler.RSP, HostFrame.CODE_BASE);
-        a.lea(Assembler.R11, Assembler.R11, Assembler.NONE, 0, unit.place[i] + unit.code[i].length);
+        a.lea(unit.wide(), Assembler.R11, Assembler.R11, unit.place[i] + unit.code[i].length);
+    }
+
+    /** At the address in R11, with another TLB. */
+    private void goOn(int tlb) {
+        a.jump(lookup[UnitKind.jumpTable(kind & UnitKind.CODE_32 | tlb)]);
     }
 }

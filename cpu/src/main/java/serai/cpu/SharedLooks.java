@@ -278,7 +278,7 @@ final class SharedLooks {
                 forgetOperands(d);
                 forget(CpuRegisters.RCX); // of PCMPESTRI and PCMPISTRI
             }
-            case VEX_GENERAL, MOVE_IMMEDIATE, SWAP_BYTES, SHIFT_CL -> forgetOperands(d);
+            case VEX_GENERAL, MOVE_IMMEDIATE, MOVE_OFFSET, SWAP_BYTES, SHIFT_CL -> forgetOperands(d);
             case DIVIDE -> {
                 forget(CpuRegisters.RAX);
                 forget(CpuRegisters.RDX);

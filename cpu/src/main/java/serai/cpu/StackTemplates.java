@@ -2,7 +2,7 @@ package serai.cpu;
 
 import serai.cpu.Decoded.Kind;
 
-/** PUSH, POP, LEAVE and PUSHF of 8 bytes. */
+/** PUSH, POP, LEAVE and PUSHF of as many bytes as the stack's address has. */
 final class StackTemplates {
     private final Assembler a;
     private final TranslationUnit unit;
@@ -14,76 +14,81 @@ final class StackTemplates {
         this.memory = memory;
     }
 
-    /** Finds the place of what an instruction pushes besides what its memory operand is. */
-    void push8(int i) {
-        a.lea(Assembler.R11, Assembler.R15, Assembler.NONE, 0, -8);
-        memory.probe(i, 8, true, false);
+    /** Finds the place of what an instruction pushes besides what its memory operand is; {@link #pushed} follows. */
+    void room(int i) {
+        a.lea(unit.wide(), Assembler.R11, Assembler.R15, -unit.size());
+        memory.probe(i, unit.size(), true, false);
+    }
+
+    /** A word has been pushed. */
+    void pushed() {
+        addRsp(-unit.size());
     }
 
     void addRsp(int n) {
-        a.lea(Assembler.R15, Assembler.R15, Assembler.NONE, 0, n);
+        a.lea(unit.wide(), Assembler.R15, Assembler.R15, n);
     }
 
     boolean push(int i) {
         Decoded d = unit.code[i];
-        if (d.opSize != 8) {
+        if (d.opSize != unit.size()) {
             return false;
         }
         if (d.isMem(0)) {
-            if (!memory.load8(i, Assembler.RCX)) {
+            if (!memory.loadWord(i, Assembler.RCX)) {
                 return false;
             }
             pushRcx(i);
             return true;
         }
-        memory.access(i, 8, true, false);
+        memory.access(i, unit.size(), true, false);
         if (d.kind[0] == Kind.IMM) {
-            memory.operand(0, true, 0, 0xc7, 0, false);
+            memory.operand(0, unit.wide(), 0, 0xc7, 0, false);
             a.int4((int) d.immediate);
         } else if (HostFrame.spilled(d.operand[0])) {
             memory.sum();
             memory.loadSpilled(Assembler.RCX, d.operand[0]);
             a.store(Assembler.R11, 0, Assembler.RCX);
         } else {
-            memory.store8(HostFrame.host(d.operand[0]));
+            memory.storeWord(HostFrame.host(d.operand[0]));
         }
-        addRsp(-8);
+        pushed();
         return true;
     }
 
     boolean pop(int i) {
         Decoded d = unit.code[i];
-        if (d.opSize != 8 || d.isMem(0)) {
+        if (d.opSize != unit.size() || d.isMem(0)) {
             return false;
         }
         int n = d.operand[0];
-        memory.access(i, 8, false, false);
+        memory.access(i, unit.size(), false, false);
         if (n == CpuRegisters.RSP) {
-            memory.load8(Assembler.R15);
+            memory.loadWord(Assembler.R15);
             return true;
         }
         if (HostFrame.spilled(n)) {
-            memory.load8(Assembler.RCX);
+            memory.loadWord(Assembler.RCX);
             memory.storeSpilled(n, Assembler.RCX);
         } else {
-            memory.load8(HostFrame.host(n));
+            memory.loadWord(HostFrame.host(n));
         }
-        addRsp(8);
+        addRsp(unit.size());
         return true;
     }
 
     boolean leave(int i) {
-        if (unit.code[i].opSize != 8) {
+        if (unit.code[i].opSize != unit.size()) {
             return false;
         }
-        memory.access(i, 8, false, false);
-        a.lea(Assembler.R15, Assembler.RBP, Assembler.NONE, 0, 8);
-        memory.load8(Assembler.RBP);
+        memory.access(i, unit.size(), false, false);
+        a.lea(unit.wide(), Assembler.R15, Assembler.RBP, unit.size());
+        memory.loadWord(Assembler.RBP);
         return true;
     }
 
     boolean pushFlags(int i) {
-        if (unit.code[i].opSize != 8) {
+        if (unit.code[i].opSize != unit.size()) {
             return false;
         }
         a.bytes(0x9c, 0x59); // pushfq; pop rcx
@@ -101,10 +106,10 @@ final class StackTemplates {
 
     private void pushRcx(int i) {
         a.store(Assembler.RSP, HostFrame.CALL_TARGET, Assembler.RCX);
-        push8(i);
+        room(i);
         memory.sum();
         a.load(Assembler.RCX, Assembler.RSP, HostFrame.CALL_TARGET);
-        a.store(Assembler.R11, 0, Assembler.RCX);
-        addRsp(-8);
+        a.mem(0, unit.wide(), 0, 0x89, Assembler.RCX, Assembler.R11, Assembler.NONE, 0, 0);
+        pushed();
     }
 }

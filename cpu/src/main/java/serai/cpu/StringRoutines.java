@@ -14,7 +14,7 @@ final class StringRoutines {
     /** Bytes of all of them at most. */
     static final int SIZE = 64 * 1024;
 
-    private static final int OPERATIONS = 4, REPEATS = 2, SIZES = 4, TABLES = 3;
+    private static final int OPERATIONS = 4, REPEATS = 2, SIZES = 4, TABLES = 2 * UnitKind.TABLES;
     private static final int PAGE = GuestMemory.PAGE_SIZE;
     private static final int ABOVE = 7, EQUAL = 4, NOT_EQUAL = 5;
     /** ZF in the second byte of the frame's flags. */
@@ -44,6 +44,8 @@ final class StringRoutines {
     private final long[] toRefused = new long[8];
     private int done;
     private int refused;
+    /** Whether addresses and counts have 64 bits, not 32. */
+    private boolean wide;
 
     /** Routines from where {@code a} stands. */
     StringRoutines(Assembler a) {
@@ -55,16 +57,17 @@ final class StringRoutines {
      *
      * @param whileEqual REPE; of no meaning but to CMPS and SCAS
      * @param shift logarithm of an element's bytes
-     * @param table which TLB it uses
+     * @param kind of the units that call it
      */
-    long get(Operation operation, boolean whileEqual, int shift, int table) {
+    long get(Operation operation, boolean whileEqual, int shift, int kind) {
         boolean compares = !operation.writes;
         int repeat = compares && !whileEqual ? 1 : 0;
-        int key = ((operation.ordinal() * REPEATS + repeat) * SIZES + shift) * TABLES + table;
+        int key = ((operation.ordinal() * REPEATS + repeat) * SIZES + shift) * TABLES + UnitKind.jumpTable(kind);
         if (routines[key] == 0) {
             a.align(16);
             routines[key] = a.at();
-            write(operation, repeat == 1 ? 0xf2 : 0xf3, shift, table);
+            wide = !UnitKind.is32(kind);
+            write(operation, repeat == 1 ? 0xf2 : 0xf3, shift, UnitKind.tlb(kind));
         }
         return routines[key];
     }
@@ -136,8 +139,8 @@ final class StringRoutines {
             a.mem(0, true, 0, 0x3b, Assembler.RCX, Assembler.RSP, Assembler.NONE, 0, HostFrame.STRING_LIMIT);
             a.mem(0, true, 1, 0x47, Assembler.RCX, Assembler.RSP, Assembler.NONE, 0, HostFrame.STRING_LIMIT);
         }
-        a.op(0, true, 0, 0x3b, Assembler.R10, Assembler.RCX); // cmp r10, rcx
-        a.op(0, true, 1, 0x42, Assembler.RCX, Assembler.R10); // cmovb rcx, r10
+        a.op(0, wide, 0, 0x3b, Assembler.R10, Assembler.RCX); // cmp r10, rcx
+        a.op(0, wide, 1, 0x42, Assembler.RCX, Assembler.R10); // cmovb rcx, r10
         a.store(Assembler.RSP, HostFrame.STRING_COUNT, Assembler.RCX);
         if (operation.source) {
             a.store(Assembler.RSP, HostFrame.STRING_RSI, Assembler.RSI);
@@ -159,16 +162,16 @@ final class StringRoutines {
             a.load(Assembler.R11, Assembler.RSP, HostFrame.STRING_COUNT);
             a.op(0, true, 0, 0x2b, Assembler.R11, Assembler.RCX); // sub: so many were looked at
         }
-        a.op(0, true, 0, 0x2b, Assembler.R10, Assembler.R11); // sub
+        a.op(0, wide, 0, 0x2b, Assembler.R10, Assembler.R11); // sub
         if (!up) {
             a.op(0, true, 0, 0xf7, 3, Assembler.R11); // neg
         }
         if (operation.source) {
             a.load(Assembler.RSI, Assembler.RSP, HostFrame.STRING_RSI);
-            a.lea(Assembler.RSI, Assembler.RSI, Assembler.R11, shift, 0);
+            a.mem(0, wide, 0, 0x8d, Assembler.RSI, Assembler.RSI, Assembler.R11, shift, 0); // lea
         }
         a.load(Assembler.RDI, Assembler.RSP, HostFrame.STRING_RDI);
-        a.lea(Assembler.RDI, Assembler.RDI, Assembler.R11, shift, 0);
+        a.mem(0, wide, 0, 0x8d, Assembler.RDI, Assembler.RDI, Assembler.R11, shift, 0); // lea
         if (!operation.writes) {
             a.mem(0, false, 0, 0xf6, 0, Assembler.RSP, Assembler.NONE, 0, HostFrame.FLAGS + 1); // test
             a.byte1(ZF);
@@ -183,13 +186,13 @@ final class StringRoutines {
     }
 
     private void testCount() {
-        a.op(0, true, 0, 0x85, Assembler.R10, Assembler.R10);
+        a.op(0, wide, 0, 0x85, Assembler.R10, Assembler.R10);
     }
 
     /** Looks up the element at a pointer: its host address to the frame, and how many there are from it to the page's end to RCX. */
     private void side(int pointer, int tables, int shift, int table, boolean up, int hostAddress) {
         int tlb = tables + table * VcpuContext.TLB_TABLE;
-        a.move(Assembler.R11, pointer);
+        a.move(wide, Assembler.R11, pointer);
         MemoryTemplates.compare(a, tlb, 1 << shift);
         refusedIf(ABOVE);
         a.load(Assembler.RCX, Assembler.RSP, Assembler.RCX, 0, tlb + VcpuContext.TLB_HOST);

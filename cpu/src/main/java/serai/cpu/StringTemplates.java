@@ -9,7 +9,7 @@ final class StringTemplates {
     private final UnitFlow flow;
     private final MemoryTemplates memory;
     private final StringRoutines routines;
-    private int table;
+    private int kind;
 
     StringTemplates(Assembler a, TranslationUnit unit, UnitFlow flow, MemoryTemplates memory, StringRoutines routines) {
         this.a = a;
@@ -22,16 +22,17 @@ final class StringTemplates {
     /**
      * Begins a unit.
      *
-     * @param newTable which TLB its accesses use
+     * @param newKind its {@link UnitKind}
      */
-    void begin(int newTable) {
-        table = newTable;
+    void begin(int newKind) {
+        kind = newKind;
     }
 
-    /** MOVS, STOS, LODS, CMPS, SCAS with addresses of 64 bits and without a segment base; REP LODS is the interpreter's. */
+    /** MOVS, STOS, LODS, CMPS, SCAS with addresses of the code's size and in flat segments; REP LODS is the interpreter's. */
     boolean string(int i) {
         Decoded d = unit.code[i];
-        if (d.addrSize != 8 || d.segment >= CpuRegisters.FS) {
+        boolean code = !unit.wide() && d.segment == CpuRegisters.CS;
+        if (d.addrSize != unit.size() || code || d.segment >= CpuRegisters.FS) {
             return false;
         }
         String m = d.row.mnemonic();
@@ -49,7 +50,7 @@ final class StringTemplates {
         if (m.equals("LODS")) {
             return false;
         }
-        a.call(routines.get(Operation.valueOf(m), d.rep == 0xf3, Integer.numberOfTrailingZeros(size), table));
+        a.call(routines.get(Operation.valueOf(m), d.rep == 0xf3, Integer.numberOfTrailingZeros(size), kind));
         long through = a.jrcxz();
         flow.interpretUnless(i);
         a.here(through);
@@ -57,7 +58,7 @@ final class StringTemplates {
     }
 
     private void read(int i, int pointer, int size) {
-        a.move(Assembler.R11, pointer);
+        a.move(unit.wide(), Assembler.R11, pointer);
         memory.probe(i, size, false, false);
     }
 
@@ -70,7 +71,7 @@ final class StringTemplates {
         read(i, Assembler.RSI, size);
         operate(0x8a, size, Assembler.RCX, Assembler.RCX, Assembler.R11);
         a.store(Assembler.RSP, HostFrame.STRING_SOURCE, Assembler.RCX);
-        a.move(Assembler.R11, Assembler.RDI);
+        a.move(unit.wide(), Assembler.R11, Assembler.RDI);
         memory.probe(i, size, true, false);
         memory.sum();
         a.load(Assembler.RCX, Assembler.RSP, HostFrame.STRING_SOURCE);
@@ -79,7 +80,7 @@ final class StringTemplates {
     }
 
     private void store(int i, int size) {
-        a.move(Assembler.R11, Assembler.RDI);
+        a.move(unit.wide(), Assembler.R11, Assembler.RDI);
         memory.probe(i, size, true, false);
         operate(0x88, size, Assembler.RAX, Assembler.RCX, Assembler.R11);
         advance(false, true, size);
@@ -119,10 +120,10 @@ final class StringTemplates {
 
     private void add(boolean source, boolean target, int n) {
         if (source) {
-            a.lea(Assembler.RSI, Assembler.RSI, Assembler.NONE, 0, n);
+            a.lea(unit.wide(), Assembler.RSI, Assembler.RSI, n);
         }
         if (target) {
-            a.lea(Assembler.RDI, Assembler.RDI, Assembler.NONE, 0, n);
+            a.lea(unit.wide(), Assembler.RDI, Assembler.RDI, n);
         }
     }
 }

@@ -99,7 +99,7 @@ final class SystemTemplates {
             return false;
         }
         int host = HostFrame.spilled(to) ? Assembler.RCX : HostFrame.host(to);
-        a.load(host, Assembler.RSP, HostFrame.CONTROL + 8 * n);
+        a.mem(0, unit.wide(), 0, 0x8b, host, Assembler.RSP, Assembler.NONE, 0, HostFrame.CONTROL + 8 * n);
         if (HostFrame.spilled(to)) {
             memory.storeSpilled(to, host);
         }

@@ -25,6 +25,8 @@ final class Templates {
         VEX_GENERAL,
         NOTHING,
         LEA,
+        MOVE_OFFSET,
+        COUNT,
         SHIFT_CL,
         DIVIDE,
         COMPARE_16,
@@ -126,6 +128,8 @@ final class Templates {
             "UD1",
             "UD2",
             "RSM");
+    /** Invalid in 64-bit mode as these rows have them, but there in another form. */
+    private static final Set<String> NOT_64 = Set.of("INC", "DEC", "LAHF", "SAHF");
     /** In the SSE tables, but with memory, modes or state of their own. */
     private static final Set<String> NOT_SSE = Set.of(
             "EMMS",
@@ -158,6 +162,7 @@ final class Templates {
 
     private final Template[] byRow;
     private final boolean[] writes;
+    private final boolean[] inSequence;
     private final boolean[] aligned;
     private final byte[] modrmOperands;
     private final byte[] vvvvOperands;
@@ -171,12 +176,14 @@ final class Templates {
         var rows = InstructionTable.INSTANCE.rows();
         byRow = new Template[rows.size()];
         writes = new boolean[byRow.length];
+        inSequence = new boolean[byRow.length];
         aligned = new boolean[byRow.length];
         modrmOperands = new byte[byRow.length];
         vvvvOperands = new byte[byRow.length];
         for (InstructionRow r : rows) {
             int i = r.number();
             byRow[i] = r.needs() != null && !host.contains(r.needs()) ? fallback(r) : choose(r);
+            inSequence[i] = byRow[i] == Template.INTERPRET && !r.source().contains("-base") && !r.has("end");
             writes[i] = !r.operands().isEmpty() && !READS.contains(r.mnemonic());
             aligned[i] =
                     byRow[i] == Template.SSE && !UNALIGNED.contains(r.mnemonic()) || ALIGNED_VEX.contains(r.mnemonic());
@@ -204,7 +211,8 @@ final class Templates {
         if (r.isVex()) {
             return chooseVex(r);
         }
-        if (r.has("i64") || r.operands().stream().anyMatch(o -> !KNOWN.contains(o.substring(0, 1)))) {
+        boolean not64 = r.has("i64") && !NOT_64.contains(m);
+        if (not64 || r.operands().stream().anyMatch(o -> !KNOWN.contains(o.substring(0, 1)))) {
             return fallback(r);
         }
         if (r.source().contains("instructions-sse")) {
@@ -223,11 +231,14 @@ final class Templates {
         if (m.equals("XCHG") && first.equals("Zv")) {
             return Template.EXCHANGE_RAX;
         }
+        if (m.matches("INC|DEC") && first.equals("Zv")) {
+            return Template.COUNT;
+        }
         if (m.equals("MOV")) {
             if (first.startsWith("Z")) {
                 return Template.MOVE_IMMEDIATE;
             }
-            return first.startsWith("O") || last.startsWith("O") ? Template.INTERPRET : Template.PLAIN;
+            return first.startsWith("O") || last.startsWith("O") ? Template.MOVE_OFFSET : Template.PLAIN;
         }
         if (SHIFTS.contains(m)) {
             return last.equals("CL") ? Template.SHIFT_CL : Template.PLAIN;
@@ -280,6 +291,11 @@ final class Templates {
             return Template.INTERPRET;
         }
         return r.source().contains("instructions-base") ? Template.VEX_GENERAL : Template.VEX;
+    }
+
+    /** Whether it is the interpreter's, and does no more than compute: so the next one may be run with it. */
+    boolean inSequence(InstructionRow row) {
+        return inSequence[row.number()];
     }
 
     Template of(InstructionRow row) {

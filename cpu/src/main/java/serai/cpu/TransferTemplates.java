@@ -30,35 +30,35 @@ final class TransferTemplates {
     private void pushReturn(int i) {
         memory.sum();
         a.load(Assembler.RCX, Assembler.RSP, HostFrame.CODE_BASE);
-        a.lea(Assembler.RCX, Assembler.RCX, Assembler.NONE, 0, unit.place[i] + unit.code[i].length);
-        a.store(Assembler.R11, 0, Assembler.RCX);
-        stack.addRsp(-8);
+        a.lea(unit.wide(), Assembler.RCX, Assembler.RCX, unit.place[i] + unit.code[i].length);
+        a.mem(0, unit.wide(), 0, 0x89, Assembler.RCX, Assembler.R11, Assembler.NONE, 0, 0);
+        stack.pushed();
     }
 
     boolean call(int i) {
-        memory.access(i, 8, true, false);
+        memory.access(i, unit.size(), true, false);
         pushReturn(i);
         flags.restore(i);
         return flow.jump(UnitFlow.JMP, (int) unit.target(i));
     }
 
-    /** Whether a direct jump's distance from the page's start is a number of 32 bits. */
+    /** Whether a direct jump's target has an address of full size, and its distance from the page's start is a number of 32 bits. */
     boolean near(int i) {
-        return unit.target(i) == (int) unit.target(i);
+        return unit.code[i].opSize == unit.size() && unit.target(i) == (int) unit.target(i);
     }
 
     /** The operand of an indirect jump or call into R11. */
     private boolean indirectTarget(int i) {
         Decoded d = unit.code[i];
-        if (d.opSize != 8) {
+        if (d.opSize != unit.size()) {
             return false;
         }
         if (d.isMem(0)) {
-            return memory.load8(i, Assembler.R11);
+            return memory.loadWord(i, Assembler.R11);
         } else if (HostFrame.spilled(d.operand[0])) {
             memory.loadSpilled(Assembler.R11, d.operand[0]);
         } else {
-            a.move(Assembler.R11, HostFrame.host(d.operand[0]));
+            a.move(unit.wide(), Assembler.R11, HostFrame.host(d.operand[0]));
         }
         return true;
     }
@@ -76,9 +76,11 @@ final class TransferTemplates {
         if (!indirectTarget(i)) {
             return false;
         }
-        onlyCanonical(i);
+        if (unit.wide()) {
+            onlyCanonical(i);
+        }
         a.store(Assembler.RSP, HostFrame.CALL_TARGET, Assembler.R11);
-        stack.push8(i);
+        stack.room(i);
         pushReturn(i);
         a.load(Assembler.R11, Assembler.RSP, HostFrame.CALL_TARGET);
         flags.restore(i);
@@ -88,15 +90,15 @@ final class TransferTemplates {
 
     boolean ret(int i) {
         Decoded d = unit.code[i];
-        if (d.opSize != 8) {
+        if (d.opSize != unit.size()) {
             return false;
         }
-        int n = 8 + (d.kind[0] == Kind.IMM ? (int) d.immediate & 0xffff : 0);
-        memory.access(i, 8, false, false);
-        memory.load8(Assembler.R11);
-        stack.addRsp(n);
+        int released = d.kind[0] == Kind.IMM ? (int) d.immediate & 0xffff : 0;
+        memory.access(i, unit.size(), false, false);
+        memory.loadWord(Assembler.R11);
+        stack.addRsp(unit.size() + released);
         flags.restore(i);
-        flow.transfer(i, UnitFlow.TRANSFER_RETURN, n - 8);
+        flow.transfer(i, UnitFlow.TRANSFER_RETURN, released);
         return true;
     }
 

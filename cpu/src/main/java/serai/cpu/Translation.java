@@ -21,8 +21,8 @@ final class Translation {
 
     private final JumpTables jumps;
 
-    /** {@link TranslationCache#SSE}, {@link TranslationCache#AVX} or 0: how all is translated that the jump tables know. */
-    private int how;
+    /** {@link UnitKind#VECTORS}: of all that the jump tables know. */
+    private int vectors;
 
     /** Counts what makes all that was looked up invalid. */
     private int epoch;
@@ -101,30 +101,26 @@ final class Translation {
         jumps.emptyLinear(linearPage);
     }
 
-    /** How code is translated now; -1 if not at all. */
+    /** How code is translated now: {@link UnitKind}. */
     private int how() {
-        int table = cpu.tlbTable();
-        if (table > 2 || cpu.codeSize != 8 || cpu.cpl != 0 && cpu.cpl != 3) {
-            return -1;
-        }
-        boolean sse = (cpu.cr0 & (CpuRegisters.CR0_EM | CpuRegisters.CR0_TS)) == 0
-                && (cpu.cr4 & CpuRegisters.CR4_OSFXSR) != 0
-                && (cpu.mxcsr & 0x1f80) == 0x1f80;
-        int s = !sse ? 0 : VexNodes.enabled(cpu) ? TranslationCache.SSE | TranslationCache.AVX : TranslationCache.SSE;
-        int h = table | s;
-        if (how != s) {
+        int h = UnitKind.of(cpu);
+        int v = h & UnitKind.VECTORS;
+        if (h != UnitKind.NONE && vectors != v) {
             // all tables, for translated code goes from one to the other
-            how = s;
+            vectors = v;
             jumps.emptyAll();
-            frame.wide((s & TranslationCache.AVX) != 0);
+            frame.wide((v & UnitKind.AVX) != 0);
         }
         return h;
     }
 
     /** Where to enter code for RIP; {@link TranslationCache#NONE}, {@link TranslationCache#FULL}. */
     private long find(int h) {
+        if (UnitKind.is32(h)) {
+            cpu.rip &= 0xffffffffL; // what came last may have ended at 4 GiB
+        }
         long rip = cpu.rip;
-        int table = h & 3;
+        int table = UnitKind.jumpTable(h);
         long known = jumps.get(table, rip);
         if (known != 0) {
             return known + UnitFlow.ENTRY_CHECK;
@@ -135,6 +131,9 @@ final class Translation {
         long physical = cpu.fetchPhysical(rip);
         long entry = cache.find(this, h, physical, TranslationCache.NOT_GIVEN);
         if (entry == TranslationCache.TAIL) {
+            if (endsAddresses(h, rip)) {
+                return TranslationCache.NONE;
+            }
             entry = cache.find(this, h, physical, cpu.fetchPhysical((rip | 0xfff) + 1));
         }
         if (entry == TranslationCache.NONE || entry == TranslationCache.FULL) {
@@ -150,9 +149,17 @@ final class Translation {
     private long link(int h, long displacement) {
         long physical = cpu.fetchPhysical(cpu.rip);
         long label = cache.link(this, h, physical, TranslationCache.NOT_GIVEN, displacement);
+        if (label == TranslationCache.TAIL && endsAddresses(h, cpu.rip)) {
+            return TranslationCache.NONE;
+        }
         return label == TranslationCache.TAIL
                 ? cache.link(this, h, physical, cpu.fetchPhysical((cpu.rip | 0xfff) + 1), displacement)
                 : label;
+    }
+
+    /** Whether no page follows that of an address: an instruction that goes on there faults. */
+    private static boolean endsAddresses(int h, long rip) {
+        return UnitKind.is32(h) && rip >>> 12 == 0xfffff;
     }
 
     // ---- running ----
@@ -224,7 +231,7 @@ final class Translation {
                         // do so
                         cpu.r[CpuRegisters.RSP] -= UnitFlow.addedToRsp(transfer);
                         cpu.rip = codeBase + (transfer & 0xfff);
-                        cpu.interpretOne();
+                        cpu.interpret(1);
                         return true;
                     }
                     exits.count(ExitCounts.JUMP, target);
@@ -267,7 +274,7 @@ final class Translation {
                         cpu.rip += length;
                         cpu.translatedBegins();
                     } else {
-                        cpu.interpretOne();
+                        cpu.interpret(length);
                         changed = true;
                     }
                     if (cpu.attentionDue()) {

@@ -66,9 +66,6 @@ final class TranslationCache {
     /** As a next page's physical address: not given. */
     static final long NOT_GIVEN = -1;
 
-    /** Of {@code how}: besides the TLB's number, whether SSE instructions are translated, and those of AVX. */
-    static final int SSE = 4, AVX = 8;
-
     private static final int MAX_REGIONS = 16;
     /** So many bytes of code at least are worth being given back when the guest idles: its ticks alone never make them. */
     static final long WORTH_TRIMMING = 4 << 20;
@@ -144,7 +141,7 @@ final class TranslationCache {
         return cache;
     }
 
-    /** Where the address in R11 is looked up in a jump table, as it runs. */
+    /** Where the address in R11 is looked up in a jump table of 64-bit code, as it runs. */
     long lookup(int table) {
         return translator.lookup(table);
     }
@@ -179,7 +176,7 @@ final class TranslationCache {
     /**
      * Where to enter the instruction at a physical address, see {@link UnitFlow#entry}; translates it if need be.
      *
-     * @param how the number of its TLB, 0 to 2, {@link #SSE}, {@link #AVX}
+     * @param how the {@link UnitKind} of the unit
      * @param tail physical address of the page in which the next linear page lies, or {@link #NOT_GIVEN}
      * @return that, or {@link #NONE}, {@link #TAIL}, {@link #FULL}
      */
@@ -210,7 +207,7 @@ final class TranslationCache {
                 return FULL;
             }
             long start = a.at();
-            translator.entry(place, how & 3, page.of(how));
+            translator.entry(place, how, page.of(how));
             added(asking, page, physical, start);
         }
         return page.code(how, place);

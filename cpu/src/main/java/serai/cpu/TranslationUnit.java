@@ -25,7 +25,7 @@ final class TranslationUnit {
 
     private final boolean[] entered = new boolean[MAX + 1];
     private final int[] indexAt = new int[PAGE];
-    private int table;
+    private int kind;
 
     TranslationUnit(Decoder decoder, Templates templates) {
         this.decoder = decoder;
@@ -42,11 +42,12 @@ final class TranslationUnit {
      * @param start offset of the first instruction in it
      * @param end offset up to which its bytes may be read; past the page for an instruction that goes on in the next one, which is a
      *     unit of its own
-     * @param table which TLB its accesses use
+     * @param kind its {@link UnitKind}
      * @param labels what is translated already: the unit ends before
      */
-    void decode(long host, int start, int end, int table, UnitFlow.Labels labels) {
-        this.table = table;
+    void decode(long host, int start, int end, int kind, UnitFlow.Labels labels) {
+        this.kind = kind;
+        int size = size();
         for (int i = 0; i < count; i++) {
             indexAt[place[i]] = 0;
         }
@@ -57,7 +58,7 @@ final class TranslationUnit {
                 break;
             }
             Decoded d = code[count];
-            Decoder.Result result = decoder.decode(d, host + at, end - at, 8, 8);
+            Decoder.Result result = decoder.decode(d, host + at, end - at, size, size);
             if (result == Decoder.Result.SHORT) {
                 break;
             }
@@ -96,9 +97,36 @@ final class TranslationUnit {
         };
     }
 
+    /** How many instructions the interpreter is to run at once, beginning with one that is its affair: a sequence for the x87 takes one exit. */
+    int interpretedTogether(int i) {
+        int n = 1;
+        while (inSequence(i + n - 1)
+                && i + n < count
+                && inSequence(i + n)
+                && !entered[i + n]
+                && place[i + n + 1] - place[i] <= Byte.MAX_VALUE) {
+            n++;
+        }
+        return n;
+    }
+
+    private boolean inSequence(int i) {
+        return defined[i] && templates.inSequence(code[i].row);
+    }
+
     /** Whether an instruction may be entered from within the unit, or after a call. */
     boolean entered(int i) {
         return entered[i];
+    }
+
+    /** Whether it is 64-bit code. */
+    boolean wide() {
+        return !UnitKind.is32(kind);
+    }
+
+    /** Bytes of an address, of what calls push and PUSH does by default: 8, or 4 in 32-bit code. */
+    int size() {
+        return wide() ? 8 : 4;
     }
 
     /** Where a direct jump or call leads, as an offset from the page's start. */
@@ -130,7 +158,7 @@ final class TranslationUnit {
         return defined[i]
                 && switch (template(i)) {
                     case LAST, JUMP, JUMP_INDIRECT, RETURN, SYSCALL, SYSRET -> false;
-                    case ALLOW_ACCESS -> table != VcpuContext.GUARDED;
+                    case ALLOW_ACCESS -> UnitKind.tlb(kind) != VcpuContext.GUARDED;
                     default -> true;
                 };
     }

@@ -6,7 +6,7 @@ import serai.machine.engine.CpuFeature;
 import serai.machine.memory.GuestMemory;
 
 /**
- * Translates 64-bit guest code to machine code of the host, which has the same instructions.
+ * Translates 64-bit and 32-bit guest code to 64-bit machine code of the host, which has the same instructions.
  *
  * <p>A unit is a run of instructions within a page, past conditional jumps and calls, to the first that can't be passed, or {@value
  * TranslationUnit#MAX}. It knows its place in the page and not the page's address ({@link HostFrame#CODE_BASE} has that), so it serves all
@@ -37,8 +37,7 @@ final class Translator {
     private final PrivilegeTemplates privileges;
     private final StringTemplates strings;
 
-    private boolean sse;
-    private boolean avx;
+    private int kind;
     private boolean supervisor;
 
     /** What is translated of a page. */
@@ -91,30 +90,29 @@ final class Translator {
      * @param start offset of the first instruction in it
      * @param end offset up to which its bytes may be read; past the page for an instruction that goes on in the next one, which is a
      *     unit of its own
-     * @param how which TLB its accesses use, {@link TranslationCache#SSE} and {@link TranslationCache#AVX} if the guest may use that, with
-     *     exceptions masked
+     * @param kind the unit's {@link UnitKind}
      * @return false if the first instruction doesn't end in the page: nothing is written then
      */
-    boolean translate(long host, int start, int end, int how, Page page) {
-        sse = (how & TranslationCache.SSE) != 0;
-        avx = (how & TranslationCache.AVX) != 0;
-        int table = how & 3;
-        supervisor = table != VcpuContext.USER;
-        unit.decode(host, start, end, table, page);
+    boolean translate(long host, int start, int end, int kind, Page page) {
+        this.kind = kind;
+        supervisor = UnitKind.tlb(kind) != VcpuContext.USER;
+        unit.decode(host, start, end, kind, page);
         int count = unit.count;
         if (count == 0) {
             return false;
         }
         looks.make();
         plan.make();
-        flow.begin(table, page);
-        memory.begin(table);
-        privileges.begin(table);
-        strings.begin(table);
+        flow.begin(kind, page);
+        memory.begin(UnitKind.tlb(kind));
+        privileges.begin(kind);
+        strings.begin(kind);
         for (int i = 0; i < count; i++) {
             flow.at(i);
             if (!unit.defined[i] || !written(i)) {
-                flow.interpret(i);
+                int together = unit.interpretedTogether(i);
+                flow.interpret(i, together);
+                i += together - 1;
             }
         }
         flow.at(count);
@@ -125,7 +123,7 @@ final class Translator {
         flow.end();
         if (end > PAGE) {
             // where the next page's bytes come from depends on the address space: it is entered by address alone
-            long entry = flow.entry(start, table, flow.label(0));
+            long entry = flow.entry(start, kind, flow.label(0));
             page.label(start, flow.farOnly(start));
             page.entry(start, entry);
             return true;
@@ -144,11 +142,11 @@ final class Translator {
     }
 
     /** Gives an instruction that has a label an entry. */
-    void entry(int place, int table, Page page) {
-        page.entry(place, flow.entry(place, table, page.at(place)));
+    void entry(int place, int kindOfUnit, Page page) {
+        page.entry(place, flow.entry(place, kindOfUnit, page.at(place)));
     }
 
-    /** Where the address in R11 is looked up in a jump table, as it runs. */
+    /** Where the address in R11 is looked up in a jump table of 64-bit code, as it runs. */
     long lookup(int table) {
         return privileges.lookup(table);
     }
@@ -161,10 +159,12 @@ final class Translator {
             case INTERPRET, LAST -> false;
             case NOTHING -> true;
             case PLAIN -> plain.plain(i);
-            case SSE -> sse && plain.plain(i);
-            case VEX -> avx && vex.vex(i);
+            case SSE -> (kind & UnitKind.SSE) != 0 && plain.plain(i);
+            case VEX -> (kind & UnitKind.AVX) != 0 && vex.vex(i);
             case VEX_GENERAL -> vex.vex(i);
             case LEA -> plain.leaOperand(i);
+            case MOVE_OFFSET -> plain.moveOffset(i);
+            case COUNT -> integer.count(d);
             case SHIFT_CL -> integer.shift(i);
             case DIVIDE -> integer.divide(i);
             case COMPARE_16 -> integer.compare16(i);

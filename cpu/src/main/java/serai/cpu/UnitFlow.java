@@ -24,7 +24,8 @@ final class UnitFlow {
     /** Exit: the interpreter is to run one instruction. */
     static final int EXIT_ONE = 3;
 
-    // the record: kind, length of the instruction, place of the instruction in its page, where to go on (from the
+    // the record: kind, length of the instruction, or of several that the interpreter is to run, place of the
+    // instruction in its page, where to go on (from the
     // record, or 0), an argument; that of EXIT_ONE is the instruction's row and why (see ExitCounts), shifted by
     // RECORD_CAUSE, and of an access that the TLB doesn't have what it is, shifted by RECORD_ACCESS; then the
     // instruction
@@ -105,13 +106,13 @@ final class UnitFlow {
     /**
      * Begins a unit.
      *
-     * @param table which jump table it uses
+     * @param kind its {@link UnitKind}
      */
-    void begin(int table, Labels known) {
+    void begin(int kind, Labels known) {
         labels = known;
-        jumpCode = VcpuContext.jumpCode(table);
-        readTlb = VcpuContext.READ_TLB + table * VcpuContext.TLB_TABLE;
-        writeTlb = VcpuContext.WRITE_TLB + table * VcpuContext.TLB_TABLE;
+        jumpCode = VcpuContext.jumpCode(UnitKind.jumpTable(kind));
+        readTlb = VcpuContext.READ_TLB + UnitKind.tlb(kind) * VcpuContext.TLB_TABLE;
+        writeTlb = VcpuContext.WRITE_TLB + UnitKind.tlb(kind) * VcpuContext.TLB_TABLE;
         forwards = 0;
         stubs = 0;
     }
@@ -121,15 +122,16 @@ final class UnitFlow {
      * the address it was meant for. {@link #ENTRY_CHECK} bytes on no look is due.
      *
      * @param at the instruction's offset in its page
+     * @param kind the {@link UnitKind} of its unit
      * @param label where its code begins, as it runs
      * @return the entry, as it runs
      */
-    long entry(int at, int table, long label) {
+    long entry(int at, int kind, long label) {
         a.align(16);
         long poll = a.at();
         out(EXIT_POLL, 0, at, 0, 0);
         long entry = a.at();
-        a.load(Assembler.RCX, Assembler.RSP, Assembler.RCX, 3, VcpuContext.jumpTags(table));
+        a.load(Assembler.RCX, Assembler.RSP, Assembler.RCX, 3, VcpuContext.jumpTags(UnitKind.jumpTable(kind)));
         a.lea(Assembler.RCX, Assembler.RCX, Assembler.R11, 0, 1);
         long hit = a.jrcxz();
         a.jump(gate.miss);
@@ -169,9 +171,10 @@ final class UnitFlow {
         }
     }
 
-    /** The interpreter runs the instruction. */
-    void interpret(int i) {
-        one(i, unit.goesOn(i) ? BEHIND : 0, ExitCounts.INSTRUCTION << RECORD_CAUSE);
+    /** The interpreter runs the instruction, and {@code n - 1} after it. */
+    void interpret(int i, int n) {
+        int length = unit.defined[i] ? unit.place[i + n] - unit.place[i] : 0;
+        one(i, length, unit.goesOn(i + n - 1) ? BEHIND : 0, ExitCounts.INSTRUCTION << RECORD_CAUSE);
     }
 
     /** The interpreter runs the instruction if this is reached; otherwise jump over it. */
@@ -212,11 +215,15 @@ final class UnitFlow {
 
     /** The interpreter is to run an instruction; translated code goes on at {@code resume}, {@link #BEHIND} the record, or (0) is looked up. */
     private void one(int i, long resume, int why) {
+        one(i, unit.defined[i] ? unit.code[i].length : 0, resume, why);
+    }
+
+    private void one(int i, int length, long resume, int why) {
         flags.beforeExit(i);
         a.call(plan.carriedInto(i) ? gate.exitCarried : plan.inFrame(i) ? gate.exitSaved : gate.exit);
         record(
                 EXIT_ONE,
-                unit.defined[i] ? unit.code[i].length : 0,
+                length,
                 unit.place[i],
                 resume == BEHIND ? a.at() + RECORD_BYTES : resume,
                 (unit.defined[i] ? unit.code[i].row.number() : 0) | why);
@@ -346,7 +353,7 @@ final class UnitFlow {
 
     private void far(int target) {
         a.load(Assembler.R11, Assembler.RSP, HostFrame.CODE_BASE);
-        a.lea(Assembler.R11, Assembler.R11, Assembler.NONE, 0, target);
+        a.lea(unit.wide(), Assembler.R11, Assembler.R11, target);
         lookup();
     }
 
@@ -359,15 +366,17 @@ final class UnitFlow {
     }
 
     /**
-     * An indirect transfer to the address in R11. If that is not canonical, the transfer is to fault (SDM vol. 2, JMP, CALL, RET): so it
-     * leaves word of itself.
+     * An indirect transfer to the address in R11. If that is not canonical, as all of 32-bit code are, the transfer is to fault (SDM vol. 2, JMP, CALL,
+     * RET): so it leaves word of itself.
      *
      * @param kind one of {@code TRANSFER_…}
      * @param released bytes that a return releases besides
      */
     void transfer(int i, int kind, int released) {
-        a.mem(0, false, 0, 0xc7, 0, Assembler.RSP, Assembler.NONE, 0, HostFrame.TRANSFER);
-        a.int4(released << 16 | kind << 12 | unit.place[i]);
+        if (unit.wide()) {
+            a.mem(0, false, 0, 0xc7, 0, Assembler.RSP, Assembler.NONE, 0, HostFrame.TRANSFER);
+            a.int4(released << 16 | kind << 12 | unit.place[i]);
+        }
         lookup();
     }
 

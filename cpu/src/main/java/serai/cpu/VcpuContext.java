@@ -11,7 +11,7 @@ import java.lang.foreign.MemorySegment;
  *   0           fields of translated code
  *   READ_TLB    4 tables: supervisor, user, supervisor without user pages (SMAP), nobody
  *   WRITE_TLB   4 tables, likewise
- *   JUMP_TABLES 3 tables, likewise, of JUMP_ENTRIES keys and JUMP_ENTRIES addresses
+ *   JUMP_TABLES 3 tables, likewise, of JUMP_ENTRIES keys and JUMP_ENTRIES addresses; and 3 of 32-bit code
  *   END
  * </pre>
  *
@@ -50,7 +50,7 @@ final class VcpuContext {
     /** Bytes from such a table to the next. */
     static final int JUMP_TABLE = 2 * 8 * JUMP_ENTRIES;
     /** Bytes above {@link #base}. */
-    static final int END = JUMP_TABLES + 3 * JUMP_TABLE;
+    static final int END = JUMP_TABLES + 2 * UnitKind.TABLES * JUMP_TABLE;
 
     /** Kept, for the memory goes when nobody refers to it any more. */
     final MemorySegment memory;
@@ -73,12 +73,12 @@ final class VcpuContext {
         return base + WRITE_TLB + table * TLB_TABLE;
     }
 
-    /** From {@link #base}: the keys of a table of jump targets, 0 to 2. */
+    /** From {@link #base}: the keys of a table of jump targets, 0 to 5: {@link UnitKind#jumpTable}. */
     static int jumpTags(int table) {
         return JUMP_TABLES + table * JUMP_TABLE;
     }
 
-    /** From {@link #base}: the code addresses of a table of jump targets, 0 to 2. */
+    /** From {@link #base}: the code addresses of a table of jump targets, 0 to 5. */
     static int jumpCode(int table) {
         return jumpTags(table) + 8 * JUMP_ENTRIES;
     }

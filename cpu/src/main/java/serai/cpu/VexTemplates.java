@@ -25,6 +25,9 @@ final class VexTemplates {
     boolean vex(int i) {
         Decoded d = unit.code[i];
         InstructionRow row = d.row;
+        if (!unit.wide() && !row.modrm()) {
+            return false; // VZEROUPPER and VZEROALL leave registers 8 to 15 alone outside 64-bit mode
+        }
         int regOp = templates.regOperand(row);
         int rmOp = templates.rmOperand(row);
         int vvvvOp = templates.vvvvOperand(row);
@@ -89,7 +92,8 @@ final class VexTemplates {
     }
 
     private void write(Decoded d, InstructionRow row, int reg, int vvvv, boolean inMemory, boolean summed, int rm) {
-        boolean wide = Templates.wide(d);
+        // W widens nothing outside 64-bit mode, but chooses between instructions there, too
+        boolean wide = Templates.wide(d) || !unit.wide() && row.rexW() == 1;
         boolean is256 = d.vectorSize == 32;
         if (!row.modrm()) {
             a.vex(row.map(), row.prefix(), wide, is256, row.opcode(), 0, 0, 0, 0);

@@ -110,7 +110,8 @@ final class Lockstep implements AutoCloseable {
                 }
             }
         }
-        return "seed %d, %s%n%s%s%s".formatted(seed, p.kernel ? "ring 0" : "ring 3", registers(p), p, difference);
+        return "seed %d, %s, %d bits%n%s%s%s"
+                .formatted(seed, p.kernel ? "ring 0" : "ring 3", p.wide ? 64 : 32, registers(p), p, difference);
     }
 
     private static String registers(LockstepProgram p) {
@@ -128,7 +129,7 @@ final class Lockstep implements AutoCloseable {
     private String run(LockstepProgram p, long seed) {
         SplittableRandom random = new SplittableRandom(~seed);
         // what ring 0 may have done to the tables makes an interrupt something else
-        boolean interrupts = !p.changesTables() && !p.usesSelectors() && random.nextBoolean();
+        boolean interrupts = !p.changesTables() && !p.usesSelectors() && p.keepsStackPointer() && random.nextBoolean();
         interpreted.load(p);
         translated.load(p);
         int[] at = p.offsets();
@@ -166,7 +167,7 @@ final class Lockstep implements AutoCloseable {
                         + "    after %d stops: interpreted %s, translated %s %s%n"
                                 .formatted(stop, want, got, got.exit() == Exit.FAILED ? translated.cpu.failure() : "");
             }
-            boolean own = want.cs() == (p.kernel ? OracleSegments.KERNEL_CS : OracleSegments.USER_CS);
+            boolean own = want.cs() == p.cs();
             boolean through = want.exit() != Exit.HALTED_FOR_EVER && want.exit() != Exit.HALTED
                     || want.vector() == OracleCpu.INT80
                     || !own;

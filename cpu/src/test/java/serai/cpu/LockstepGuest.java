@@ -6,12 +6,15 @@ import serai.machine.engine.InterruptSource;
 
 /** One of two equal guests, which runs programs to their next stop. */
 final class LockstepGuest {
-    private static final int PRESENT_USER = 0x65, WRITABLE = 2, LARGE_PAGE = 0x80;
+    private static final int PRESENT_USER = 0x65, PRESENT_SUPERVISOR = 0x61, WRITABLE = 2, LARGE_PAGE = 0x80;
     /** Offset of the first interrupt stack of the TSS (SDM vol. 3, 9.7). */
     private static final int IST1 = 0x24;
 
     /** RF is for an instruction that goes on after its own fault. */
     private static final int NOT_RESUMED = CpuRegisters.TF | CpuRegisters.NT | CpuRegisters.VM | CpuRegisters.RF;
+
+    /** The bits of an address within its page table. */
+    private static final long LAST_TABLE = (2 << 20) - 1;
 
     private static final int KERNEL_DS = 0x18;
     private static final int STACK_USED = 256;
@@ -34,7 +37,15 @@ final class LockstepGuest {
             oracle.memory.writeLong(OracleCpu.CODE_PT + i * 8L, entry);
             long alias = (LockstepProgram.ALIAS - OracleMemory.CODE) / OracleMemory.PAGE;
             oracle.memory.writeLong(OracleCpu.CODE_PT + (alias + i) * 8, entry);
+            long top = (LockstepProgram.TOP & LAST_TABLE) / OracleMemory.PAGE;
+            oracle.memory.writeLong(OracleCpu.CODE_PT + (top + i) * 8, entry);
         }
+        // the fourth GiB is as the first
+        oracle.memory.writeLong(OracleCpu.PDPT + 3 * 8, oracle.memory.readLong(OracleCpu.PDPT));
+        oracle.memory.writeLong(OracleCpu.PD + 511 * 8, OracleCpu.CODE_PT | PRESENT_USER | WRITABLE);
+        oracle.memory.writeLong(
+                OracleCpu.PD + 8 * (LockstepProgram.LOW_SYSTEM >>> 21),
+                OracleCpu.HIGH_PT | PRESENT_SUPERVISOR | WRITABLE);
         long large = OracleMemory.CODE | PRESENT_USER | WRITABLE | LARGE_PAGE;
         oracle.memory.writeLong(OracleCpu.PD + 8 * (LockstepProgram.LARGE >>> 21), large);
         oracle.memory.writeLong(OracleCpu.TSS + IST1, OracleCpu.SYSTEM + OracleCpu.STACK);
@@ -58,14 +69,26 @@ final class LockstepGuest {
         oracle.load(p.before, p.dataAt);
         cpu.flagsRest &= ~(CpuRegisters.TF | CpuRegisters.NT);
         cpu.rip = p.codeAt;
+        cutStackPointer(p);
+        cpu.setSegment(CpuRegisters.CS, p.cs(), OracleSegments.descriptor(p.cs()));
         if (p.kernel) {
-            cpu.setSegment(
-                    CpuRegisters.CS, OracleSegments.KERNEL_CS, OracleSegments.descriptor(OracleSegments.KERNEL_CS));
             cpu.setSegment(CpuRegisters.SS, KERNEL_DS, OracleSegments.descriptor(KERNEL_DS));
             cpu.cpl = 0;
         }
+        for (int s = CpuRegisters.FS; s <= CpuRegisters.GS; s++) {
+            if (cpu.selector[s] == OracleSegments.THREAD) {
+                cpu.base[s] += p.threadMoved;
+            }
+        }
         cpu.modeChanged();
         cpu.selectTlb();
+    }
+
+    /** Of 32-bit code the upper half is lost in an interrupt, which only one of the guests has. */
+    private void cutStackPointer(LockstepProgram p) {
+        if (!p.wide) {
+            cpu.r[CpuRegisters.RSP] &= 0xffffffffL;
+        }
     }
 
     /** Runs to a HLT, of the program or of a handler. */
@@ -109,7 +132,7 @@ final class LockstepGuest {
 
     /** Goes on after a stop, elsewhere, with other registers perhaps. */
     void resume(LockstepProgram p, Stop stop, long rip, long[] registers) {
-        int cs = p.kernel ? OracleSegments.KERNEL_CS : OracleSegments.USER_CS;
+        int cs = p.cs();
         int ss = p.kernel ? KERNEL_DS : OracleSegments.USER_DS;
         cpu.setSegment(CpuRegisters.CS, cs, OracleSegments.descriptor(cs));
         cpu.setSegment(CpuRegisters.SS, ss, OracleSegments.descriptor(ss));
@@ -120,6 +143,7 @@ final class LockstepGuest {
         if (registers.length > 0) {
             System.arraycopy(registers, 0, cpu.r, 0, 16);
         }
+        cutStackPointer(p);
         cpu.rip = rip;
         cpu.modeChanged();
         cpu.selectTlb();

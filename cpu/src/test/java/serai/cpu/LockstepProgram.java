@@ -8,7 +8,7 @@ import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A random program of 64-bit code: instructions of {@link OracleCases} with their operands' addresses set up before some of them, and
+ * A random program of 64-bit or 32-bit code: instructions of {@link OracleCases} with their operands' addresses set up before some of them, and
  * between them what single instructions don't have: bounded loops, calls, returns, indirect jumps to known places, stores into the
  * program itself, the program through a second mapping and, in ring 0, changed page tables.
  */
@@ -17,6 +17,12 @@ final class LockstepProgram {
     static final long ALIAS = OracleMemory.CODE + 0x10000;
     /** A third one, by a page of 2 MiB; ring 0 changes it to one by small pages and back. */
     static final long LARGE = OracleMemory.CODE + (2 << 20);
+
+    /** And one at the end of what 32-bit code can address. */
+    static final long TOP = (1L << 32) - OracleMemory.CODE_SIZE;
+
+    /** Where 32-bit code of ring 0 finds what is at {@link OracleCpu#SYSTEM}. */
+    static final long LOW_SYSTEM = 0x30000000L;
 
     /** Item number of the end, which every program has. */
     static final int END = 1 << 20;
@@ -29,6 +35,7 @@ final class LockstepProgram {
         /** Four bytes, relative to the item's end. */
         REL32,
         /** An absolute address. */
+        ABS32,
         ABS64
     }
 
@@ -51,13 +58,28 @@ final class LockstepProgram {
             @Nullable OracleCase made,
             boolean tables) {}
 
+    /** Whether it is 64-bit code. */
+    final boolean wide;
+
     final boolean kernel;
+    /** How far the segment {@link OracleSegments#THREAD} has been moved when FS and GS were loaded with it. */
+    final int threadMoved;
+
     final long codeAt;
     final OracleState before;
     final long dataAt;
     private final List<Item> items;
 
-    LockstepProgram(boolean kernel, long codeAt, OracleState before, long dataAt, List<Item> items) {
+    LockstepProgram(
+            boolean wide,
+            boolean kernel,
+            int threadMoved,
+            long codeAt,
+            OracleState before,
+            long dataAt,
+            List<Item> items) {
+        this.wide = wide;
+        this.threadMoved = threadMoved;
         this.kernel = kernel;
         this.codeAt = codeAt;
         this.before = before;
@@ -69,11 +91,19 @@ final class LockstepProgram {
         return items.size();
     }
 
+    /** The selector of its code. */
+    int cs() {
+        if (wide) {
+            return kernel ? OracleSegments.KERNEL_CS : OracleSegments.USER_CS;
+        }
+        return kernel ? OracleSegments.KERNEL_CS32 : OracleSegments.USER_CS32;
+    }
+
     /** The same without an item; that at the end stays. */
     LockstepProgram without(int index) {
         List<Item> fewer = new ArrayList<>(items);
         fewer.remove(index);
-        return new LockstepProgram(kernel, codeAt, before, dataAt, fewer);
+        return new LockstepProgram(wide, kernel, threadMoved, codeAt, before, dataAt, fewer);
     }
 
     /** Whether each store into the program has the place that was made for it. */
@@ -82,7 +112,7 @@ final class LockstepProgram {
     }
 
     private boolean store(Item t) {
-        return t.made == null && t.patch == Patch.REL32 && (t.code[0] & 0xfe) == 0xc6;
+        return t.made == null && (t.patch == Patch.REL32 || t.patch == Patch.ABS32) && (t.code[0] & 0xfe) == 0xc6;
     }
 
     /** Whether nothing but the places that are made for it has been written in the code pages. */
@@ -108,6 +138,11 @@ final class LockstepProgram {
                 .anyMatch(t -> t.made != null
                         && (t.made.row().mnemonic().matches("POPSR|PUSHSR|L[DEFGS]S")
                                 || t.made.row().operands().stream().anyMatch(o -> o.startsWith("S"))));
+    }
+
+    /** Whether an interrupt leaves the stack pointer as it is: a return to a stack of 16 bits loads as many (SDM vol. 2, IRET). */
+    boolean keepsStackPointer() {
+        return wide || OracleSegments.big(before.selector()[CpuRegisters.SS]);
     }
 
     /** Whether it may change what interrupts need, as ring 0 can. */
@@ -153,6 +188,7 @@ final class LockstepProgram {
                     // what doesn't reach goes to the next one
                     b[at[i] + t.at] = relative == (byte) relative ? (byte) relative : 0;
                 }
+                case ABS32 -> OracleState.view(b).putInt(at[i] + t.at, (int) v);
                 case REL32 -> OracleState.view(b).putInt(at[i] + t.at, (int) relative);
                 default -> OracleState.view(b).putLong(at[i] + t.at, v);
             }

@@ -139,15 +139,17 @@ final class OracleCases {
             }
             return;
         }
+        // as systems have it that use paging: only there code is translated
+        boolean flat = mode == OracleMode.CODE32 && addrSize == 4 && chance(2);
         selector[CpuRegisters.CS] = mode == OracleMode.CODE16
                 ? OracleSegments.CODE16
                 : pick(
                         OracleSegments.USER_CS32,
                         OracleSegments.USER_CS32,
                         OracleSegments.FLAT_CODE32,
-                        OracleSegments.TIGHT_CODE32,
+                        flat ? OracleSegments.FLAT_CODE32 : OracleSegments.TIGHT_CODE32,
                         OracleSegments.EXECUTE_ONLY);
-        selector[CpuRegisters.SS] = mode == OracleMode.CODE16 || chance(8)
+        selector[CpuRegisters.SS] = mode == OracleMode.CODE16 || !flat && chance(8)
                 ? pick(
                         OracleSegments.STACK16,
                         OracleSegments.STACK16,
@@ -157,9 +159,12 @@ final class OracleCases {
                         OracleSegments.USER_DS,
                         OracleSegments.USER_DS,
                         OracleSegments.FLAT_DATA,
-                        OracleSegments.DATA_LIMITED);
+                        flat ? OracleSegments.FLAT_DATA : OracleSegments.DATA_LIMITED);
         for (int s : new int[] {CpuRegisters.DS, CpuRegisters.ES, CpuRegisters.FS, CpuRegisters.GS}) {
-            selector[s] = data();
+            selector[s] = flat && s < CpuRegisters.FS ? pick(OracleSegments.USER_DS, OracleSegments.FLAT_DATA) : data();
+        }
+        if (flat) {
+            selector[pick(CpuRegisters.FS, CpuRegisters.GS)] = OracleSegments.THREAD;
         }
         for (int s = 0; s < 6; s++) {
             base[s] = OracleSegments.base(selector[s]);

@@ -33,8 +33,10 @@ final class OracleCpu {
     static final long SYSTEM = 0xffffc00000000000L;
     static final int SYSTEM_SIZE = 0x11000;
     static final int PD = 0x3000, DATA_PT = 0x4000, CODE_PT = 0x5000;
-    private static final int PML4 = 0x1000, PDPT = 0x2000;
-    private static final int HIGH_PDPT = 0x6000, HIGH_PD = 0x7000, HIGH_PT = 0x8000;
+    static final int PDPT = 0x2000;
+    private static final int PML4 = 0x1000;
+    private static final int HIGH_PDPT = 0x6000, HIGH_PD = 0x7000;
+    static final int HIGH_PT = 0x8000;
     static final int GDT = 0x9000, IDT = 0xa000, TSS = 0xb000, LDT = 0xc000;
     /** HLT sixteen times 256 times: vector n goes to byte 16n. */
     static final int HANDLERS = 0xd000;

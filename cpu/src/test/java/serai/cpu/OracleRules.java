@@ -36,7 +36,22 @@ final class OracleRules {
         boolean completed() {
             return want.vector() < 0;
         }
+
+        /** Whether the operand, or what a string instruction goes through, may begin below 4 GiB of its segment and end above. */
+        boolean wraps() {
+            if (made.mode() == OracleMode.LONG || made.before().selector()[d.segment] != OracleSegments.THREAD) {
+                return false;
+            }
+            long base = OracleSegments.base(OracleSegments.THREAD);
+            if (d.hasMemory()) {
+                return made.target() < base && made.target() + OracleOperands.room(d.row) > base;
+            }
+            return Math.abs((int) made.before().gpr()[CpuRegisters.RSI]) < STRING;
+        }
     }
+
+    /** Bytes that a case's string instruction goes through at most. */
+    private static final int STRING = 40 * 8;
 
     /** Leaves something out, if the case is of its kind. */
     interface Effect {
@@ -59,6 +74,11 @@ final class OracleRules {
                     "OF for counts other than 1",
                     "SDM vol. 2, RCL/RCR/ROL/ROR, SAL/SAR/SHL/SHR, SHLD, SHRD: Flags Affected",
                     (m, o) -> m.flags |= o.completed() && o.count() > 1 ? CpuRegisters.OF : 0),
+            new Rule(
+                    ".*",
+                    "all, if an operand goes beyond 4 GiB of a segment that ends there",
+                    "SDM vol. 3, 6.3: implementation-specific",
+                    (m, o) -> m.everything |= o.wraps()),
             new Rule(
                     "SHL|SHR",
                     "CF for counts of the operand's size and more",
@@ -255,8 +275,8 @@ final class OracleRules {
     /** What is not compared in a case; {@code d} is null if it does not decode. */
     static OracleMask mask(OracleCase c, @Nullable Decoded d, OracleState want, OracleState got) {
         OracleMask m = new OracleMask();
-        if (c.mode() != OracleMode.LONG) {
-            // SDM vol. 1, 3.4.1.1: the upper halves are undefined outside 64-bit mode
+        if (c.mode() != OracleMode.LONG || want.selector()[CpuRegisters.CS] != OracleSegments.USER_CS) {
+            // SDM vol. 1, 3.4.1.1: the upper halves are undefined outside 64-bit mode, into which far transfers lead
             for (int i = 0; i < 8; i++) {
                 m.gpr[i] = -1L << 32;
             }

@@ -9,7 +9,13 @@ import java.util.List;
  */
 final class OracleSegments {
     /** Selectors of Linux's GDT. */
-    static final int USER_CS32 = 0x23, USER_DS = 0x2b, USER_CS = 0x33, KERNEL_CS = 0x10, TSS = 0x40, LDT = 0x50;
+    static final int USER_CS32 = 0x23,
+            USER_DS = 0x2b,
+            USER_CS = 0x33,
+            KERNEL_CS32 = 0x08,
+            KERNEL_CS = 0x10,
+            TSS = 0x40,
+            LDT = 0x50;
 
     /** Linux's descriptor for getcpu: its limit tells the processor, so it is no case for a comparison. */
     static final int PER_CPU = 0x78;
@@ -55,6 +61,8 @@ final class OracleSegments {
     static final int FLAT_CODE32 = 7, CODE16 = 15, TIGHT_CODE32 = 23, EXECUTE_ONLY = 31;
     static final int DATA_LIMITED = 39, WINDOW_ONLY = 47, DOWN32 = 55, DOWN16 = 63, READ_ONLY = 71, STACK16 = 79;
     static final int ABSENT_DATA = 87, ABSENT_CODE = 95, EMPTY = 103, FLAT_DATA = 111, STACK16_DOWN = 119;
+    /** All 4 GiB from somewhere on, as what belongs to a thread. */
+    static final int THREAD = 127;
 
     /** Entry n has the selector 8n + 7. */
     static final List<Entry> ENTRIES = List.of(
@@ -72,7 +80,8 @@ final class OracleSegments {
             new Entry(0, 0xfffff, true, CODE, false, true, false),
             new Entry(0, 0, false, DATA, true, false, false),
             new Entry(0, 0xfffff, true, DATA, false, true, true),
-            new Entry(OracleMemory.WINDOW_START - 0xf000, 0xefff, false, EXPAND_DOWN, false, false, true));
+            new Entry(OracleMemory.WINDOW_START - 0xf000, 0xefff, false, EXPAND_DOWN, false, false, true),
+            new Entry(OracleMemory.WINDOW_START + 0x1f3, 0xfffff, true, DATA, false, true, true));
 
     private OracleSegments() {}
 
@@ -127,6 +136,18 @@ final class OracleSegments {
         return (selector & 4) != 0
                 ? ENTRIES.get(selector >> 3).descriptor()
                 : OracleState.view(gdt(0, 0, 0)).getLong(selector & 0xfff8);
+    }
+
+    /** Whether a state's segments are those in which 32-bit code is translated: see {@link UnitKind}. */
+    static boolean flat(OracleState s) {
+        int[] sel = s.selector();
+        boolean all = true;
+        for (int segment : new int[] {CpuRegisters.CS, CpuRegisters.SS, CpuRegisters.DS, CpuRegisters.ES}) {
+            long d = descriptor(sel[segment]);
+            boolean kind = segment == CpuRegisters.CS || (CpuSegments.descriptorAttributes(d) & 0xf) == 3;
+            all &= kind && CpuSegments.descriptorBase(d) == 0 && CpuSegments.descriptorLimit(d) == -1;
+        }
+        return all && big(sel[CpuRegisters.SS]);
     }
 
     /** The base behind such a selector. */

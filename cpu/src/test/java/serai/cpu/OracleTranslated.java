@@ -1,8 +1,9 @@
 package serai.cpu;
 
+import java.util.Objects;
 import serai.cpu.Templates.Template;
 
-/** Translated code against the physical CPU: what the translator writes itself, in 64-bit mode. */
+/** Translated code against the physical CPU: what the translator writes itself, in 64-bit mode and in 32-bit code with flat segments. */
 final class OracleTranslated {
     private static final int LONGEST = 15;
 
@@ -17,7 +18,8 @@ final class OracleTranslated {
 
     /** Whether a case of a row can be run to a breakpoint behind it. */
     boolean takes(OracleCase c, OracleState want) {
-        if (c.mode() != OracleMode.LONG || !translates(c.row())) {
+        boolean flat = c.mode() == OracleMode.LONG || c.mode() == OracleMode.CODE32 && OracleSegments.flat(c.before());
+        if (!flat || !translates(c.row())) {
             return false;
         }
         switch (templates.of(c.row())) {
@@ -34,6 +36,15 @@ final class OracleTranslated {
     }
 
     OracleState execute(OracleCase c) {
-        return cpu.executeToBreakpoint(c);
+        long before = units();
+        OracleState s = cpu.executeToBreakpoint(c);
+        if (units() == before) {
+            throw new IllegalStateException("nothing was translated");
+        }
+        return s;
+    }
+
+    private long units() {
+        return Objects.requireNonNull(cpu.cpu.stats().exits().get("units"));
     }
 }
