@@ -90,6 +90,11 @@ final class FlagPlan {
         return inFrame[i] || writer[i] >= 0;
     }
 
+    /** Whether an instruction has anything to do with flags that are elsewhere than in the host's. */
+    boolean due(int i) {
+        return elsewhere(i) || saved[i] || restored[i] || stashed[i];
+    }
+
     /** Whether an instruction's code begins with saving them. */
     boolean savedAt(int i) {
         return saved[i];

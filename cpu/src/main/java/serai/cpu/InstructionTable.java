@@ -44,7 +44,7 @@ final class InstructionTable {
         }
         vectors = new boolean[rows.size()];
         for (InstructionRow row : rows) {
-            vectors[row.number()] = !row.source().contains("instructions-base");
+            vectors[row.number()] = !row.source().matches("instructions-(base|x87).*");
         }
         for (InstructionRow row : rows) {
             RowPlan plan = new RowPlan(row);
@@ -57,7 +57,7 @@ final class InstructionTable {
         }
     }
 
-    /** Whether a row may touch XMM registers; x87 and MMX count as if they did. */
+    /** Whether a row may touch XMM registers; MMX counts as if it did. */
     boolean vectors(InstructionRow row) {
         return vectors[row.number()];
     }

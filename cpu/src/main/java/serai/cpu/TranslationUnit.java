@@ -8,6 +8,9 @@ final class TranslationUnit {
     /** Instructions at most. */
     static final int MAX = 32;
 
+    /** Instructions that the interpreter runs, too, where an exit before and one after would cost more. */
+    private static final int BETWEEN = 3;
+
     private static final int PAGE = GuestMemory.PAGE_SIZE;
 
     private final Decoder decoder;
@@ -97,17 +100,32 @@ final class TranslationUnit {
         };
     }
 
-    /** How many instructions the interpreter is to run at once, beginning with one that is its affair: a sequence for the x87 takes one exit. */
-    int interpretedTogether(int i) {
+    /**
+     * How many instructions the interpreter is to run at once, beginning with one that is its affair: a sequence for the x87, with few others between,
+     * takes one exit.
+     */
+    int interpretedTogether(int i, FlagPlan plan) {
         int n = 1;
-        while (inSequence(i + n - 1)
-                && i + n < count
-                && inSequence(i + n)
-                && !entered[i + n]
-                && place[i + n + 1] - place[i] <= Byte.MAX_VALUE) {
-            n++;
+        if (inSequence(i)) {
+            for (int k = i + 1; k <= i + n + BETWEEN && k < count && canJoin(k, plan); k++) {
+                if (place[k + 1] - place[i] > Byte.MAX_VALUE) {
+                    break;
+                }
+                n = inSequence(k) ? k - i + 1 : n;
+            }
         }
         return n;
+    }
+
+    private boolean canJoin(int i, FlagPlan plan) {
+        return defined[i]
+                && !entered[i]
+                && !plan.due(i)
+                && (inSequence(i)
+                        || switch (template(i)) {
+                            case NOTHING, PLAIN, LEA, MOVE_IMMEDIATE, MOVE_OFFSET, COUNT, PUSH, POP -> true;
+                            default -> false;
+                        });
     }
 
     private boolean inSequence(int i) {

@@ -110,7 +110,7 @@ final class Translator {
         for (int i = 0; i < count; i++) {
             flow.at(i);
             if (!unit.defined[i] || !written(i)) {
-                int together = unit.interpretedTogether(i);
+                int together = unit.interpretedTogether(i, plan);
                 flow.interpret(i, together);
                 i += together - 1;
             }
