@@ -140,7 +140,7 @@ final class RunCommand implements Callable<Integer> {
             defaultValue = "auto",
             description = {
                 "auto, java or kvm (default: ${DEFAULT-VALUE}, the faster one as measured at start).",
-                "Engine java translates 64-bit code to machine code where this machine can, and interprets the rest (auto);"
+                "Engine java translates 64- and 32-bit code to machine code where this machine can, and interprets the rest (auto);"
                         + " with translate=off it interprets all, with translate=on it does not start where it can't translate."
             })
     private String engine = "auto";

@@ -18,7 +18,7 @@ import serai.machine.memory.GuestMemory;
 import serai.machine.memory.PluggableRam;
 
 /**
- * A virtual x86-64 CPU that interprets, and runs what {@link Translation} finds of 64-bit code.
+ * A virtual x86-64 CPU that interprets, and runs what {@link Translation} finds of 64-bit and 32-bit code.
  *
  * <h2>The loop</h2>
  *
