@@ -38,6 +38,16 @@ final class ProfileTest {
     }
 
     @Test
+    void aPlaceThatCantBeWrittenIsRefusedBeforeTheGuestRuns(@TempDir Path directory) throws Exception {
+        Path binary = Guests.binary(Guests.named("loop"));
+        for (Path file : List.of(directory, directory.resolve("none/profile"))) {
+            Vmm.Result r = Vmm.run("kernel=" + binary, "engine=java", "serial=null", "profile=" + file);
+            assertEquals(6, r.status(), r.err());
+            assertTrue(r.lastError().contains("the profile can't be written to " + file + ": "), r.err());
+        }
+    }
+
+    @Test
     void deterministicRunsHaveNone(@TempDir Path directory) throws Exception {
         Vmm.Result r = Vmm.run("kernel=none", "profile=" + directory.resolve("p"), "deterministic=1");
         assertEquals(2, r.status(), r.err());

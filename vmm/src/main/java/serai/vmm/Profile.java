@@ -57,11 +57,19 @@ final class Profile implements ProfileSink {
     /**
      * Has all vCPUs sampled, if that is wanted.
      *
-     * @throws VmmException if the engine or the host can't, or the symbols are not good
+     * @throws VmmException if the engine or the host can't, the symbols are not good, or there is no place for the file
      */
     static @Nullable Profile start(@Nullable ProfileConfig wanted, Machine machine) throws VmmException {
         if (wanted == null) {
             return null;
+        }
+        Path directory = wanted.file().toAbsolutePath().getParent();
+        if (directory == null || !Files.isWritable(directory) || Files.isDirectory(wanted.file())) {
+            // not only at the end of a long run
+            throw new VmmException(
+                    VmmException.INPUT,
+                    "the profile can't be written to %s: no directory for it, or no right to write there"
+                            .formatted(wanted.file()));
         }
         Path file = wanted.symbols();
         Profile p = new Profile(wanted, file == null ? null : Symbols.read(file));
