@@ -29,11 +29,13 @@ import serai.machine.memory.GuestMemory;
 final class GuestSampler implements AutoCloseable {
     // the buffer that the handler writes: words, then entries
     private static final int HEAD = 0, TAIL = 8, CODE = 16, CODE_SIZE = 24, CONTEXT = 32, OUTSIDE = 40, RUN = 48;
-    private static final int ENTRIES = 64, ENTRY_SHIFT = 5;
+    private static final int ENTRIES = 64, ENTRY_SHIFT = 6;
     /** Entries; each is read at the next poll, so one is nearly always enough. */
     private static final int ROOM = 16;
 
-    private static final int ADDRESS = 0, PAGE = 8, R11 = 16, RETURN = 24;
+    private static final int ADDRESS = 0, PAGE = 8, R11 = 16, RETURN = 24, RSP = 32, STACK = 40;
+    /** From a context: what a unit's CALL of a routine pushes. */
+    private static final int PUSHED = -8;
 
     /** Less than the tick of any host. */
     private static final long NANOS = 900_000;
@@ -121,6 +123,10 @@ final class GuestSampler implements AutoCloseable {
             a.store(Assembler.R9, R11, Assembler.RCX);
             a.load(Assembler.RCX, Assembler.R10, HostFrame.RETURN);
             a.store(Assembler.R9, RETURN, Assembler.RCX);
+            a.load(Assembler.RCX, Assembler.RDX, CpuTimeTimer.UCONTEXT_RSP);
+            a.store(Assembler.R9, RSP, Assembler.RCX);
+            a.load(Assembler.RCX, Assembler.R10, PUSHED);
+            a.store(Assembler.R9, STACK, Assembler.RCX);
             a.lea(Assembler.R8, Assembler.R8, Assembler.NONE, 0, 1);
             a.store(Assembler.RAX, HEAD, Assembler.R8);
             a.patch(other, a.at());
@@ -159,15 +165,20 @@ final class GuestSampler implements AutoCloseable {
 
     private void resolve(long entry, long linearRip) {
         TranslationCache c = cache;
-        int place = c == null
-                ? TranslationCache.UNKNOWN
-                : c.placeOf(GuestMemory.getLong(entry + ADDRESS), GuestMemory.getLong(entry + RETURN));
+        int place =
+                c == null ? TranslationCache.UNKNOWN : c.placeOf(GuestMemory.getLong(entry + ADDRESS), returns(entry));
         switch (place) {
             case TranslationCache.ON_THE_WAY -> sink.sample(linearRip, false);
             case TranslationCache.UNKNOWN -> sink.sample(linearRip, true);
             case TranslationCache.ENTRY -> sink.sample(GuestMemory.getLong(entry + R11), true);
             default -> sink.sample(GuestMemory.getLong(entry + PAGE) + place, true);
         }
+    }
+
+    /** Where a routine returns to, if that is where the sample is: some take that from the stack. */
+    private long returns(long entry) {
+        boolean pushed = GuestMemory.getLong(entry + RSP) == GuestMemory.getLong(buffer + CONTEXT) + PUSHED;
+        return GuestMemory.getLong(entry + (pushed ? STACK : RETURN));
     }
 
     @Override

@@ -83,6 +83,10 @@ final class GuestSamplerTest {
 
     /** Runs until so many samples have come. */
     private void run(TranslationMode mode) {
+        run(mode, MAIN);
+    }
+
+    private void run(TranslationMode mode, int begin) {
         Machine machine = new Machine(
                 new MachineConfig(
                         1,
@@ -105,7 +109,7 @@ final class GuestSamplerTest {
         cpu.cr0 |= CpuRegisters.CR0_PG | CpuRegisters.CR0_PE;
         cpu.setSegment(CpuSegments.CS, 8, 0, -1, 0x9b | Segment.L);
         cpu.r[CpuRegisters.RSP] = STACK;
-        cpu.rip = MAIN;
+        cpu.rip = begin;
         cpu.flushTlb();
         cpu.modeChanged();
         int[] count = {0};
@@ -142,6 +146,24 @@ final class GuestSamplerTest {
         // main: mov edi, STACK; mov ecx, 0x10000; rep stosb; jmp main
         write(MAIN, 0xbf, 0, 0, 0x30, 0, 0xb9, 0, 0, 1, 0, 0xf3, 0xaa, 0xeb, -14);
         run(TranslationMode.ON);
+        assertEquals(Set.of((long) MAIN), translated.keySet());
+    }
+
+    @Test
+    void anInstructionThatLooksForItselfHasTheTimeOfThatRoutine() {
+        assumeTrue(TranslationMode.obstacle().isEmpty(), "capability: translation");
+        // at first, in another page: mov edi, STACK; mov ecx, 64; rep stosb; mov esi, STACK + 0xfc0; jmp MAIN
+        int begin = FAR_LEAF + 0x400;
+        int at = write(begin, 0xbf, 0, 0, 0x30, 0, 0xb9, 64, 0, 0, 0, 0xf3, 0xaa, 0xbe, 0xc0, 0x0f, 0x30, 0, 0xe9);
+        int d = MAIN - (at + 4);
+        write(at, d, d >> 8, d >> 16, d >> 24);
+        at = MAIN;
+        for (int i = 0; i < 8; i++) {
+            // mov rdx, [rsi]; mov rcx, [rsi + 0x80], which is in the next page
+            at = write(at, 0x48, 0x8b, 0x16, 0x48, 0x8b, 0x8e, 0x80, 0, 0, 0);
+        }
+        write(at, 0xeb, MAIN - (at + 2));
+        run(TranslationMode.ON, begin);
         assertEquals(Set.of((long) MAIN), translated.keySet());
     }
 

@@ -20,8 +20,8 @@ public final class CpuTimeTimer implements AutoCloseable {
     public static final int SI_CODE = 8, SI_VALUE = 24;
     /** The code of signals that come from a timer. */
     public static final int SI_TIMER = -2;
-    /** From its third argument, ucontext_t: registers R11 and RIP of the thread. */
-    public static final int UCONTEXT_R11 = 64, UCONTEXT_RIP = 168;
+    /** From its third argument, ucontext_t: registers R11, RSP and RIP of the thread. */
+    public static final int UCONTEXT_R11 = 64, UCONTEXT_RSP = 160, UCONTEXT_RIP = 168;
 
     private static final int SIGNAL = 36;
     private static final int SA_SIGINFO = 4, SA_RESTART = 0x10000000;
