@@ -12,7 +12,7 @@ import serai.machine.memory.GuestMemory;
  */
 final class StringRoutines {
     /** Bytes of all of them at most. */
-    static final int SIZE = 64 * 1024;
+    static final int SIZE = 80 * 1024;
 
     private static final int OPERATIONS = 4, REPEATS = 2, SIZES = 4, TABLES = 2 * UnitKind.TABLES;
     private static final int PAGE = GuestMemory.PAGE_SIZE;
