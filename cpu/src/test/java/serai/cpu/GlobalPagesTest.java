@@ -3,17 +3,10 @@ package serai.cpu;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 
-import java.lang.foreign.Arena;
-import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
-import serai.machine.Machine;
-import serai.machine.MachineConfig;
-import serai.machine.acpi.Numa;
 import serai.machine.cpuid.X86Model;
 import serai.machine.memory.GuestMemory;
-import serai.machine.memory.RamRegion;
-import serai.machine.time.VirtualClock;
 
 /**
  * Which translations outlive a load of CR3 (SDM vol. 3, 4.10.2.4 and 4.10.4.1). The tables change under the vCPU without
@@ -23,7 +16,7 @@ final class GlobalPagesTest {
     private static final int PML4 = 0x1000, PDPT = 0x2000, PD = 0x3000, PT = 0x4000;
     private static final int OLD = 0x8000, NEW = 0x9000;
     private static final int LARGE_OLD = 0x200000, LARGE_NEW = 0x400000;
-    private static final long LARGE = 0x200000, SIZE = 0x600000;
+    private static final long LARGE = 0x200000;
     /** Entry 5 of the page table, and what shares a slot of the TLB with it: 1024 pages further. */
     private static final long VA = 5 << 12, SAME_SLOT = VA + (1024 << 12);
 
@@ -32,29 +25,13 @@ final class GlobalPagesTest {
     private static final int ALL = P | RW | US | A | D;
     private static final long NO_FLUSH = 1L << 63;
 
-    private final Arena arena = Arena.ofShared();
-    private final GuestMemory memory = new GuestMemory(
-            List.of(new RamRegion(0, SIZE, arena.allocate(SIZE, 4096).address(), false, -1, 0)));
-    private final Machine machine = new Machine(
-            new MachineConfig(
-                    1,
-                    1,
-                    X86Model.v3(1),
-                    new VirtualClock(1_800_000_000, 1),
-                    () -> 0,
-                    b -> {},
-                    b -> {},
-                    Numa.NONE,
-                    false,
-                    0xf4),
-            memory,
-            new JavaEngine());
-    private final Cpu cpu = (Cpu) machine.vcpu();
+    private final LongModeGuest guest = new LongModeGuest(new JavaEngine(), X86Model.v3(1));
+    private final GuestMemory memory = guest.memory;
+    private final Cpu cpu = guest.cpu;
 
     @AfterEach
     void close() {
-        machine.close();
-        arena.close();
+        guest.close();
     }
 
     GlobalPagesTest() {
@@ -66,12 +43,7 @@ final class GlobalPagesTest {
         memory.writeLong(PDPT, PD | ALL);
         memory.writeLong(PD, PT | ALL);
         memory.writeLong(PD + 2 * 8, PT_SAME_SLOT | ALL);
-        cpu.cr3 = PML4;
-        cpu.cr4 = CpuRegisters.CR4_PAE | CpuRegisters.CR4_PGE;
-        cpu.efer = CpuRegisters.EFER_LME | CpuRegisters.EFER_LMA | CpuRegisters.EFER_NXE;
-        cpu.cr0 |= CpuRegisters.CR0_PG | CpuRegisters.CR0_PE;
-        cpu.flushTlb();
-        cpu.modeChanged();
+        guest.enter(PML4, CpuRegisters.CR4_PGE, CpuRegisters.EFER_NXE);
     }
 
     private void map(int frame, int bits) {

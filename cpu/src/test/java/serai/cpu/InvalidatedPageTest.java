@@ -4,20 +4,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import java.lang.foreign.Arena;
-import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import serai.machine.Machine;
-import serai.machine.MachineConfig;
-import serai.machine.acpi.Numa;
 import serai.machine.cpuid.X86Model;
 import serai.machine.engine.Exit;
-import serai.machine.engine.Segment;
 import serai.machine.memory.GuestMemory;
-import serai.machine.memory.RamRegion;
-import serai.machine.time.VirtualClock;
 
 /** What INVLPG leaves alone: Linux has one for each page that a program writes first after a fork. */
 final class InvalidatedPageTest {
@@ -32,28 +24,12 @@ final class InvalidatedPageTest {
     /** Where Linux maps all memory, by large pages. */
     private static final long HIGH = 0xffff_8880_0000_0000L;
 
-    private static final long SIZE = 0x400000;
     private static final int MAIN = 0x200000, FAR = 0x203000, DATA = 0x280000, STACK = 0x300000;
     private static final int ROUNDS = 1000;
 
-    private final Arena arena = Arena.ofShared();
-    private final GuestMemory memory = new GuestMemory(
-            List.of(new RamRegion(0, SIZE, arena.allocate(SIZE, 4096).address(), false, -1, 0)));
-    private final Machine machine = new Machine(
-            new MachineConfig(
-                    1,
-                    1,
-                    X86Model.v2(1),
-                    new VirtualClock(1_800_000_000, 1),
-                    () -> 0,
-                    b -> {},
-                    b -> {},
-                    Numa.NONE,
-                    false,
-                    0xf4),
-            memory,
-            new JavaEngine(TranslationMode.AUTO));
-    private final Cpu cpu = (Cpu) machine.vcpu();
+    private final LongModeGuest guest = new LongModeGuest(new JavaEngine(TranslationMode.AUTO), X86Model.v2(1));
+    private final GuestMemory memory = guest.memory;
+    private final Cpu cpu = guest.cpu;
 
     @BeforeEach
     void setUp() {
@@ -68,25 +44,12 @@ final class InvalidatedPageTest {
         memory.writeLong(PML4 + 8 * (HIGH >>> 39 & 511), HIGH_PDPT | ALL);
         memory.writeLong(HIGH_PDPT, HIGH_PD | ALL);
         memory.writeLong(HIGH_PD + 8, MAIN | ALL | LARGE);
-        cpu.cr3 = PML4;
-        cpu.cr4 = CpuRegisters.CR4_PAE;
-        cpu.efer = CpuRegisters.EFER_LME | CpuRegisters.EFER_LMA;
-        cpu.cr0 |= CpuRegisters.CR0_PG | CpuRegisters.CR0_PE;
-        cpu.setSegment(CpuSegments.CS, 8, 0, -1, 0x9b | Segment.L);
-        cpu.flushTlb();
-        cpu.modeChanged();
+        guest.enter(PML4, 0, 0);
     }
 
     @AfterEach
     void close() {
-        machine.close();
-        arena.close();
-    }
-
-    private void write(int at, int... bytes) {
-        for (int b : bytes) {
-            memory.writeByte(at++, (byte) b);
-        }
+        guest.close();
     }
 
     private long unknownJumps() {
@@ -96,7 +59,7 @@ final class InvalidatedPageTest {
     @Test
     void theWaysIntoOtherPagesAreStillKnown_alsoWhereTheTlbHadALargePageBefore() {
         int d = FAR - (MAIN + 16);
-        write(
+        guest.write(
                 MAIN,
                 0xb9, // mov ecx, ROUNDS
                 ROUNDS,
@@ -119,7 +82,7 @@ final class InvalidatedPageTest {
                 0x75, // jnz 1b
                 -15,
                 0xf4);
-        write(FAR, 0x48, 0xff, 0xc0, 0xc3); // inc rax; ret
+        guest.write(FAR, 0x48, 0xff, 0xc0, 0xc3); // inc rax; ret
         cpu.rip = MAIN;
         cpu.r[CpuRegisters.RSP] = STACK;
         cpu.r[CpuRegisters.RDI] = DATA;

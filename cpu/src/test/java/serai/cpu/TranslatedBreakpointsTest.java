@@ -5,22 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import java.lang.foreign.Arena;
-import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import serai.machine.Machine;
-import serai.machine.MachineConfig;
-import serai.machine.acpi.Numa;
 import serai.machine.cpuid.X86Model;
 import serai.machine.engine.Exit;
-import serai.machine.engine.Segment;
 import serai.machine.memory.GuestMemory;
-import serai.machine.memory.RamRegion;
-import serai.machine.time.VirtualClock;
 
 /**
  * Instruction breakpoints in code that has been translated and is hot: they stop exactly, and elsewhere code stays translated. The vCPU
@@ -31,7 +23,6 @@ final class TranslatedBreakpointsTest {
     /** P, RW, A, D, PS. */
     private static final int ALL = 0x63, LARGE = 0x80;
 
-    private static final long SIZE = 0x400000;
     private static final int MAIN = 0x200000, STACK = 0x300000;
     /** A leaf in main's page and one in a page of its own. */
     private static final int NEAR = MAIN + 0x200, FAR = MAIN + 0x3000;
@@ -42,24 +33,9 @@ final class TranslatedBreakpointsTest {
     /** More than {@link #ROUNDS} rounds of translated code count, all of it translated anew; far less than one interpreted instruction in each. */
     private static final long FEW = 100;
 
-    private final Arena arena = Arena.ofShared();
-    private final GuestMemory memory = new GuestMemory(
-            List.of(new RamRegion(0, SIZE, arena.allocate(SIZE, 4096).address(), false, -1, 0)));
-    private final Machine machine = new Machine(
-            new MachineConfig(
-                    1,
-                    1,
-                    X86Model.v2(1),
-                    new VirtualClock(1_800_000_000, 1),
-                    () -> 0,
-                    b -> {},
-                    b -> {},
-                    Numa.NONE,
-                    false,
-                    0xf4),
-            memory,
-            new JavaEngine(TranslationMode.AUTO));
-    private final Cpu cpu = (Cpu) machine.vcpu();
+    private final LongModeGuest guest = new LongModeGuest(new JavaEngine(TranslationMode.AUTO), X86Model.v2(1));
+    private final GuestMemory memory = guest.memory;
+    private final Cpu cpu = guest.cpu;
 
     @BeforeEach
     void setUp() {
@@ -68,40 +44,27 @@ final class TranslatedBreakpointsTest {
         memory.writeLong(PDPT, PD | ALL);
         memory.writeLong(PD, ALL | LARGE);
         memory.writeLong(PD + 8, MAIN | ALL | LARGE);
-        cpu.cr3 = PML4;
-        cpu.cr4 = CpuRegisters.CR4_PAE;
-        cpu.efer = CpuRegisters.EFER_LME | CpuRegisters.EFER_LMA;
-        cpu.cr0 |= CpuRegisters.CR0_PG | CpuRegisters.CR0_PE;
-        cpu.setSegment(CpuSegments.CS, 8, 0, -1, 0x9b | Segment.L);
-        cpu.flushTlb();
-        cpu.modeChanged();
+        guest.enter(PML4, 0, 0);
         for (int leaf : new int[] {NEAR, FAR}) {
             // four times lea rax, [rax + 1]; ret
             int at = leaf;
             for (int i = 0; i < 4; i++) {
-                at = write(at, 0x48, 0x8d, 0x40, 1);
+                at = guest.write(at, 0x48, 0x8d, 0x40, 1);
             }
-            write(at, 0xc3);
+            guest.write(at, 0xc3);
         }
     }
 
     @AfterEach
     void close() {
-        machine.close();
-        arena.close();
-    }
-
-    private int write(int at, int... bytes) {
-        for (int b : bytes) {
-            memory.writeByte(at++, (byte) b);
-        }
-        return at;
+        guest.close();
     }
 
     /** mov ecx, ROUNDS; 1: call leaf; dec ecx; jnz 1b; hlt. And from its beginning, hot. */
     private void heat(int leaf) {
         int d = leaf - (MAIN + 10);
-        write(MAIN, 0xb9, ROUNDS, ROUNDS >> 8, 0, 0, 0xe8, d, d >> 8, d >> 16, d >> 24, 0xff, 0xc9, 0x75, -9, 0xf4);
+        guest.write(
+                MAIN, 0xb9, ROUNDS, ROUNDS >> 8, 0, 0, 0xe8, d, d >> 8, d >> 16, d >> 24, 0xff, 0xc9, 0x75, -9, 0xf4);
         start();
         toTheEnd();
         start();
@@ -180,7 +143,7 @@ final class TranslatedBreakpointsTest {
     @Test
     void aGuestThatSetsItsOwnPagesBreakpointInTranslatedCodeStopsThere() {
         // the first time round without: mov eax, NEAR + INSIDE; mov dr0, rax; mov eax, ebx; mov dr7, rax; jmp NEAR
-        write(
+        guest.write(
                 MAIN,
                 0xb8,
                 NEAR + INSIDE,
@@ -196,8 +159,8 @@ final class TranslatedBreakpointsTest {
                 0x23,
                 0xf8,
                 0xe9);
-        write(MAIN + 14, NEAR - (MAIN + 18), NEAR - (MAIN + 18) >> 8, 0, 0);
-        write(NEAR + 16, 0xf4);
+        guest.write(MAIN + 14, NEAR - (MAIN + 18), NEAR - (MAIN + 18) >> 8, 0, 0);
+        guest.write(NEAR + 16, 0xf4);
         start();
         cpu.r[CpuRegisters.RBX] = 0;
         assertEquals(Exit.HALTED_FOR_EVER, cpu.run(Long.MAX_VALUE));
