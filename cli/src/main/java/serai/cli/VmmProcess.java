@@ -107,11 +107,7 @@ final class VmmProcess {
     int run() throws CliException, InterruptedException {
         Process p;
         try {
-            ProcessBuilder b = new ProcessBuilder(command()).inheritIO();
-            // glibc gives back what is free at the end of its first pool alone, and has a pool for each thread by
-            // default: 5 MiB of an idle VMM
-            b.environment().putIfAbsent("MALLOC_ARENA_MAX", "1");
-            p = b.start();
+            p = new ProcessBuilder(command()).inheritIO().start();
         } catch (IOException e) {
             throw new CliException(Status.HOST, "the VMM could not be started: " + e.getMessage(), e);
         }
