@@ -8,6 +8,7 @@ public final class Errno {
     public static final int ENOENT = 2;
     public static final int EINTR = 4;
     public static final int EIO = 5;
+    public static final int ENXIO = 6;
     public static final int E2BIG = 7;
     public static final int EBADF = 9;
     public static final int EAGAIN = 11;
@@ -34,7 +35,7 @@ public final class Errno {
             Map.entry(3, new Entry("ESRCH", "no such process or thread")),
             Map.entry(EINTR, new Entry("EINTR", "interrupted by a signal")),
             Map.entry(EIO, new Entry("EIO", "input or output error of the device")),
-            Map.entry(6, new Entry("ENXIO", "no such device or address")),
+            Map.entry(ENXIO, new Entry("ENXIO", "no such device or address")),
             Map.entry(E2BIG, new Entry("E2BIG", "list too long")),
             Map.entry(EBADF, new Entry("EBADF", "not an open descriptor, or not open for this")),
             Map.entry(EAGAIN, new Entry("EAGAIN", "busy or locked by another")),

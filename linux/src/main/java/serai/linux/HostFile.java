@@ -32,6 +32,8 @@ public final class HostFile implements AutoCloseable {
     private static final int FALLOC_ZERO_RANGE = 0x10;
     private static final int O_CLOEXEC = 0x80000;
     private static final int SEEK_END = 2;
+    private static final int SEEK_DATA = 3;
+    private static final int SEEK_HOLE = 4;
     private static final int AT_EMPTY_PATH = 0x1000;
     private static final int STATX_BLOCKS = 0x400;
     private static final int F_OFD_SETLK = 37;
@@ -96,6 +98,30 @@ public final class HostFile implements AutoCloseable {
         long n = Libc.lseek(fd, 0, SEEK_END);
         if (n < 0) {
             throw failed("can't tell the size of ", n);
+        }
+        return n;
+    }
+
+    /** Where the next data at or after {@code position} begins, as far as the file system knows; the file's size if there is none. */
+    public long nextData(long position) throws LinuxException {
+        return seek(position, SEEK_DATA);
+    }
+
+    /** Where the next hole at or after {@code position} begins; the file's size if there is none, or {@code position} lies past it. */
+    public long nextHole(long position) throws LinuxException {
+        return seek(position, SEEK_HOLE);
+    }
+
+    private long seek(long position, int whence) throws LinuxException {
+        long n = Libc.lseek(fd, position, whence);
+        if (n == -Errno.ENXIO) {
+            return size();
+        }
+        if (n == -Errno.EINVAL) { // block devices don't know
+            return whence == SEEK_DATA ? position : size();
+        }
+        if (n < 0) {
+            throw failed("can't tell the holes of ", n);
         }
         return n;
     }

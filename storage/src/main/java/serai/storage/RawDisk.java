@@ -1,24 +1,14 @@
 package serai.storage;
 
 import java.io.IOException;
-import java.lang.foreign.Arena;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import serai.linux.Errno;
-import serai.linux.HostFile;
-import serai.linux.LinuxException;
 
-/**
- * A raw image: byte n of the file is byte n of the disk. While it is open it is locked: by one writer, or by any number of readers (open
- * file description locks, which NFS and other processes' {@code flock} do not see).
- */
+/** A raw image: byte n of the file is byte n of the disk. What the last sector lacks at the file's end reads as zeros. */
 public final class RawDisk implements BlockDevice {
-    private static final int SECTOR = 512;
+    private final ImageFile file;
+    private volatile long size;
 
-    private final HostFile file;
-    private final long size;
-
-    private RawDisk(HostFile file, long size) {
+    private RawDisk(ImageFile file, long size) {
         this.file = file;
         this.size = size;
     }
@@ -29,47 +19,25 @@ public final class RawDisk implements BlockDevice {
      * @throws DiskException if it is missing, no file, not accessible, locked by another VM, or of a size that is no multiple of 512
      */
     public static RawDisk open(Path path, boolean readOnly) throws DiskException {
-        if (!Files.exists(path)) {
-            throw new DiskException("disk " + path + " does not exist");
-        }
-        if (Files.isDirectory(path)) {
-            throw new DiskException("disk " + path + " is a directory");
-        }
-        HostFile file;
+        HostImageFile file = HostImageFile.open(path, readOnly);
         try {
-            file = HostFile.open(path, readOnly ? HostFile.Access.READ_ONLY : HostFile.Access.READ_WRITE);
-        } catch (LinuxException e) {
-            String mend = readOnly || !Files.isReadable(path) ? "" : "; give it with ',readonly' if that is meant";
-            throw new DiskException(
-                    "disk " + path + " can't be opened for " + (readOnly ? "reading" : "writing") + " (" + e.errnoName()
-                            + ")" + mend,
-                    e);
-        }
-        try {
-            file.lock();
             long size = file.size();
             if (size == 0 || size % SECTOR != 0) {
                 throw new DiskException(
                         "disk " + path + " has " + size + " bytes, and a raw disk has a multiple of " + SECTOR);
             }
             return new RawDisk(file, size);
-        } catch (LinuxException e) {
+        } catch (IOException e) {
             file.close();
-            throw new DiskException(
-                    e.errno() == Errno.EAGAIN
-                            ? "disk " + path + " is in use by another VM"
-                            : "disk " + path + " can't be used: " + e.getMessage(),
-                    e);
-        } catch (DiskException e) {
-            file.close();
-            throw e;
+            throw e instanceof DiskException d
+                    ? d
+                    : new DiskException("disk " + path + " can't be used: " + e.getMessage(), e);
         }
     }
 
-    private void check(long position, long length) throws IOException {
-        if (position < 0 || length < 0 || length > size - position) {
-            throw new IOException("%s: %d+%d is past the end".formatted(file.path(), position, length));
-        }
+    /** On any file, which is closed with it. A size that is no multiple of 512 is rounded up. */
+    public static RawDisk on(ImageFile file) throws IOException {
+        return new RawDisk(file, (file.size() + SECTOR - 1) & -SECTOR);
     }
 
     @Override
@@ -84,13 +52,13 @@ public final class RawDisk implements BlockDevice {
 
     @Override
     public void read(long position, long hostAddress, long length) throws IOException {
-        check(position, length);
-        file.readFully(position, hostAddress, length);
+        BlockDevice.check(this, position, length);
+        file.read(position, hostAddress, length);
     }
 
     @Override
     public void write(long position, long hostAddress, long length) throws IOException {
-        check(position, length);
+        BlockDevice.check(this, position, length);
         file.write(position, hostAddress, length);
     }
 
@@ -101,51 +69,41 @@ public final class RawDisk implements BlockDevice {
 
     @Override
     public void discard(long position, long length) throws IOException {
-        check(position, length);
-        try {
-            file.punch(position, length);
-        } catch (LinuxException e) {
-            if (e.errno() != Errno.EOPNOTSUPP) {
-                throw e;
-            }
-        }
+        BlockDevice.check(this, position, length);
+        file.punch(position, length);
     }
 
     @Override
     public void zero(long position, long length, boolean mayFree) throws IOException {
-        check(position, length);
-        try {
-            if (!mayFree) {
-                file.zero(position, length);
-                return;
-            }
-        } catch (LinuxException e) {
-            if (e.errno() != Errno.EOPNOTSUPP) {
-                throw e;
-            }
-        }
-        try {
-            file.punch(position, length); // what tmpfs can, which can't zero a range
-        } catch (LinuxException e) {
-            if (e.errno() != Errno.EOPNOTSUPP) {
-                throw e;
-            }
-            writeZeros(position, length);
-        }
-    }
-
-    private void writeZeros(long position, long length) throws IOException {
-        try (Arena arena = Arena.ofConfined()) {
-            long chunk = Math.min(length, 1 << 20);
-            long zeros = arena.allocate(chunk, 4096).address();
-            for (long done = 0; done < length; done += chunk) {
-                file.write(position + done, zeros, Math.min(chunk, length - done));
-            }
+        BlockDevice.check(this, position, length);
+        if (mayFree) {
+            file.punch(position, length);
+        } else {
+            file.zero(position, length);
         }
     }
 
     @Override
-    public void close() {
+    public Extent status(long position, long length) throws IOException {
+        long end = Math.min(position + length, file.size());
+        if (position >= end) {
+            return Extent.zeros(length);
+        }
+        long data = file.nextData(position);
+        if (data > position) {
+            return Extent.zeros(Math.min(data, end) - position);
+        }
+        return Extent.data(Math.min(file.nextHole(position), end) - position, position);
+    }
+
+    @Override
+    public void resize(long bytes) throws IOException {
+        file.resize(bytes);
+        size = bytes;
+    }
+
+    @Override
+    public void close() throws IOException {
         file.close();
     }
 }

@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import serai.machine.disk.Disk;
+import serai.storage.BlockDevice;
 import serai.storage.DiskException;
 import serai.storage.RawDisk;
 
@@ -35,12 +36,12 @@ public final class BlockNodes implements AutoCloseable {
 
     private static final class Open {
         final Path file;
-        final RawDisk disk;
+        final BlockDevice disk;
 
         @Nullable
         String user;
 
-        Open(Path file, RawDisk disk) {
+        Open(Path file, BlockDevice disk) {
             this.file = file;
             this.disk = disk;
         }
@@ -82,7 +83,7 @@ public final class BlockNodes implements AutoCloseable {
             throw new PlugException("Node " + name + " is in use by device '" + o.user + "'");
         }
         nodes.remove(name);
-        o.disk.close();
+        close(name, o.disk);
     }
 
     private Open find(String name) throws PlugException {
@@ -123,12 +124,20 @@ public final class BlockNodes implements AutoCloseable {
 
     @Override
     public synchronized void close() {
-        nodes.values().forEach(o -> o.disk.close());
+        nodes.forEach((name, o) -> close(name, o.disk));
         nodes.clear();
     }
 
+    private static void close(String name, BlockDevice disk) {
+        try {
+            disk.close();
+        } catch (IOException e) {
+            System.getLogger("serai.disk").log(System.Logger.Level.ERROR, "disk {0} could not be closed: {1}", name, e);
+        }
+    }
+
     /** Storage's disk as the machine wants it. */
-    private record Attached(RawDisk disk, String id) implements Disk {
+    private record Attached(BlockDevice disk, String id) implements Disk {
         @Override
         public long sectors() {
             return disk.size() / 512;

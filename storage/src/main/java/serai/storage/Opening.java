@@ -1,0 +1,148 @@
+package serai.storage;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * How an image and what it names are opened: what a format gets, to open its backing file or extents by.
+ *
+ * <p>A chain of images is bounded, and an image that leads back to itself is refused.
+ */
+public final class Opening {
+    /** Images of a chain at most. */
+    public static final int MAX_CHAIN = 200;
+
+    /** Gives the passphrase of an encrypted image. */
+    @FunctionalInterface
+    public interface Passphrases {
+        /** There are none. */
+        Passphrases NONE = image -> Optional.empty();
+
+        /** That of an image; empty if there is none. */
+        Optional<byte[]> of(Path image);
+    }
+
+    private final References references;
+    private final Passphrases passphrases;
+    private final List<Path> chain;
+    private final boolean check;
+
+    private Opening(References references, Passphrases passphrases, List<Path> chain, boolean check) {
+        this.references = references;
+        this.passphrases = passphrases;
+        this.chain = chain;
+        this.check = check;
+    }
+
+    /** With what may be named and what opens encrypted ones. */
+    public static Opening with(References references, Passphrases passphrases) {
+        return new Opening(references, passphrases, List.of(), false);
+    }
+
+    /** Images may name any file, and none is encrypted. */
+    public static Opening trusted() {
+        return with(References.ANY, Passphrases.NONE);
+    }
+
+    /** The same for checking an image: it is opened although it is marked as damaged, and repairs nothing by itself. */
+    public Opening forCheck() {
+        return new Opening(references, passphrases, chain, true);
+    }
+
+    /** Whether damage is to be looked at and not refused or repaired. */
+    public boolean check() {
+        return check;
+    }
+
+    /** The passphrase of an image, if there is one. */
+    public Optional<byte[]> passphrase(Path image) {
+        return passphrases.of(image);
+    }
+
+    /**
+     * Opens a disk image.
+     *
+     * @throws DiskException in one sentence if it is refused
+     */
+    public BlockDevice open(Path path, ImageFormat format, boolean readOnly) throws IOException {
+        Path real;
+        try {
+            real = path.toRealPath();
+        } catch (IOException e) {
+            real = path.toAbsolutePath().normalize();
+        }
+        if (chain.contains(real)) {
+            throw new DiskException("the backing chain of " + chain.getFirst() + " leads back to " + path);
+        }
+        if (chain.size() == MAX_CHAIN) {
+            throw new DiskException(
+                    "the backing chain of " + chain.getFirst() + " has more than " + MAX_CHAIN + " images");
+        }
+        List<Path> longer = new ArrayList<>(chain);
+        longer.add(real);
+        Opening next = new Opening(references, passphrases, List.copyOf(longer), check && chain.isEmpty());
+        HostImageFile file = HostImageFile.open(path, readOnly);
+        boolean done = false;
+        try {
+            BlockDevice device = next.on(file, format);
+            done = true;
+            return device;
+        } finally {
+            if (!done) {
+                file.close();
+            }
+        }
+    }
+
+    /**
+     * Opens the image in a file, which is closed with the device; if it is refused, the file stays open.
+     *
+     * @throws DiskException in one sentence if it is refused
+     */
+    public BlockDevice on(ImageFile file, ImageFormat format) throws IOException {
+        return switch (format) {
+            case RAW -> RawDisk.on(file);
+            case QCOW2, VMDK, VPC, VHDX, LUKS ->
+                throw new DiskException("format " + format.word() + " is not there yet");
+        };
+    }
+
+    /**
+     * Opens a file that an image names, for its bytes.
+     *
+     * @param what "data file", "extent"
+     */
+    public ImageFile file(ImageFile image, String name, String what) throws IOException {
+        Path path = References.resolve(image.path(), name, what);
+        references.check(image.path(), path, what);
+        return HostImageFile.open(path, !image.writable());
+    }
+
+    /**
+     * Opens an image that an image names, for reading.
+     *
+     * @param format as the image has recorded it; empty if it has not: then the name's suffix says it, and a file that has none has to look
+     *     like a raw one
+     * @param what "backing file"
+     */
+    public BlockDevice image(ImageFile image, String name, Optional<ImageFormat> format, String what)
+            throws IOException {
+        Path path = References.resolve(image.path(), name, what);
+        references.check(image.path(), path, what);
+        Optional<ImageFormat> known = format.or(() -> ImageFormat.ofName(path));
+        if (known.isEmpty()) {
+            try (HostImageFile f = HostImageFile.open(path, true)) {
+                ImageFormat looks = ImageFormat.probe(f);
+                if (looks != ImageFormat.RAW) {
+                    throw new DiskException(
+                            "%s does not say which format its %s %s has, which looks like %s; 'serai image rebase -u -F' says it"
+                                    .formatted(image.path(), what, path, looks.word()));
+                }
+            }
+        }
+        return open(path, known.orElse(ImageFormat.RAW), true);
+    }
+}
