@@ -1,6 +1,7 @@
 package serai.machine.disk;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
 import serai.machine.memory.GuestMemory;
@@ -8,6 +9,10 @@ import serai.machine.memory.GuestMemory;
 /** The pieces of guest RAM that one transfer of a disk fills or takes. */
 public final class GuestBuffers {
     private record Piece(long guest, long host, int length) {}
+
+    private static final int SECTOR = 512;
+    /** Bytes that go by the way of {@link #copied} at once. */
+    private static final int STEP = 64 << 10;
 
     private final GuestMemory memory;
     private final boolean fill;
@@ -52,8 +57,19 @@ public final class GuestBuffers {
         return bytes;
     }
 
-    /** Does the transfer; from an {@link IoExecutor}'s thread. */
+    /**
+     * Does the transfer; from an {@link IoExecutor}'s thread.
+     *
+     * @throws IOException also if the pieces together are not whole sectors
+     */
     public void transfer(Disk disk, long offset) throws IOException {
+        if (bytes % SECTOR != 0) {
+            throw new IOException("a transfer of %d bytes, which are not whole sectors".formatted(bytes));
+        }
+        if (pieces.stream().anyMatch(p -> p.length % SECTOR != 0)) {
+            copied(disk, offset);
+            return;
+        }
         long at = offset;
         for (Piece p : pieces) {
             if (fill) {
@@ -62,6 +78,39 @@ public final class GuestBuffers {
                 disk.write(at, p.host, p.length);
             }
             at += p.length;
+        }
+    }
+
+    /** A driver may split a sector anywhere, a disk takes whole ones: by a copy. */
+    private void copied(Disk disk, long offset) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            long copy = arena.allocate(STEP, 4096).address();
+            int piece = 0;
+            int inPiece = 0;
+            for (long at = 0; at < bytes; at += STEP) {
+                int n = (int) Math.min(STEP, bytes - at);
+                if (fill) {
+                    disk.read(offset + at, copy, n);
+                }
+                for (int done = 0; done < n; ) {
+                    Piece p = pieces.get(piece);
+                    int part = Math.min(p.length - inPiece, n - done);
+                    if (fill) {
+                        GuestMemory.copy(copy + done, p.host + inPiece, part);
+                    } else {
+                        GuestMemory.copy(p.host + inPiece, copy + done, part);
+                    }
+                    done += part;
+                    inPiece += part;
+                    if (inPiece == p.length) {
+                        piece++;
+                        inPiece = 0;
+                    }
+                }
+                if (!fill) {
+                    disk.write(offset + at, copy, n);
+                }
+            }
         }
     }
 
