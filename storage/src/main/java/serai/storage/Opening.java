@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import serai.storage.luks.LuksDisk;
 
 /**
  * How an image and what it names are opened: what a format gets, to open its backing file or extents by.
@@ -105,8 +106,8 @@ public final class Opening {
     public BlockDevice on(ImageFile file, ImageFormat format) throws IOException {
         return switch (format) {
             case RAW -> RawDisk.on(file);
-            case QCOW2, VMDK, VPC, VHDX, LUKS ->
-                throw new DiskException("format " + format.word() + " is not there yet");
+            case LUKS -> LuksDisk.open(file, this);
+            case QCOW2, VMDK, VPC, VHDX -> throw new DiskException("format " + format.word() + " is not there yet");
         };
     }
 
