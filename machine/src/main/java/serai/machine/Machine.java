@@ -216,6 +216,11 @@ public final class Machine implements AutoCloseable {
         return cpus.get(index).vcpu();
     }
 
+    /** Whether its time is a function of its instructions, and a run repeats. */
+    public boolean deterministic() {
+        return virtual != null;
+    }
+
     /** How many vCPUs there are or, where they come and go, can be. */
     public int cpus() {
         return cpus.size();

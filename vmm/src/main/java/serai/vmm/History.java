@@ -64,6 +64,7 @@ final class History {
      * @param held vCPUs that stand still from here on, as {@link Schedule#held}
      * @param edge whether no run leads here from the checkpoint before
      * @param changed whether that is as the debugger has changed something
+     * @param sizes of the disks, in sectors
      * @param undo what was in the places that were written since
      */
     private record Checkpoint(
@@ -75,9 +76,10 @@ final class History {
             int held,
             boolean edge,
             boolean changed,
+            List<Long> sizes,
             UndoLog undo) {
         Checkpoint with(UndoLog fresh) {
-            return new Checkpoint(state, at, random, sent, inputs, held, edge, changed, fresh);
+            return new Checkpoint(state, at, random, sent, inputs, held, edge, changed, sizes, fresh);
         }
     }
 
@@ -239,6 +241,7 @@ final class History {
                 held,
                 edge,
                 changed,
+                sizes(),
                 undo));
         log();
         thin();
@@ -355,9 +358,13 @@ final class History {
         });
     }
 
-    /** Whether a state is of this machine as it is now: plugging a device in or out can't be taken back. */
+    /** Whether a state is of this machine as it is now: plugging a device in or out, or resizing a disk, can't be taken back. */
     private boolean fits(Checkpoint c) {
-        return machine.fits(c.state);
+        return machine.fits(c.state) && c.sizes.equals(sizes());
+    }
+
+    private List<Long> sizes() {
+        return disks.stream().map(UndoDisk::sectors).toList();
     }
 
     /** The oldest checkpoint that can be gone back to. */

@@ -379,6 +379,7 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
     }
 
     /** What the device's configuration tells has changed, such as the size of its disk: the driver is told. With the machine lock held. */
+    /** {@inheritDoc} Of a disk's capacity whoever resizes it tells here, with the machine lock held. */
     @Override
     public void configChanged() {
         generation = generation + 1 & 0xff;

@@ -41,6 +41,8 @@ public final class BlockNodes implements AutoCloseable {
         @Nullable
         String user;
 
+        boolean resizing;
+
         Open(Path file, BlockDevice disk) {
             this.file = file;
             this.disk = disk;
@@ -82,6 +84,9 @@ public final class BlockNodes implements AutoCloseable {
         if (o.user != null) {
             throw new PlugException("Node " + name + " is in use by device '" + o.user + "'");
         }
+        if (o.resizing) {
+            throw new PlugException("Node '" + name + "' is busy: it is being resized");
+        }
         nodes.remove(name);
         close(name, o.disk);
     }
@@ -104,6 +109,25 @@ public final class BlockNodes implements AutoCloseable {
     /** The node of that name, or null. */
     public synchronized @Nullable Node node(String name) {
         return list().stream().filter(n -> n.name().equals(name)).findFirst().orElse(null);
+    }
+
+    /** Gives a disk another size; the caller tells its device. Whoever asks for other nodes meanwhile does not wait. */
+    void resize(String name, long bytes) throws PlugException, IOException {
+        Open o;
+        synchronized (this) {
+            o = find(name);
+            if (o.resizing) {
+                throw new PlugException("Node '" + name + "' is busy: it is being resized");
+            }
+            o.resizing = true;
+        }
+        try {
+            o.disk.resize(bytes);
+        } finally {
+            synchronized (this) {
+                o.resizing = false;
+            }
+        }
     }
 
     /** A device takes it. */

@@ -16,6 +16,7 @@ import serai.machine.disk.IoExecutor;
 import serai.machine.nvme.Nvme;
 import serai.machine.pci.PciFunction;
 import serai.machine.virtio.VirtioBlk;
+import serai.machine.virtio.VirtioPci;
 import serai.machine.virtio.VirtioRng;
 import serai.storage.DiskException;
 
@@ -57,6 +58,10 @@ public final class Peripherals {
     private final Map<String, Peripheral> devices = new LinkedHashMap<>();
     /** Made, and on their way into the machine. */
     private final Map<String, PciFunction<?>> made = new HashMap<>();
+    /** By the ids of those with disks: tells the guest that its disk has another size. */
+    private final Map<String, Runnable> resized = new HashMap<>();
+
+    private final DiskSizes sizes;
 
     private Consumer<String> deleted = id -> {};
 
@@ -74,6 +79,11 @@ public final class Peripherals {
         this.random = random;
         machine.onEjected(this::ejected);
         machine.onHostEvent(this::perform);
+        sizes = new DiskSizes(machine, nodes, id -> {
+            if (!made.containsKey(id)) { // else the guest has not found it yet
+                resized.getOrDefault(id, () -> {}).run();
+            }
+        });
     }
 
     /** Who is told the id of a device that has gone, with the machine lock held. */
@@ -94,6 +104,11 @@ public final class Peripherals {
     /** The block nodes. */
     public BlockNodes nodes() {
         return nodes;
+    }
+
+    /** How disks change their sizes. */
+    public DiskSizes sizes() {
+        return sizes;
     }
 
     /** Plugs a disk before the start. */
@@ -198,9 +213,17 @@ public final class Peripherals {
     private PciFunction<?> make(Peripheral p) throws PlugException {
         String place = p.hotPluggable() ? "-slot" + p.slot : "" + (p.slot - Layout.FIRST_DISK_SLOT);
         return switch (p.driver) {
-            case VIRTIO_BLK ->
-                VirtioBlk.create("virtio-blk" + place, disk(p), io, queues, machine.memory(), machine.msi());
-            case NVME -> new Nvme("nvme" + place, disk(p), io, machine.memory(), machine.msi());
+            case VIRTIO_BLK -> {
+                VirtioPci f =
+                        VirtioBlk.create("virtio-blk" + place, disk(p), io, queues, machine.memory(), machine.msi());
+                resized.put(p.id, f::configChanged); // virtio 1.2, 5.2.5: the capacity may change
+                yield f;
+            }
+            case NVME -> {
+                Nvme f = new Nvme("nvme" + place, disk(p), io, machine.memory(), machine.msi());
+                resized.put(p.id, f::resized);
+                yield f;
+            }
             case VIRTIO_RNG -> VirtioRng.create("virtio-rng" + place, random, machine.memory(), machine.msi());
             default ->
                 throw new PlugException("'%s' is not a valid device model name; there are %s, %s and %s"
@@ -271,6 +294,7 @@ public final class Peripherals {
     private void ejected(int slot) {
         devices.values().stream().filter(p -> p.slot == slot).findFirst().ifPresent(p -> {
             devices.remove(p.id);
+            resized.remove(p.id);
             nodes.free(p.id);
             deleted.accept(p.id);
         });

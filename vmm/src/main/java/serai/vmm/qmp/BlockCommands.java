@@ -1,21 +1,25 @@
 package serai.vmm.qmp;
 
+import java.io.IOException;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
 import serai.storage.DiskException;
 import serai.vmm.plug.BlockNodes;
+import serai.vmm.plug.DiskSizes;
 import serai.vmm.plug.PlugException;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Disks by name: {@code blockdev-add}, {@code blockdev-del}, {@code query-block}, {@code query-named-block-nodes}. */
+/** Disks by name: {@code blockdev-add}, {@code blockdev-del}, {@code block_resize}, {@code query-block}, {@code query-named-block-nodes}. */
 public final class BlockCommands {
     private final BlockNodes nodes;
+    private final DiskSizes sizes;
 
     /** Of a VM. */
-    public BlockCommands(BlockNodes nodes) {
+    public BlockCommands(BlockNodes nodes, DiskSizes sizes) {
         this.nodes = nodes;
+        this.sizes = sizes;
     }
 
     /** Puts them into the table. */
@@ -30,6 +34,11 @@ public final class BlockCommands {
             } catch (PlugException e) {
                 throw new QmpException(String.valueOf(e.getMessage()));
             }
+            return Json.object();
+        });
+        // QEMU cuts off without asking, hence the x-
+        table.add("block_resize", List.of("size"), List.of("device", "node-name", "x-shrink"), a -> {
+            resize(a);
             return Json.object();
         });
         table.add("query-block", a -> block());
@@ -59,6 +68,23 @@ public final class BlockCommands {
         try {
             nodes.open(a.string("node-name"), Path.of(file.string("filename")), a.bool("read-only", false));
         } catch (PlugException | DiskException | InvalidPathException e) {
+            throw new QmpException(String.valueOf(e.getMessage()));
+        }
+    }
+
+    /** Of a node by its name, or by the id of the device that uses it. */
+    private void resize(Arguments a) throws QmpException {
+        String device = a.optionalString("device");
+        String node = a.optionalString("node-name");
+        String id = device == null ? null : device.replaceFirst("^/machine/peripheral/", "");
+        BlockNodes.Node n = nodes.list().stream()
+                .filter(o -> id == null ? o.name().equals(node) : id.equals(o.user()))
+                .findFirst()
+                .orElseThrow(() -> new QmpException("Cannot find device='%s' nor node-name='%s'"
+                        .formatted(device == null ? "" : device, node == null ? "" : node)));
+        try {
+            sizes.resize(n.name(), a.integer("size", Long.MIN_VALUE, Long.MAX_VALUE), a.bool("x-shrink", false));
+        } catch (PlugException | IOException e) {
             throw new QmpException(String.valueOf(e.getMessage()));
         }
     }

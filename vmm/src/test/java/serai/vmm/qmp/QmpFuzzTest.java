@@ -65,6 +65,7 @@ public final class QmpFuzzTest {
             "{\"execute\":\"blockdev-add\",\"arguments\":{\"driver\":\"raw\",\"node-name\":\"m\",\"read-only\":true,"
                     + "\"file\":{\"driver\":\"file\",\"filename\":\"disk\"}}}",
             "{\"execute\":\"blockdev-del\",\"arguments\":{\"node-name\":\"n\"}}",
+            "{\"execute\":\"block_resize\",\"arguments\":{\"node-name\":\"n\",\"size\":8192,\"x-shrink\":false}}",
             "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"virtio-blk-pci\",\"id\":\"d\",\"drive\":\"n\"}}",
             "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"nvme\",\"id\":\"e\",\"drive\":\"m\",\"addr\":\"0x12.0\"}}",
             "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"virtio-rng-pci\",\"id\":\"r\",\"bus\":\"pci.0\"}}",
