@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import serai.storage.luks.LuksDisk;
+import serai.storage.qcow2.Qcow2Disk;
 
 /**
  * How an image and what it names are opened: what a format gets, to open its backing file or extents by.
@@ -107,7 +108,8 @@ public final class Opening {
         return switch (format) {
             case RAW -> RawDisk.on(file);
             case LUKS -> LuksDisk.open(file, this);
-            case QCOW2, VMDK, VPC, VHDX -> throw new DiskException("format " + format.word() + " is not there yet");
+            case QCOW2 -> Qcow2Disk.open(file, this);
+            case VMDK, VPC, VHDX -> throw new DiskException("format " + format.word() + " is not there yet");
         };
     }
 

@@ -1,0 +1,331 @@
+package serai.storage.qcow2;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.List;
+import serai.storage.DiskException;
+import serai.storage.ImageFile;
+
+/**
+ * Which clusters of the file are in use, and by how many ("Host cluster management"): the refcount table, in memory, its blocks by
+ * slices, and the search for free clusters. All of it is guarded by the image's lock.
+ *
+ * <p>A block that is missing stands for zeros, so the clusters that it would count are free: a new block takes the first of them.
+ */
+final class Refcounts {
+    /** The refcount table has no room for a block: it has to grow, which {@link Metadata} does with nothing else going on. */
+    static final class TableFull extends IOException {
+        private static final long serialVersionUID = 1L;
+
+        TableFull() {
+            super("the refcount table is full");
+        }
+    }
+
+    private final ImageFile file;
+    private final Geometry g;
+    private final SliceCache slices;
+    private long tableOffset;
+    private long[] table;
+    /** Table entries that a commit has to write; their blocks are new. */
+    private BitSet dirty = new BitSet();
+    /** No cluster below is free. */
+    private long firstFree;
+
+    Refcounts(ImageFile file, Geometry g, long tableOffset, int tableClusters, long cacheBytes) throws IOException {
+        this.file = file;
+        this.g = g;
+        this.tableOffset = tableOffset;
+        slices = new SliceCache(file, g.clusterBits(), cacheBytes);
+        table = L2Tables.readTable(file, tableOffset, tableClusters << g.clusterBits() - 3);
+    }
+
+    SliceCache cache() {
+        return slices;
+    }
+
+    long[] table() {
+        return table;
+    }
+
+    long tableOffset() {
+        return tableOffset;
+    }
+
+    int tableClusters() {
+        return table.length >> g.clusterBits() - 3;
+    }
+
+    /** Another table takes the place of this, which is already written, as all blocks are. */
+    void replaceTable(long offset, long[] entries) {
+        table = entries;
+        tableOffset = offset;
+        dirty = new BitSet();
+        firstFree = 0;
+        slices.trim();
+    }
+
+    private long block(long cluster) throws DiskException {
+        long b = cluster >>> g.blockBits();
+        long at = b < table.length ? table[(int) b] & L2Entry.TABLE : 0;
+        if ((at & g.cluster() - 1) != 0) {
+            throw new DiskException(
+                    "%s is damaged: a refcount block at %d is not at a cluster's start; 'serai image check -r' may mend it"
+                            .formatted(file.path(), at));
+        }
+        return at;
+    }
+
+    /** The refcount of a cluster, by its number. */
+    long get(long cluster) throws IOException {
+        long block = block(cluster);
+        if (block == 0) {
+            return 0;
+        }
+        long index = cluster & (1L << g.blockBits()) - 1;
+        SliceCache.Slice s = slices.get(block + byteOf(index));
+        return read(s, index, g.refcountOrder());
+    }
+
+    private long byteOf(long index) {
+        return index << g.refcountOrder() >>> 3;
+    }
+
+    private long read(SliceCache.Slice s, long index, int order) {
+        int at = (int) byteOf(index) & slices.sliceBytes() - 1;
+        return switch (order) {
+            case 6 -> s.word(at >> 3);
+            case 5 ->
+                (s.octet(at) & 0xffL) << 24
+                        | (s.octet(at + 1) & 0xff) << 16
+                        | (s.octet(at + 2) & 0xff) << 8
+                        | s.octet(at + 3) & 0xff;
+            case 4 -> (s.octet(at) & 0xff) << 8 | s.octet(at + 1) & 0xff;
+            case 3 -> s.octet(at) & 0xff;
+            // several in a byte: the first in the lowest bits
+            default -> (s.octet(at) & 0xff) >> ((int) (index << order) & 7) & (1 << (1 << order)) - 1;
+        };
+    }
+
+    private void write(SliceCache.Slice s, long index, long value) {
+        int order = g.refcountOrder();
+        int at = (int) byteOf(index) & slices.sliceBytes() - 1;
+        switch (order) {
+            case 6 -> slices.set(s, at >> 3, value);
+            case 5, 4, 3 -> {
+                int n = 1 << order - 3;
+                for (int i = 0; i < n; i++) {
+                    slices.set(s, at + i, (byte) (value >>> 8 * (n - 1 - i)));
+                }
+            }
+            default -> {
+                int shift = (int) (index << order) & 7;
+                int mask = (1 << (1 << order)) - 1 << shift;
+                slices.set(s, at, (byte) (s.octet(at) & ~mask | (int) value << shift));
+            }
+        }
+    }
+
+    /**
+     * Changes the refcount of a cluster.
+     *
+     * @return what it is now
+     * @throws DiskException if it would leave its range: below zero the image is damaged, above no more can share the cluster
+     */
+    long add(long cluster, int delta) throws IOException {
+        long block = block(cluster);
+        if (block == 0) {
+            block = newBlock(cluster);
+        }
+        long index = cluster & (1L << g.blockBits()) - 1;
+        SliceCache.Slice s = slices.get(block + byteOf(index));
+        long value = read(s, index, g.refcountOrder()) + delta;
+        if (value < 0 || value > g.maxRefcount()) {
+            throw new DiskException(
+                    value < 0
+                            ? "%s is damaged: cluster %d is in use and counted as free; 'serai image check -r' may mend it"
+                                    .formatted(file.path(), cluster)
+                            : "%s can't share a cluster more than %d times: its refcounts have %d bits"
+                                    .formatted(file.path(), g.maxRefcount(), 1 << g.refcountOrder()));
+        }
+        write(s, index, value);
+        if (value == 0) {
+            firstFree = Math.min(firstFree, cluster);
+        }
+        return value;
+    }
+
+    /** Sets the refcount of a cluster whose block is there. */
+    void put(long cluster, long value) throws IOException {
+        long block = block(cluster);
+        if (block == 0) {
+            if (value == 0) {
+                return;
+            }
+            throw new DiskException(file.path() + " is damaged: cluster " + cluster + " has no refcount block");
+        }
+        long index = cluster & (1L << g.blockBits()) - 1;
+        write(slices.get(block + byteOf(index)), index, value);
+        firstFree = 0;
+    }
+
+    /** A block gets another place, of zeros, or none: repair. */
+    void setBlock(int block, long offset) {
+        table[block] = offset;
+        dirty.set(block);
+        if (offset != 0) {
+            slices.putZeros(offset, g.cluster());
+        }
+    }
+
+    /** Makes the block that counts a cluster, in the first cluster that it counts. */
+    private long newBlock(long cluster) throws IOException {
+        int b = Math.toIntExact(cluster >>> g.blockBits());
+        if (b >= table.length) {
+            throw new TableFull();
+        }
+        long first = (long) b << g.blockBits();
+        long at = first << g.clusterBits();
+        slices.putZeros(at, g.cluster());
+        table[b] = at;
+        dirty.set(b);
+        write(slices.get(at), 0, 1);
+        return at;
+    }
+
+    /**
+     * Finds free clusters that follow each other and counts them once.
+     *
+     * @param wanted at least 1
+     * @param least how many of them there have to be
+     * @return the number of the first, and in {@link #found} how many there are
+     * @throws TableFull if the refcount table has to grow first; nothing has changed
+     */
+    long allocate(int wanted, int least) throws IOException {
+        if (least > 1 << g.blockBits() - 1) {
+            return allocateArea(least);
+        }
+        long at = firstFree;
+        boolean skipped = false;
+        while (true) {
+            long block = block(at);
+            if (block == 0) {
+                // all that it would count is free, but its own place
+                newBlock(at);
+                continue;
+            }
+            if (get(at) != 0) {
+                at = nextFree(at);
+                if (!skipped) {
+                    firstFree = at;
+                }
+                continue;
+            }
+            int n = 1;
+            while (n < wanted && block(at + n) != 0 && get(at + n) == 0) {
+                n++;
+            }
+            if (n < least && block(at + n) == 0) {
+                newBlock(at + n); // takes the cluster at + n, so the search begins after it
+                at += n;
+                skipped = true;
+                continue;
+            }
+            if (n < least) {
+                at += n;
+                skipped = true;
+                continue;
+            }
+            for (int i = 0; i < n; i++) {
+                add(at + i, 1);
+            }
+            if (!skipped) {
+                firstFree = at + n;
+            }
+            found = n;
+            return at;
+        }
+    }
+
+    /**
+     * Clusters that follow each other, more than blocks, each in its own first cluster, leave room for: behind all that is counted yet,
+     * and the blocks behind them.
+     */
+    private long allocateArea(int wanted) throws IOException {
+        int b = table.length;
+        while (b > 0 && table[b - 1] == 0) {
+            b--;
+        }
+        long start = (long) b << g.blockBits();
+        int blocks = blocksFor(wanted);
+        if (b + blocks > table.length) {
+            throw new TableFull();
+        }
+        for (int i = 0; i < blocks; i++) {
+            long at = start + wanted + i << g.clusterBits();
+            slices.putZeros(at, g.cluster());
+            table[b + i] = at;
+            dirty.set(b + i);
+        }
+        for (long c = start; c < start + wanted + blocks; c++) {
+            add(c, 1);
+        }
+        found = wanted;
+        return start;
+    }
+
+    /** Blocks that count so many clusters and themselves, at the start of what the first of them counts. */
+    int blocksFor(int clusters) {
+        int perBlock = 1 << g.blockBits();
+        int blocks = 0;
+        while ((long) blocks * perBlock < (long) clusters + blocks) {
+            blocks = Math.ceilDiv(clusters + blocks, perBlock);
+        }
+        return blocks;
+    }
+
+    /** How many clusters {@link #allocate} found. */
+    int found;
+
+    /** The first cluster after one in use that may be free: within its slice it is. */
+    private long nextFree(long cluster) throws IOException {
+        long c = cluster + 1;
+        long end = (cluster >>> g.blockBits()) + 1 << g.blockBits();
+        while (c < end && get(c) != 0) {
+            c++;
+        }
+        return c;
+    }
+
+    boolean isDirty() {
+        return slices.isDirty() || !dirty.isEmpty();
+    }
+
+    /** What a commit writes: blocks, then the table's entries for new ones. */
+    record Changes(List<SliceCache.Copy> blocks, BitSet entries, long[] table) {}
+
+    Changes take() {
+        Changes c =
+                new Changes(new ArrayList<>(slices.takeDirty()), dirty, dirty.isEmpty() ? new long[0] : table.clone());
+        dirty = new BitSet();
+        return c;
+    }
+
+    void done(Changes c, boolean written) {
+        slices.written(c.blocks, written);
+        if (!written) {
+            dirty.or(c.entries);
+        }
+    }
+
+    /** Writes the table's entries of changes, whole sectors of them. */
+    void writeTable(Changes c) throws IOException {
+        int perSector = 512 / 8;
+        for (int i = c.entries.nextSetBit(0); i >= 0; ) {
+            int from = i & -perSector;
+            L2Tables.writeTable(file, tableOffset, c.table, from, from + perSector);
+            i = c.entries.nextSetBit(from + perSector);
+        }
+    }
+}
