@@ -3,6 +3,7 @@ package serai.storage.luks;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 import serai.storage.DiskException;
 
@@ -46,7 +47,11 @@ record LuksHeader(
         if (magic && version == 1) {
             return Luks1.read(from);
         }
-        if (!magic) {
+        if (!magic || version == 2) { // the first header of LUKS2 may be lost, and the second do
+            Optional<Luks2Header> luks2 = Luks2Header.read(from);
+            if (luks2.isPresent()) {
+                return Luks2.read(from, luks2.get());
+            }
             throw new DiskException("disk " + from.file().path() + " is no LUKS volume");
         }
         throw new DiskException(
