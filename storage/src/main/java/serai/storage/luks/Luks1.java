@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.UUID;
+import serai.storage.DiskException;
 
 /**
  * The header of LUKS1 (LUKS On-Disk Format Specification 1.2.3, §2.3; numbers are big-endian, offsets in sectors of 512 bytes).
@@ -27,9 +28,9 @@ import java.util.UUID;
  * The key material of each slot has its place whether the slot is in use or not, before the payload.
  */
 final class Luks1 {
-    static final int SLOTS = 8;
-    static final int SALT = 32;
-    static final int DIGEST = 20;
+    private static final int SLOTS = 8;
+    private static final int SALT = LuksOptions.SALT;
+    private static final int DIGEST = 20;
 
     private static final int BYTES = 592;
     private static final int CIPHER = 8;
@@ -105,8 +106,7 @@ final class Luks1 {
                 throw from.damaged(
                         "key slot %d has %d stripes, and there are 1 to %d", i, stripes, KeyMaterial.MAX_STRIPES);
             }
-            KeyMaterial material =
-                    new KeyMaterial(u32(b, at + 40) * SECTOR, spec, spec.keyBytes(), (int) stripes, hash);
+            KeyMaterial material = material(b, i, spec, hash);
             long end = material.offset() + material.bytes();
             if (material.offset() < BYTES || end > payload) {
                 throw from.damaged(
@@ -158,16 +158,15 @@ final class Luks1 {
     }
 
     /** Writes a new header, with the passphrase in key slot 0. */
-    static LuksHeader create(HeaderFile to, LuksOptions options, byte[] passphrase, byte[] key, SecureRandom random)
+    static void create(HeaderFile to, LuksOptions options, byte[] passphrase, byte[] key, SecureRandom random)
             throws IOException {
         CipherSpec spec = options.spec();
-        LuksHash hash = options.hash();
-        KeyDigest digest = KeyDigest.of(hash, options.digestIterations(DIGEST), salt(random), key, DIGEST);
+        KeyDigest digest = options.digest(key, DIGEST, random);
         KeySlot slot = new KeySlot(
                 0,
-                new Kdf.Pbkdf2Kdf(hash, options.slotIterations(spec.keyBytes()), salt(random)),
+                options.pbkdf2(digest.hash(), spec.keyBytes(), random),
                 spec.keyBytes(),
-                new KeyMaterial(ALIGNMENT, spec, spec.keyBytes(), KeyMaterial.STRIPES, hash));
+                new KeyMaterial(ALIGNMENT, spec, spec.keyBytes(), KeyMaterial.STRIPES, digest.hash()));
         slot.store(to, passphrase, key, random);
 
         byte[] bytes = new byte[ALIGNMENT];
@@ -175,7 +174,7 @@ final class Luks1 {
         b.put(0, LuksHeader.magic()).putShort(6, (short) 1);
         put(b, CIPHER, "aes");
         put(b, MODE, spec.mode());
-        put(b, HASH, hash.word());
+        put(b, HASH, digest.hash().word());
         b.putInt(PAYLOAD, (int) (payloadOffset(spec.keyBytes()) / SECTOR)).putInt(KEY_BYTES, spec.keyBytes());
         b.put(KEY_DIGEST, digest.digest()).put(KEY_SALT, digest.salt()).putInt(KEY_ITERATIONS, (int)
                 digest.iterations());
@@ -189,7 +188,45 @@ final class Luks1 {
         putSlot(b, slot);
         to.write(0, bytes);
         to.file().flush();
-        return read(HeaderFile.of(to.file()));
+    }
+
+    /** Puts a passphrase into the first slot that is not in use; its number. */
+    static int add(
+            HeaderFile to, LuksHeader header, LuksOptions how, byte[] passphrase, byte[] key, SecureRandom random)
+            throws IOException {
+        byte[] bytes = to.read(0, BYTES);
+        ByteBuffer b = ByteBuffer.wrap(bytes);
+        int number = 0;
+        while (b.getInt(SLOT + number * SLOT_BYTES) == IN_USE) {
+            if (++number == SLOTS) {
+                throw new DiskException("disk " + to.file().path() + " has all of its " + SLOTS + " key slots in use");
+            }
+        }
+        LuksHash hash = header.digest().hash();
+        KeySlot slot = new KeySlot(
+                number, how.pbkdf2(hash, key.length, random), key.length, material(b, number, header.spec(), hash));
+        slot.store(to, passphrase, key, random);
+        to.file().flush();
+        putSlot(b, slot);
+        to.write(0, bytes);
+        to.file().flush();
+        return number;
+    }
+
+    /** Takes a slot out of use; first its salt, without which the key that stands there can't be had either. */
+    static void remove(HeaderFile in, KeySlot slot, SecureRandom random) throws IOException {
+        byte[] bytes = in.read(0, BYTES);
+        int at = SLOT + slot.number() * SLOT_BYTES;
+        ByteBuffer.wrap(bytes).putInt(at, NOT_IN_USE).putInt(at + 4, 0).put(at + 8, new byte[SALT]);
+        in.write(0, bytes);
+        in.file().flush();
+        slot.material().destroy(in, random);
+        in.file().flush();
+    }
+
+    private static KeyMaterial material(ByteBuffer b, int slot, CipherSpec spec, LuksHash hash) {
+        int at = SLOT + slot * SLOT_BYTES;
+        return new KeyMaterial(u32(b, at + 40) * SECTOR, spec, spec.keyBytes(), (int) u32(b, at + 44), hash);
     }
 
     private static void putSlot(ByteBuffer b, KeySlot slot) {
@@ -200,11 +237,5 @@ final class Luks1 {
 
     private static void put(ByteBuffer b, int at, String s) {
         b.put(at, s.getBytes(StandardCharsets.US_ASCII));
-    }
-
-    private static byte[] salt(SecureRandom random) {
-        byte[] salt = new byte[SALT];
-        random.nextBytes(salt);
-        return salt;
     }
 }

@@ -26,10 +26,14 @@ final class Luks2 {
     private final Luks2Header header;
     private final Json root;
 
-    private Luks2(HeaderFile from, Luks2Header header) throws DiskException {
+    Luks2(HeaderFile from, Luks2Header header) throws DiskException {
         this.from = from;
         this.header = header;
         this.root = Json.parse(from, header.text());
+    }
+
+    Json root() {
+        return root;
     }
 
     static LuksHeader read(HeaderFile from, Luks2Header header) throws IOException {
@@ -115,13 +119,19 @@ final class Luks2 {
                 offset,
                 length,
                 segment.longNumber("iv_tweak"),
-                new KeyDigest(
-                        hash(digest, "hash"),
-                        iterations(digest),
-                        digest.base64("salt", 512),
-                        digest.base64("digest", 64)),
+                keyDigest(digest),
                 List.copyOf(preferred),
                 List.copyOf(unusable));
+    }
+
+    private KeyDigest keyDigest(Json digest) throws DiskException, Unsupported {
+        LuksHash hash = hash(digest, "hash");
+        byte[] value = digest.base64("digest", LuksHash.SHA512.bytes());
+        if (value.length != hash.bytes()) { // a shorter one would let wrong keys pass
+            throw from.damaged(
+                    "%s has %d bytes, and %s has %d", digest.where(), value.length, hash.word(), hash.bytes());
+        }
+        return new KeyDigest(hash, iterations(digest), digest.base64("salt", 512), value);
     }
 
     private DiskException noSlot() {
@@ -129,7 +139,7 @@ final class Luks2 {
     }
 
     /** The one that belongs to a segment. */
-    private Json digest(int segment) throws DiskException, Unsupported {
+    Json digest(int segment) throws DiskException, Unsupported {
         for (Map.Entry<Integer, Json> d : root.object("digests").objects(MOST, "digest")) {
             if (d.getValue().texts("segments").contains(String.valueOf(segment))) {
                 if (!d.getValue().text("type").equals("pbkdf2")) {
@@ -142,9 +152,9 @@ final class Luks2 {
     }
 
     /** The areas of all key slots, which lie between the headers and the disk, and not over each other. */
-    private List<Area> areas() throws DiskException {
+    List<Area> areas() throws DiskException {
         long start = 2L * header.bytes();
-        long end = start + root.object("config").longNumber("keyslots_size");
+        long end = endOfAreas();
         List<Area> all = new ArrayList<>();
         for (Map.Entry<Integer, Json> slot : root.object("keyslots").objects(MOST, "key slot")) {
             Json json = slot.getValue().object("area");
@@ -163,6 +173,10 @@ final class Luks2 {
         }
         all.sort(Comparator.comparingLong(Area::offset));
         return all;
+    }
+
+    long endOfAreas() throws DiskException {
+        return 2L * header.bytes() + root.object("config").longNumber("keyslots_size");
     }
 
     private KeySlot slot(int number, Json slot, long payload) throws DiskException, Unsupported {

@@ -7,6 +7,7 @@ import java.security.MessageDigest;
 import java.security.SecureRandom;
 import java.util.Arrays;
 import java.util.Optional;
+import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 import serai.storage.DiskException;
 
@@ -26,9 +27,10 @@ import serai.storage.DiskException;
  * host did not finish is either not there or whole.
  *
  * @param bytes of one header with its JSON: 16 KiB to 4 MiB, a power of two
+ * @param head the binary header
  * @param text the JSON
  */
-record Luks2Header(int bytes, long sequence, String label, String uuid, byte[] text) {
+record Luks2Header(int bytes, byte[] head, byte[] text) {
     /** Without the JSON. */
     static final int BINARY = 4096;
 
@@ -39,8 +41,6 @@ record Luks2Header(int bytes, long sequence, String label, String uuid, byte[] t
     private static final int VERSION = 2;
     private static final int LENGTH = 8;
     private static final int SEQUENCE = 16;
-    private static final int LABEL = 24;
-    private static final int LABEL_BYTES = 48;
     private static final int ALGORITHM = 72;
     private static final int ALGORITHM_BYTES = 32;
     private static final int SALT = 104;
@@ -87,7 +87,7 @@ record Luks2Header(int bytes, long sequence, String label, String uuid, byte[] t
     }
 
     private static @Nullable Luks2Header newer(@Nullable Luks2Header first, @Nullable Luks2Header second) {
-        return first == null || second != null && Long.compareUnsigned(second.sequence, first.sequence) > 0
+        return first == null || second != null && Long.compareUnsigned(second.sequence(), first.sequence()) > 0
                 ? second
                 : first;
     }
@@ -119,12 +119,7 @@ record Luks2Header(int bytes, long sequence, String label, String uuid, byte[] t
         if (!Arrays.equals(checksum, checksum(hash.get(), head, text))) {
             throw from.damaged("%s has a wrong checksum", which);
         }
-        return new Luks2Header(
-                (int) bytes,
-                b.getLong(SEQUENCE),
-                HeaderFile.text(head, LABEL, LABEL_BYTES),
-                HeaderFile.text(head, UUID_AT, UUID_BYTES),
-                untilZero(text));
+        return new Luks2Header((int) bytes, head, untilZero(text));
     }
 
     private static byte[] untilZero(byte[] text) {
@@ -143,13 +138,26 @@ record Luks2Header(int bytes, long sequence, String label, String uuid, byte[] t
         return d.digest(text);
     }
 
-    /** The next in sequence, with another text. */
-    Luks2Header with(byte[] changed) {
-        return new Luks2Header(bytes, sequence + 1, label, uuid, changed);
+    /** Counts how often the header was written. */
+    long sequence() {
+        return ByteBuffer.wrap(head).getLong(SEQUENCE);
+    }
+
+    String uuid() {
+        return HeaderFile.text(head, UUID_AT, UUID_BYTES);
+    }
+
+    /** For a new volume, not yet written. */
+    static Luks2Header create(byte[] text) {
+        byte[] head = new byte[BINARY];
+        ByteBuffer b = ByteBuffer.wrap(head).putShort(6, (short) VERSION).putLong(LENGTH, LEAST);
+        b.put(ALGORITHM, LuksHash.SHA256.word().getBytes(StandardCharsets.US_ASCII));
+        b.put(UUID_AT, UUID.randomUUID().toString().getBytes(StandardCharsets.US_ASCII));
+        return new Luks2Header(LEAST, head, text);
     }
 
     /**
-     * Writes both, the second when the first is durable.
+     * Writes both with the next sequence number, the second when the first is durable.
      *
      * @throws DiskException if the text has no room
      */
@@ -165,15 +173,13 @@ record Luks2Header(int bytes, long sequence, String label, String uuid, byte[] t
     private void writeOne(HeaderFile to, int at, byte[] magic, SecureRandom random) throws IOException {
         byte[] salt = new byte[SALT_BYTES];
         random.nextBytes(salt);
-        byte[] whole = new byte[bytes];
-        ByteBuffer b = ByteBuffer.wrap(whole);
-        b.put(0, magic).putShort(6, (short) VERSION).putLong(LENGTH, bytes).putLong(SEQUENCE, sequence);
-        b.put(LABEL, label.getBytes(StandardCharsets.ISO_8859_1));
-        b.put(ALGORITHM, LuksHash.SHA256.word().getBytes(StandardCharsets.US_ASCII))
-                .put(SALT, salt);
-        b.put(UUID_AT, uuid.getBytes(StandardCharsets.ISO_8859_1)).putLong(POSITION, at);
-        b.put(BINARY, text);
-        b.put(CHECKSUM, LuksHash.SHA256.digest().digest(whole));
+        byte[] whole = Arrays.copyOf(head, bytes);
+        Arrays.fill(whole, CHECKSUM, CHECKSUM + CHECKSUM_BYTES, (byte) 0);
+        ByteBuffer b = ByteBuffer.wrap(whole).put(0, magic).putLong(SEQUENCE, sequence() + 1);
+        b.put(SALT, salt).putLong(POSITION, at).put(BINARY, text);
+        LuksHash hash = LuksHash.named(HeaderFile.text(head, ALGORITHM, ALGORITHM_BYTES))
+                .orElseThrow();
+        b.put(CHECKSUM, hash.digest().digest(whole));
         to.write(at, whole);
         to.file().flush();
     }

@@ -58,17 +58,20 @@ record LuksHeader(
                 "disk " + from.file().path() + " is a LUKS volume of version " + version + "; 1 and 2 are supported");
     }
 
+    /** A slot that a passphrase opened, and the key of the volume. */
+    record Unlocked(KeySlot slot, byte[] key) {}
+
     /**
-     * The key of the volume.
+     * Finds the key of the volume.
      *
      * @throws DiskException if the passphrase opens no slot
      */
-    byte[] unlock(HeaderFile from, byte[] passphrase, WorkLimit limit) throws IOException {
+    Unlocked unlock(HeaderFile from, byte[] passphrase, WorkLimit limit) throws IOException {
         for (KeySlot slot : slots) {
             try {
                 byte[] key = slot.open(from, passphrase, limit);
                 if (digest.matches(key, limit)) {
-                    return key;
+                    return new Unlocked(slot, key);
                 }
                 Arrays.fill(key, (byte) 0);
             } catch (Unsupported e) {
@@ -78,10 +81,11 @@ record LuksHeader(
                         e);
             }
         }
-        if (slots.isEmpty() && unusable.isEmpty()) {
+        if (slots.isEmpty()) {
             throw new DiskException("disk " + from.file().path() + " is a LUKS volume without a key slot in use");
         }
-        throw new DiskException("the passphrase opens no key slot of disk "
-                + from.file().path() + (unusable.isEmpty() ? "" : ", and it has " + String.join(" and ", unusable)));
+        throw new DiskException(
+                "the passphrase opens no key slot of disk " + from.file().path()
+                        + (unusable.isEmpty() ? "" : ", which also has " + String.join(" and ", unusable)));
     }
 }

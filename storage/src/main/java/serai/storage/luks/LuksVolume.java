@@ -31,7 +31,7 @@ public final class LuksVolume implements AutoCloseable {
     static LuksVolume open(ImageFile file, byte[] passphrase, WorkLimit limit) throws IOException {
         HeaderFile from = HeaderFile.of(file);
         LuksHeader header = LuksHeader.read(from);
-        return new LuksVolume(header, header.unlock(from, passphrase, limit));
+        return new LuksVolume(header, header.unlock(from, passphrase, limit).key());
     }
 
     /**
@@ -45,11 +45,58 @@ public final class LuksVolume implements AutoCloseable {
         do {
             random.nextBytes(key);
         } while (options.spec().xts() && sameHalves(key)); // FIPS 140-3 IG C.I wants them different
+        HeaderFile to = HeaderFile.of(file);
+        if (options.version() == 1) {
+            Luks1.create(to, options, passphrase, key, random);
+        } else {
+            Luks2Writer.create(to, options, passphrase, key, random);
+        }
+        return new LuksVolume(LuksHeader.read(HeaderFile.of(file)), key);
+    }
+
+    /**
+     * Adds a passphrase to a volume, in a key slot that is not in use.
+     *
+     * @param existing one that opens it
+     * @param how the work that the new one takes; the rest is not looked at
+     * @return the number of the slot
+     * @throws DiskException if {@code existing} opens no slot, or there is none left
+     */
+    public static int addPassphrase(ImageFile file, byte[] existing, byte[] added, LuksOptions how) throws IOException {
+        HeaderFile in = HeaderFile.of(file);
+        LuksHeader header = LuksHeader.read(in);
+        byte[] key = header.unlock(in, existing, WorkLimit.ofOpening()).key();
         try {
-            return new LuksVolume(Luks1.create(HeaderFile.of(file), options, passphrase, key, random), key.clone());
+            SecureRandom random = new SecureRandom();
+            return header.version() == 1
+                    ? Luks1.add(in, header, how, added, key, random)
+                    : Luks2Writer.add(in, header, how, added, key, random);
         } finally {
             Arrays.fill(key, (byte) 0);
         }
+    }
+
+    /**
+     * Takes a passphrase from a volume and destroys what it opened.
+     *
+     * @return the number of the slot that it had
+     * @throws DiskException if it opens no slot, or no other would open the volume any more
+     */
+    public static int removePassphrase(ImageFile file, byte[] passphrase) throws IOException {
+        HeaderFile in = HeaderFile.of(file);
+        LuksHeader header = LuksHeader.read(in);
+        LuksHeader.Unlocked unlocked = header.unlock(in, passphrase, WorkLimit.ofOpening());
+        Arrays.fill(unlocked.key(), (byte) 0);
+        if (header.slots().size() == 1) {
+            throw new DiskException(
+                    "disk " + file.path() + " has no other passphrase, and would be lost without this one");
+        }
+        if (header.version() == 1) {
+            Luks1.remove(in, unlocked.slot(), new SecureRandom());
+        } else {
+            Luks2Writer.remove(in, unlocked.slot(), new SecureRandom());
+        }
+        return unlocked.slot().number();
     }
 
     private static boolean sameHalves(byte[] key) {

@@ -25,6 +25,9 @@
  *
  * To make such a one: {@code LuksVolume.create(headerArea, options, passphrase)} writes {@code options.headerBytes()} bytes there.
  *
+ * <p>{@link serai.storage.luks.LuksInfo} tells what a header says without a passphrase; {@link serai.storage.luks.LuksVolume} adds and removes
+ * passphrases.
+ *
  * <p>Headers are hostile: what opening one may cost in time and memory is bounded ({@link serai.storage.luks.LuksVolume#open}). Keys are
  * filled with zeros after use where they are in arrays of ours; the JDK's ciphers keep copies that go with the garbage collector.
  */
