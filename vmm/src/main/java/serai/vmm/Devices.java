@@ -2,6 +2,7 @@ package serai.vmm;
 
 import java.util.List;
 import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import serai.machine.Layout;
 import serai.machine.Machine;
@@ -22,7 +23,8 @@ final class Devices {
     /** How long a disk request takes in deterministic mode, in nanoseconds of the guest. */
     private static final long DETERMINISTIC_LATENCY = 100_000;
 
-    private static final int IO_THREADS = 4;
+    /** Requests of a disk that are done at once. */
+    private static final int LANE = 4;
 
     private Devices() {}
 
@@ -47,13 +49,14 @@ final class Devices {
         int queues = Math.min(config.hardware().maxCpus(), VirtioBlk.MAX_QUEUES);
         BlockNodes nodes = new BlockNodes(between);
         parts.add(nodes);
-        IoExecutor io;
+        Supplier<IoExecutor> io;
         if (config.repeat().seed() != null) {
-            io = new DeterministicIo(machine.timers(), DETERMINISTIC_LATENCY);
+            IoExecutor timed = new DeterministicIo(machine.timers(), DETERMINISTIC_LATENCY);
+            io = () -> timed;
         } else {
-            ThreadIo threads = new ThreadIo(machine.lock(), IO_THREADS);
+            ThreadIo threads = new ThreadIo(machine.lock());
             parts.add(threads); // behind the disks: they are closed in reverse, when no transfer is under way
-            io = threads;
+            io = () -> threads.lane(LANE);
         }
         Peripherals peripherals = new Peripherals(machine, nodes, io, queues, random);
         int next = Layout.FIRST_DISK_SLOT;

@@ -44,4 +44,9 @@ public interface Disk {
      * @param mayFree whether its space may be freed
      */
     void zero(long offset, long length, boolean mayFree) throws IOException;
+
+    /** What a device's requests for it pass. */
+    default DiskGate gate() {
+        return DiskGate.OPEN;
+    }
 }

@@ -20,6 +20,9 @@ import org.jspecify.annotations.Nullable;
  * <p>While the device may not write to memory (its bus-master bit is off) requests that are done wait for {@link #resume}; they still
  * count as under way, and a state saved meanwhile has them.
  *
+ * <p>The disk's {@link DiskGate} may keep a request from beginning for a while, and may hold one that has failed until it is tried again.
+ * A state has those, too: a machine that is restored from it begins them.
+ *
  * @param <K> what the device knows a request by; unique among those under way
  */
 public final class DiskRequests<K> {
@@ -35,36 +38,53 @@ public final class DiskRequests<K> {
 
     private final class Request {
         final K key;
+        final Demand demand;
+        final Work work;
         final Consumer<@Nullable IOException> done;
         IoExecutor.Submitted submitted = IoExecutor.Submitted.BY_HOST;
+        Runnable withdraw = () -> {};
 
         @Nullable
         IOException failure;
 
+        DiskGate.Verdict verdict = DiskGate.Verdict.REPORT;
+        boolean wasHeld;
+        /** How often there had been a retry when it failed. */
+        int retries;
+
         boolean running;
         boolean abandoned;
 
-        Request(K key, Consumer<@Nullable IOException> done) {
+        Request(K key, Demand demand, Work work, Consumer<@Nullable IOException> done) {
             this.key = key;
+            this.demand = demand;
+            this.work = work;
             this.done = done;
         }
     }
 
     private final IoExecutor io;
+    private final DiskGate gate;
     private final BooleanSupplier mayComplete;
     private final Map<K, Request> underWay = new LinkedHashMap<>();
     private final List<Request> waiting = new ArrayList<>();
+    private final List<Request> held = new ArrayList<>();
+    /** Changed with the machine lock held. */
+    private volatile int retries;
     /** Guards {@code running} and {@code abandoned} against the threads that do the work. */
     private final Object working = new Object();
 
     /**
      * None yet.
      *
+     * @param gate the disk's
      * @param mayComplete whether the device may write to memory now
      */
-    public DiskRequests(IoExecutor io, BooleanSupplier mayComplete) {
+    public DiskRequests(IoExecutor io, DiskGate gate, BooleanSupplier mayComplete) {
         this.io = io;
+        this.gate = gate;
         this.mayComplete = mayComplete;
+        gate.onRetry(this::retry);
     }
 
     /** Whether a request of that key is under way. */
@@ -79,32 +99,48 @@ public final class DiskRequests<K> {
      * @param due as {@link IoExecutor#submit} has it, or {@link #DONE}; unless it is 0, the work was done when the request was begun, before
      *     the state was saved, and is not done again
      */
-    public void submit(K key, Work work, Consumer<@Nullable IOException> done, long due) {
-        Request r = new Request(key, done);
+    public void submit(K key, Demand demand, Work work, Consumer<@Nullable IOException> done, long due) {
+        Request r = new Request(key, demand, work, done);
         underWay.put(key, r);
         if (due == DONE) {
             waiting.add(r);
+        } else if (due != 0) {
+            r.submitted = io.submit(() -> {}, () -> finished(r), due);
         } else {
-            r.submitted = io.submit(due == 0 ? () -> run(r, work) : () -> {}, () -> finished(r), due);
+            r.withdraw = gate.admit(demand, () -> begin(r));
         }
     }
 
-    private void run(Request r, Work work) {
+    private void begin(Request r) {
+        r.submitted = io.submit(() -> run(r), () -> finished(r), 0);
+    }
+
+    private void run(Request r) {
         synchronized (working) {
             if (r.abandoned) {
                 return;
             }
             r.running = true;
         }
+        r.retries = retries;
+        IOException failure = null;
+        gate.began(r, r.demand);
         try {
-            work.run();
+            r.work.run();
         } catch (IOException e) {
-            r.failure = e;
+            failure = e;
+        } catch (RuntimeException | OutOfMemoryError e) {
+            failure = new IOException("the disk failed by a mistake of ours: " + e, e);
         } finally {
+            gate.ended(r);
             synchronized (working) {
                 r.running = false;
                 working.notifyAll();
             }
+        }
+        r.failure = failure;
+        if (failure != null) {
+            r.verdict = gate.failed(r, r.demand, failure);
         }
     }
 
@@ -112,6 +148,30 @@ public final class DiskRequests<K> {
         if (r.abandoned) {
             return;
         }
+        if (r.failure != null && r.verdict == DiskGate.Verdict.HOLD) {
+            r.wasHeld = true;
+            if (r.retries == retries) {
+                held.add(r);
+            } else {
+                begin(r); // all was tried again while this one failed
+            }
+            return;
+        }
+        if (r.failure != null && r.verdict == DiskGate.Verdict.IGNORE) {
+            r.failure = null;
+        }
+        settle(r);
+        complete(r);
+    }
+
+    private void settle(Request r) {
+        if (r.wasHeld) {
+            r.wasHeld = false;
+            gate.settled(r);
+        }
+    }
+
+    private void complete(Request r) {
         if (!mayComplete.getAsBoolean()) {
             waiting.add(r);
             return;
@@ -120,11 +180,18 @@ public final class DiskRequests<K> {
         r.done.accept(r.failure);
     }
 
+    private void retry() {
+        retries++;
+        List<Request> now = List.copyOf(held);
+        held.clear();
+        now.forEach(this::begin);
+    }
+
     /** Completes what waits, as the device may write to memory again. */
     public void resume() {
         List<Request> now = List.copyOf(waiting);
         waiting.clear();
-        now.forEach(this::finished);
+        now.forEach(this::complete);
     }
 
     /** Abandons the requests whose keys are {@code which}; they are over when this returns. */
@@ -146,8 +213,11 @@ public final class DiskRequests<K> {
             Thread.currentThread().interrupt();
         }
         waiting.removeAll(gone);
+        held.removeAll(gone);
         for (Request r : gone) {
+            r.withdraw.run();
             r.submitted.withdraw().run();
+            settle(r);
             underWay.remove(r.key);
         }
     }

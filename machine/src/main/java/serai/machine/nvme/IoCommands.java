@@ -3,6 +3,7 @@ package serai.machine.nvme;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import serai.machine.disk.Demand;
 import serai.machine.disk.Disk;
 import serai.machine.disk.DiskRequests;
 import serai.machine.disk.GuestBuffers;
@@ -28,10 +29,11 @@ final class IoCommands {
         /**
          * Begins it.
          *
+         * @param bytes as {@link Demand} has them
          * @param buffers filled or taken by it
          * @param failed the status if it fails
          */
-        void start(DiskRequests.Work work, GuestBuffers buffers, int failed);
+        void start(Demand.Kind kind, long bytes, DiskRequests.Work work, GuestBuffers buffers, int failed);
     }
 
     IoCommands(GuestMemory memory, Disk disk, AdminCommands admin) {
@@ -61,14 +63,14 @@ final class IoCommands {
             throw new Status.Failure(Status.WRITE_PROTECTED);
         }
         switch (opcode) {
-            case FLUSH -> start.start(disk::flush, none(), Status.INTERNAL_ERROR);
+            case FLUSH -> start.start(Demand.Kind.FLUSH, 0, disk::flush, none(), Status.INTERNAL_ERROR);
             case READ, WRITE -> transfer(c, opcode == READ, start);
             case WRITE_ZEROES -> {
                 long at = range(c.lba(), blocks(c));
                 long bytes = (long) blocks(c) << Nvme.BLOCK_SHIFT;
                 boolean free = (c.cdw(12) & DEALLOCATE) != 0;
                 DiskRequests.Work work = () -> disk.zero(at, bytes, free);
-                start.start(durable(c, work), none(), Status.WRITE_FAULT);
+                start.start(Demand.Kind.ZERO, bytes, durable(c, work), none(), Status.WRITE_FAULT);
             }
             default -> deallocate(c, start);
         }
@@ -101,7 +103,11 @@ final class IoCommands {
         counters[read ? 0 : 1] += blocks;
         counters[read ? 2 : 3]++;
         DiskRequests.Work work = () -> buffers.transfer(disk, at);
-        start.start(read ? work : durable(c, work), buffers, read ? Status.UNRECOVERED_READ_ERROR : Status.WRITE_FAULT);
+        if (read) {
+            start.start(Demand.Kind.READ, bytes, work, buffers, Status.UNRECOVERED_READ_ERROR);
+        } else {
+            start.start(Demand.Kind.WRITE, bytes, durable(c, work), buffers, Status.WRITE_FAULT);
+        }
     }
 
     /** With a flush behind it, where the command or the write cache's being off asks for that. */
@@ -129,6 +135,8 @@ final class IoCommands {
         }
         boolean discard = (c.cdw(11) & ATTRIBUTE_DEALLOCATE) != 0; // the other attributes are hints
         start.start(
+                Demand.Kind.DISCARD,
+                0,
                 () -> {
                     if (discard) {
                         discard(at, bytes);

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 import serai.machine.bus.MsiSink;
+import serai.machine.disk.Demand;
 import serai.machine.disk.Disk;
 import serai.machine.disk.DiskRequests;
 import serai.machine.disk.GuestBuffers;
@@ -102,7 +103,7 @@ public final class Nvme extends PciFunction<NvmeState> {
         memoryBar(MSIX_BAR, MsiX.BAR_SIZE, false);
         msix = new MsiX(VECTORS, sink);
         useMsiX(msix, MSIX_BAR);
-        underWay = new DiskRequests<>(executor, this::busMaster);
+        underWay = new DiskRequests<>(executor, disk.gate(), this::busMaster);
         admin = new AdminCommands(memory, disk, this, events);
         io = new IoCommands(memory, disk, admin);
     }
@@ -201,6 +202,7 @@ public final class Nvme extends PciFunction<NvmeState> {
     private void flushForShutdown(long due) {
         underWay.submit(
                 new Key(SHUTDOWN_FLUSH, 0, new long[8]),
+                new Demand(Demand.Kind.FLUSH, 0, 0),
                 disk::flush,
                 failure -> {
                     complain(failure);
@@ -366,7 +368,10 @@ public final class Nvme extends PciFunction<NvmeState> {
                 throw new Status.Failure(Status.COMMAND_ID_CONFLICT);
             }
             if (q.id != 0) {
-                io.execute(c, (work, buffers, failed) -> start(q, key, work, buffers, failed, due));
+                io.execute(
+                        c,
+                        (kind, bytes, work, buffers, failed) ->
+                                start(q, key, new Demand(kind, q.id, bytes), work, buffers, failed, due));
                 return;
             }
             if (AdminCommands.isEventRequest(c)) {
@@ -382,10 +387,18 @@ public final class Nvme extends PciFunction<NvmeState> {
         complete(q, c.id(), result, outcome);
     }
 
-    private void start(SubmissionQueue q, Key key, DiskRequests.Work work, GuestBuffers buffers, int failed, long due) {
+    private void start(
+            SubmissionQueue q,
+            Key key,
+            Demand demand,
+            DiskRequests.Work work,
+            GuestBuffers buffers,
+            int failed,
+            long due) {
         q.completions.reserved++;
         underWay.submit(
                 key,
+                demand,
                 work,
                 failure -> {
                     q.completions.reserved--;

@@ -10,6 +10,7 @@ import java.util.PrimitiveIterator;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 import serai.machine.bus.MsiSink;
+import serai.machine.disk.Demand;
 import serai.machine.disk.Disk;
 import serai.machine.disk.DiskRequests;
 import serai.machine.disk.GuestBuffers;
@@ -65,7 +66,7 @@ public final class VirtioBlk extends VirtioDevice {
     private VirtioBlk(Disk disk, IoExecutor io, int queues) {
         super(2, 0x010000, queues);
         this.disk = disk;
-        underWay = new DiskRequests<>(io, () -> transport.mayAccessMemory());
+        underWay = new DiskRequests<>(io, disk.gate(), () -> transport.mayAccessMemory());
     }
 
     /**
@@ -123,7 +124,7 @@ public final class VirtioBlk extends VirtioDevice {
         switch (type) {
             case IN -> transfer(r, sector, Chain.slice(c.writable(), 0, c.writableBytes() - 1), true, due);
             case OUT -> transfer(r, sector, Chain.slice(c.readable(), HEADER, c.readableBytes() - HEADER), false, due);
-            case FLUSH -> submit(r, disk::flush, none(), due);
+            case FLUSH -> submit(r, Demand.Kind.FLUSH, 0, disk::flush, none(), due);
             case DISCARD, WRITE_ZEROES -> ranges(r, type, due);
             case GET_ID -> {
                 byte[] id = Arrays.copyOf(disk.id().getBytes(StandardCharsets.US_ASCII), ID_BYTES);
@@ -150,7 +151,8 @@ public final class VirtioBlk extends VirtioDevice {
         }
         GuestBuffers buffers = new GuestBuffers(memory, read);
         data.forEach(b -> buffers.add(b.address(), b.length()));
-        submit(r, () -> buffers.transfer(disk, sector * SECTOR), buffers, due);
+        DiskRequests.Work work = () -> buffers.transfer(disk, sector * SECTOR);
+        submit(r, read ? Demand.Kind.READ : Demand.Kind.WRITE, bytes, work, buffers, due);
     }
 
     /** Discards or zeroes ranges: 5.2.6. */
@@ -162,8 +164,10 @@ public final class VirtioBlk extends VirtioDevice {
         }
         ByteBuffer b =
                 ByteBuffer.wrap(r.chain.read(memory, HEADER + (int) bytes)).order(ByteOrder.LITTLE_ENDIAN);
+        long zeroed = 0;
         for (int at = HEADER; at < b.capacity(); at += RANGE) {
             long sectors = b.getInt(at + 8) & 0xffffffffL;
+            zeroed += type == DISCARD ? 0 : sectors * SECTOR;
             int flags = b.getInt(at + 12);
             if ((flags & ~UNMAP) != 0 || type == DISCARD && flags != 0) {
                 finish(r, UNSUPPORTED, 0);
@@ -174,7 +178,7 @@ public final class VirtioBlk extends VirtioDevice {
                 return;
             }
         }
-        submit(r, () -> clear(type, b), none(), due);
+        submit(r, type == DISCARD ? Demand.Kind.DISCARD : Demand.Kind.ZERO, zeroed, () -> clear(type, b), none(), due);
     }
 
     private void clear(int type, ByteBuffer b) throws IOException {
@@ -189,9 +193,11 @@ public final class VirtioBlk extends VirtioDevice {
         }
     }
 
-    private void submit(Request r, DiskRequests.Work work, GuestBuffers buffers, long due) {
+    private void submit(
+            Request r, Demand.Kind kind, long bytes, DiskRequests.Work work, GuestBuffers buffers, long due) {
         underWay.submit(
                 r,
+                new Demand(kind, r.queue, bytes),
                 work,
                 failure -> {
                     try {

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import serai.machine.Layout;
 import serai.machine.Machine;
@@ -52,7 +53,7 @@ public final class Peripherals {
 
     private final Machine machine;
     private final BlockNodes nodes;
-    private final IoExecutor io;
+    private final Supplier<IoExecutor> io;
     private final int queues;
     private final LongSupplier random;
     private final Map<String, Peripheral> devices = new LinkedHashMap<>();
@@ -68,10 +69,11 @@ public final class Peripherals {
     /**
      * None yet.
      *
+     * @param io gives each disk what its requests are done by
      * @param queues of a virtio disk
      * @param random where entropy devices have it from
      */
-    public Peripherals(Machine machine, BlockNodes nodes, IoExecutor io, int queues, LongSupplier random) {
+    public Peripherals(Machine machine, BlockNodes nodes, Supplier<IoExecutor> io, int queues, LongSupplier random) {
         this.machine = machine;
         this.nodes = nodes;
         this.io = io;
@@ -214,13 +216,13 @@ public final class Peripherals {
         String place = p.hotPluggable() ? "-slot" + p.slot : "" + (p.slot - Layout.FIRST_DISK_SLOT);
         return switch (p.driver) {
             case VIRTIO_BLK -> {
-                VirtioPci f =
-                        VirtioBlk.create("virtio-blk" + place, disk(p), io, queues, machine.memory(), machine.msi());
+                VirtioPci f = VirtioBlk.create(
+                        "virtio-blk" + place, disk(p), io.get(), queues, machine.memory(), machine.msi());
                 resized.put(p.id, f::configChanged); // virtio 1.2, 5.2.5: the capacity may change
                 yield f;
             }
             case NVME -> {
-                Nvme f = new Nvme("nvme" + place, disk(p), io, machine.memory(), machine.msi());
+                Nvme f = new Nvme("nvme" + place, disk(p), io.get(), machine.memory(), machine.msi());
                 resized.put(p.id, f::resized);
                 yield f;
             }

@@ -60,7 +60,7 @@ final class BlockResizeTest {
                 f.setLength(MIB);
             }
         }
-        Peripherals p = new Peripherals(machine, nodes, new DeterministicIo(machine.timers(), 1), 1, () -> 0);
+        Peripherals p = new Peripherals(machine, nodes, () -> new DeterministicIo(machine.timers(), 1), 1, () -> 0);
         nodes.open("node", file, false);
         nodes.open("other", other, true);
         p.addAtStart(Peripherals.VIRTIO_BLK, "disk", Layout.FIRST_DISK_SLOT, "node");

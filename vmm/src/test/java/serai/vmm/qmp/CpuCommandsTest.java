@@ -124,7 +124,7 @@ final class CpuCommandsTest {
         cpus.addTo(table);
         plugged.listener(cpus.telling((name, data) -> events.add(name + " " + data)));
         new DeviceCommands(
-                        new Peripherals(m, nodes, new DeterministicIo(m.timers(), 1), 1, () -> 0),
+                        new Peripherals(m, nodes, () -> new DeterministicIo(m.timers(), 1), 1, () -> 0),
                         cpus,
                         m::pciFunctions)
                 .addTo(table);

@@ -151,7 +151,7 @@ public final class QmpFuzzTest {
                     new Obedient(),
                     (name, data) -> {},
                     machine,
-                    new Peripherals(machine, nodes, new DeterministicIo(machine.timers(), 1), 1, () -> 0),
+                    new Peripherals(machine, nodes, () -> new DeterministicIo(machine.timers(), 1), 1, () -> 0),
                     new PluggedCpus(machine, "x86-64-v1", Numa.NONE),
                     MemoryDevice.plug(machine));
             table.add("query-commands", a -> table.names());

@@ -1,0 +1,200 @@
+package serai.machine.disk;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.io.IOException;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Queue;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+class DiskRequestsTest {
+    private static final Demand READ = new Demand(Demand.Kind.READ, 0, 512);
+
+    /** Keeps requests from beginning, and holds those that fail, as a test wants it. */
+    private static final class Gate implements DiskGate {
+        final Queue<Runnable> waiting = new ArrayDeque<>();
+        final Set<Object> troubled = new HashSet<>();
+        final List<String> seen = new ArrayList<>();
+        Runnable retry = () -> {};
+        Runnable whileFailing = () -> {};
+        Verdict verdict = Verdict.HOLD;
+        boolean open = true;
+
+        @Override
+        public Runnable admit(Demand demand, Runnable begin) {
+            if (open) {
+                begin.run();
+            } else {
+                waiting.add(begin);
+            }
+            return () -> waiting.remove(begin);
+        }
+
+        @Override
+        public void began(Object request, Demand demand) {
+            seen.add("began");
+        }
+
+        @Override
+        public void ended(Object request) {
+            seen.add("ended");
+        }
+
+        @Override
+        public Verdict failed(Object request, Demand demand, IOException failure) {
+            seen.add(String.valueOf(failure.getMessage()));
+            if (verdict == Verdict.HOLD) {
+                troubled.add(request);
+            }
+            whileFailing.run();
+            return verdict;
+        }
+
+        @Override
+        public void settled(Object request) {
+            troubled.remove(request);
+        }
+
+        @Override
+        public void onRetry(Runnable action) {
+            retry = action;
+        }
+    }
+
+    private final Gate gate = new Gate();
+    private final HeldIo io = new HeldIo();
+    private final List<String> done = new ArrayList<>();
+    private boolean failing = true;
+    private boolean mayComplete = true;
+    private int runs;
+    private final DiskRequests<String> requests = new DiskRequests<>(io, gate, () -> mayComplete);
+
+    private void submit(String key) {
+        requests.submit(key, READ, this::work, f -> done.add(key + ": " + (f == null ? "ok" : f.getMessage())), 0);
+    }
+
+    private void work() throws IOException {
+        runs++;
+        if (failing) {
+            throw new IOException("no");
+        }
+    }
+
+    @Test
+    void aRequestThatFailsMayBeHeldAndDoneAgain() {
+        submit("a");
+        submit("b");
+        io.doAll();
+        assertEquals(List.of(), done);
+        assertEquals(2, gate.troubled.size());
+        gate.retry.run();
+        io.doAll();
+        assertEquals(List.of(), done, "it failed again");
+        failing = false;
+        io.doAll();
+        assertEquals(4, runs, "it is done again when it is told to, not before");
+        gate.retry.run();
+        io.doAll();
+        assertEquals(List.of("a: ok", "b: ok"), done);
+        assertEquals(0, gate.troubled.size());
+        assertEquals(List.of("began", "ended", "no"), gate.seen.subList(0, 3));
+    }
+
+    @Test
+    void aRetryBetweenAFailureAndItsHoldIsNotLost() {
+        gate.whileFailing = () -> {
+            failing = false;
+            gate.retry.run();
+        };
+        submit("a");
+        io.doAll();
+        assertEquals(List.of("a: ok"), done);
+    }
+
+    @Test
+    void whatIsHeldIsInTheStateAsNotBegun() {
+        submit("a");
+        io.doAll();
+        List<String> state = new ArrayList<>();
+        requests.forEach((k, due) -> state.add(k + due));
+        assertEquals(List.of("a0"), state);
+    }
+
+    @Test
+    void whatIsHeldIsSettledWhenItIsAbandoned() {
+        submit("a");
+        submit("b");
+        io.doAll();
+        requests.abandon(k -> k.equals("a"));
+        assertEquals(1, gate.troubled.size());
+        failing = false;
+        gate.retry.run();
+        io.doAll();
+        assertEquals(List.of("b: ok"), done);
+        assertEquals(0, gate.troubled.size());
+    }
+
+    @Test
+    void anErrorMayBeReportedOrIgnored() {
+        gate.verdict = DiskGate.Verdict.REPORT;
+        submit("a");
+        io.doAll();
+        gate.verdict = DiskGate.Verdict.IGNORE;
+        submit("b");
+        io.doAll();
+        assertEquals(List.of("a: no", "b: ok"), done);
+    }
+
+    @Test
+    void aRequestBeginsWhenTheGateLetsItAndNotIfItIsAbandonedBefore() {
+        gate.open = false;
+        failing = false;
+        submit("a");
+        submit("b");
+        io.doAll();
+        assertEquals(0, runs);
+        requests.abandon(k -> k.equals("a"));
+        assertEquals(1, gate.waiting.size());
+        gate.waiting.remove().run();
+        io.doAll();
+        assertEquals(List.of("b: ok"), done);
+        assertEquals(1, runs);
+    }
+
+    @Test
+    void whatWasHeldWaitsForTheDeviceToo() {
+        submit("a");
+        io.doAll();
+        failing = false;
+        mayComplete = false;
+        gate.retry.run();
+        io.doAll();
+        assertEquals(List.of(), done);
+        assertEquals(0, gate.troubled.size());
+        mayComplete = true;
+        requests.resume();
+        assertEquals(List.of("a: ok"), done);
+    }
+
+    @Test
+    void aMistakeInADiskIsAFailureOfTheRequest() {
+        gate.verdict = DiskGate.Verdict.REPORT;
+        requests.submit(
+                "a",
+                READ,
+                () -> {
+                    throw new IllegalStateException("oops");
+                },
+                f -> done.add(String.valueOf(f)),
+                0);
+        io.doAll();
+        assertEquals(
+                List.of("java.io.IOException: the disk failed by a mistake of ours: java.lang.IllegalStateException:"
+                        + " oops"),
+                done);
+    }
+}
