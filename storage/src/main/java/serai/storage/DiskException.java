@@ -1,6 +1,7 @@
 package serai.storage;
 
 import java.io.IOException;
+import java.util.Objects;
 
 /** A disk image is refused; the message is one sentence for its owner. */
 public final class DiskException extends IOException {
@@ -12,5 +13,11 @@ public final class DiskException extends IOException {
     /** With the sentence and the cause. */
     public DiskException(String message, Throwable cause) {
         super(message, cause);
+    }
+
+    /** Never null here. */
+    @Override
+    public String getMessage() {
+        return Objects.requireNonNull(super.getMessage());
     }
 }

@@ -1,6 +1,7 @@
 package serai.storage.qcow2;
 
 import java.io.IOException;
+import org.jspecify.annotations.Nullable;
 import serai.storage.DiskException;
 import serai.storage.ImageFile;
 import serai.storage.NativeBuffer;
@@ -12,7 +13,7 @@ import serai.storage.NativeBuffer;
 final class Creator {
     private Creator() {}
 
-    static void create(ImageFile file, Qcow2Options o) throws IOException {
+    static void create(ImageFile file, Qcow2Options o, byte @Nullable [] passphrase) throws IOException {
         o.check();
         Header h = new Header();
         h.version = o.version();
@@ -44,20 +45,34 @@ final class Creator {
         }
         h.l1Entries = (int) entries;
         int l1Clusters = (int) g.clusters(8 * entries);
+        int cryptoClusters = 0;
+        if (o.encryption() != null) {
+            if (passphrase == null) {
+                throw new DiskException("an encrypted image needs a passphrase (encrypt.key-secret)");
+            }
+            h.cryptMethod = Header.LUKS;
+            cryptoClusters = (int) g.clusters(o.encryption().headerBytes());
+        }
+        int tables = l1Clusters + cryptoClusters;
         // header, table, L1, and as many blocks as count them and themselves
         int perBlock = 1 << g.blockBits();
         int tableClusters = 1;
         int blocks = 1;
-        while ((long) blocks * perBlock < 1 + tableClusters + l1Clusters + blocks
+        while ((long) blocks * perBlock < 1 + tableClusters + tables + blocks
                 || (long) tableClusters << g.clusterBits() - 3 < blocks) {
-            blocks = Math.ceilDiv(1 + tableClusters + l1Clusters + blocks, perBlock);
+            blocks = Math.ceilDiv(1 + tableClusters + tables + blocks, perBlock);
             tableClusters = Math.max(tableClusters, Math.ceilDiv(blocks, 1 << g.clusterBits() - 3));
         }
         h.refcountTableOffset = g.cluster();
         h.refcountTableClusters = tableClusters;
         long firstBlock = 1 + tableClusters;
         h.l1Offset = l1Clusters == 0 ? 0 : firstBlock + blocks << g.clusterBits();
-        int all = 1 + tableClusters + blocks + l1Clusters;
+        if (o.encryption() != null) {
+            h.crypto = new Header.Place(
+                    firstBlock + blocks + l1Clusters << g.clusterBits(),
+                    o.encryption().headerBytes());
+        }
+        int all = 1 + tableClusters + blocks + tables;
         file.resize(0);
         file.resize((long) all << g.clusterBits());
         try (NativeBuffer b = NativeBuffer.confined((long) blocks << g.clusterBits())) {
@@ -69,6 +84,9 @@ final class Creator {
         long[] table = new long[tableClusters << g.clusterBits() - 3];
         for (int i = 0; i < blocks; i++) {
             table[i] = firstBlock + i << g.clusterBits();
+        }
+        if (o.encryption() != null && passphrase != null) {
+            Encryption.create(file, h, o.encryption(), passphrase);
         }
         L2Tables.writeTable(file, h.refcountTableOffset, table, 0, table.length);
         file.flush();

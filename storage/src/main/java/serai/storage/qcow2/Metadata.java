@@ -341,7 +341,7 @@ final class Metadata {
     /**
      * Marks the image as one whose writer has not ended: the next one to open it looks for leaks then. Version 2 can't tell that.
      */
-    private void markDirty() throws IOException {
+    void markDirty() throws IOException {
         if (header.version == 3 && !header.has(Header.DIRTY)) {
             header.incompatible |= Header.DIRTY;
             writeHeader();

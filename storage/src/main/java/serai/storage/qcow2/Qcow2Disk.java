@@ -13,8 +13,11 @@ import serai.storage.BlockDevice;
 import serai.storage.DiskException;
 import serai.storage.Extent;
 import serai.storage.ImageFile;
+import serai.storage.ImageFormat;
 import serai.storage.NativeBuffer;
 import serai.storage.Opening;
+import serai.storage.luks.LuksVolume;
+import serai.storage.luks.SectorCipher;
 
 /**
  * A qcow2 image, versions 2 and 3 ("The QCOW2 image format", QEMU's docs/interop/qcow2.txt). {@link Metadata} says how it stays sound.
@@ -30,13 +33,17 @@ public final class Qcow2Disk implements BlockDevice {
     /** L2 tables that are kept in memory at most, unless asked otherwise: what maps 256 GiB by clusters of 64 KiB. */
     public static final long CACHE = 32 << 20;
 
+    /** How often the refcount table grows for one request at most: a request has 4 GiB, a new table counts half as much again. */
+    private static final int MAX_GROWTH = 64;
+
     /** Clusters of the disk that a request is about to map. */
     private record Pending(long first, long last) {}
 
     private final ImageFile file;
     private final ImageFile dataFile;
     private final @Nullable BlockDevice backing;
-    private final @Nullable SectorTransform cipher;
+    private final @Nullable LuksVolume volume;
+    private final @Nullable SectorCipher cipher;
     private final Metadata m;
     private final Geometry g;
     private final Clusters clusters;
@@ -57,7 +64,7 @@ public final class Qcow2Disk implements BlockDevice {
             ImageFile dataFile,
             Header header,
             @Nullable BlockDevice backing,
-            @Nullable SectorTransform cipher,
+            @Nullable LuksVolume volume,
             boolean readOnly,
             boolean forCheck)
             throws IOException {
@@ -65,7 +72,8 @@ public final class Qcow2Disk implements BlockDevice {
         this.file = file;
         this.dataFile = dataFile;
         this.backing = backing;
-        this.cipher = cipher;
+        this.volume = volume;
+        cipher = volume == null ? null : volume.cipher();
         this.readOnly = readOnly;
         m = new Metadata(file, dataFile, header, CACHE);
         g = m.g;
@@ -100,11 +108,12 @@ public final class Qcow2Disk implements BlockDevice {
                 backing = opening.image(file, header.backingFile, header.backingFormat(), "backing file");
                 opened.add(backing);
             }
-            SectorTransform cipher = null;
+            LuksVolume volume = null;
             if (header.cryptMethod == Header.LUKS && !opening.check()) {
-                throw new DiskException(file.path() + " is encrypted");
+                volume = Encryption.open(file, header, opening);
+                opened.add(volume);
             }
-            Qcow2Disk disk = new Qcow2Disk(file, data, header, backing, cipher, readOnly, opening.check());
+            Qcow2Disk disk = new Qcow2Disk(file, data, header, backing, volume, readOnly, opening.check());
             if (!readOnly && !opening.check()) {
                 disk.takeOver();
             }
@@ -129,14 +138,20 @@ public final class Qcow2Disk implements BlockDevice {
      * @throws DiskException if the options don't go together
      */
     public static void create(ImageFile file, Qcow2Options options) throws IOException {
-        Creator.create(file, options);
+        Creator.create(file, options, null);
+    }
+
+    /** The same for options with encryption; the passphrase opens it later. */
+    public static void create(ImageFile file, Qcow2Options options, byte[] passphrase) throws IOException {
+        Creator.create(file, options, passphrase);
     }
 
     /** One that has just been made, in a file that stays open. */
     static Qcow2Disk onNew(ImageFile file) throws IOException {
         Header header = Header.read(file);
-        if (header.has(Header.DATA_FILE)) {
-            throw new DiskException("clusters of an external data file can't be allocated in advance");
+        if (header.has(Header.DATA_FILE) || header.cryptMethod != Header.NO_CRYPT) {
+            throw new DiskException(
+                    "clusters of an external data file or of an encrypted image can't be allocated in advance");
         }
         Qcow2Disk disk = new Qcow2Disk(file, file, header, null, null, false, false);
         disk.keepFile = true;
@@ -231,7 +246,7 @@ public final class Qcow2Disk implements BlockDevice {
             case DATA -> {
                 dataFile.read(map.host(), address, n);
                 if (cipher != null) {
-                    cipher.decrypt(map.host(), address, n);
+                    cipher.decrypt(map.host() >> 9, address, address, n);
                 }
             }
             case ZERO, ZERO_ALLOCATED -> NativeBuffer.at(address, n).fill((byte) 0);
@@ -310,6 +325,7 @@ public final class Qcow2Disk implements BlockDevice {
     /** Does a request part by part, with what has to be done outside of requests between. */
     private void each(long position, long length, Part part) throws IOException {
         long done = 0;
+        int grown = 0;
         while (done < length) {
             boolean grow = false;
             boolean full = false;
@@ -323,6 +339,9 @@ public final class Qcow2Disk implements BlockDevice {
                     m.lock.unlock();
                 }
             } catch (Refcounts.TableFull e) {
+                if (++grown > MAX_GROWTH) {
+                    throw new IOException(file.path() + " is damaged: its refcount table never suffices", e);
+                }
                 grow = true;
             } finally {
                 m.leave(token);
@@ -506,7 +525,7 @@ public final class Qcow2Disk implements BlockDevice {
         try (NativeBuffer b = NativeBuffer.confined(Math.min(length, MERGE))) {
             for (long at = 0; at < length; at += MERGE) {
                 long n = Math.min(MERGE, length - at);
-                cipher.encrypt(host + at, address + at, b.address(), n);
+                cipher.encrypt(host + at >> 9, address + at, b.address(), n);
                 dataFile.write(host + at, b.address(), n);
             }
         }
@@ -614,18 +633,15 @@ public final class Qcow2Disk implements BlockDevice {
         writable();
         BlockDevice.check(this, position, length);
         long end = position + length;
-        long from = Math.min(end, g.up(position));
-        long to = Math.max(from, end == size ? g.up(size) : g.down(end));
-        zeroPart(position, from - position);
-        if (from < to) {
-            if (m.header.version == 3) {
-                clear(from, to - from, true, mayFree);
-            } else if (backing == null && mayFree) {
-                clear(from, to - from, false, true);
-            } else {
-                zeroPart(from, Math.min(to, size) - from);
-            }
+        long from = g.up(position);
+        long to = end == size ? g.up(size) : g.down(end);
+        boolean marks = m.header.version == 3 || backing == null && mayFree;
+        if (from >= to || !marks) {
+            zeroPart(position, length);
+            return;
         }
+        zeroPart(position, from - position);
+        clear(from, to - from, m.header.version == 3, mayFree);
         if (to < end) {
             zeroPart(to, end - to);
         }
@@ -696,9 +712,91 @@ public final class Qcow2Disk implements BlockDevice {
         }
     }
 
-    /** Where it is, and what it is called. */
-    Optional<String> backingName() {
+    /** Its internal snapshots, in the order of the image. */
+    public List<SnapshotInfo> snapshots() throws IOException {
+        m.lock.lock();
+        try {
+            return new Snapshots(m).list();
+        } finally {
+            m.lock.unlock();
+        }
+    }
+
+    /**
+     * Makes an internal snapshot of what the disk is now. Requests wait meanwhile.
+     *
+     * @throws DiskException if the image can't have (more) snapshots
+     */
+    public void createSnapshot(String name) throws IOException {
+        writable();
+        new Snapshots(m).create(name);
+    }
+
+    /**
+     * The disk becomes what it was when a snapshot was made, which stays.
+     *
+     * @param idOrName an ID, else a name, the first of those that have it
+     * @throws DiskException if there is none, or it is of a disk of another size
+     */
+    public void applySnapshot(String idOrName) throws IOException {
+        writable();
+        new Snapshots(m).apply(idOrName);
+    }
+
+    /**
+     * Deletes a snapshot; what it alone had becomes free.
+     *
+     * @throws DiskException if there is none
+     */
+    public void deleteSnapshot(String idOrName) throws IOException {
+        writable();
+        new Snapshots(m).delete(idOrName);
+    }
+
+    /** The backing file's name, as it stands in the image. */
+    public Optional<String> backingName() {
         return Optional.ofNullable(m.header.backingFile);
+    }
+
+    /** The backing file's format, as it stands in the image. */
+    public Optional<ImageFormat> backingFormat() throws IOException {
+        return m.header.backingFormat();
+    }
+
+    /** What is to be seen of it from outside. */
+    public Qcow2Info info() {
+        return Qcow2Info.of(m);
+    }
+
+    /**
+     * Writes another backing file into the header, and nothing else: what the disk reads as changes with it, when it is opened next.
+     *
+     * @param name as the image is to have it, or null for none
+     * @param format its format, or null for none
+     * @throws DiskException if the name is too long for the header
+     */
+    public void changeBacking(@Nullable String name, @Nullable ImageFormat format) throws IOException {
+        if (readOnly) {
+            writable();
+        }
+        if (name != null && m.header.has(Header.DATA_FILE) && (m.header.autoclear & Header.RAW_DATA) != 0) {
+            throw new DiskException(
+                    file.path() + " has a raw data file with all of the disk, and can't have a backing file");
+        }
+        m.alone(() -> {
+            String oldName = m.header.backingFile;
+            String oldFormat = m.header.backingFormat;
+            m.header.backingFile = name;
+            m.header.backingFormat = format == null ? null : format.word();
+            try {
+                m.writeHeader();
+            } catch (DiskException e) {
+                m.header.backingFile = oldName;
+                m.header.backingFormat = oldFormat;
+                throw e;
+            }
+            m.file.flush();
+        });
     }
 
     @Override
@@ -709,7 +807,8 @@ public final class Qcow2Disk implements BlockDevice {
         closed = true;
         try (ImageFile f = keepFile ? null : file;
                 ImageFile d = m.external() ? dataFile : null;
-                BlockDevice b = backing) {
+                BlockDevice b = backing;
+                LuksVolume v = volume) {
             if (!readOnly && !forCheck) {
                 m.finish();
             }

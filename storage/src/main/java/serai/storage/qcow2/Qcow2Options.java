@@ -4,6 +4,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import serai.storage.DiskException;
 import serai.storage.ImageFormat;
+import serai.storage.luks.LuksOptions;
 
 /**
  * How a new image is to be; the names are qemu-img's.
@@ -20,6 +21,7 @@ import serai.storage.ImageFormat;
  * @param dataFile name of the external data file, or null
  * @param rawData whether the data file is a raw image by itself
  * @param preallocate whether all clusters are allocated at once, their space not yet
+ * @param encryption how the LUKS header inside the image is made, or null if it is not encrypted
  */
 public record Qcow2Options(
         long size,
@@ -33,10 +35,11 @@ public record Qcow2Options(
         @Nullable ImageFormat backingFormat,
         @Nullable String dataFile,
         boolean rawData,
-        boolean preallocate) {
+        boolean preallocate,
+        @Nullable LuksOptions encryption) {
     /** What qemu-img makes unless asked otherwise. */
     public static Qcow2Options ofSize(long size) {
-        return new Qcow2Options(size, 3, 65536, 16, false, false, false, null, null, null, false, false);
+        return new Qcow2Options(size, 3, 65536, 16, false, false, false, null, null, null, false, false, null);
     }
 
     /** The same of another size. */
@@ -53,7 +56,8 @@ public record Qcow2Options(
                 backingFormat,
                 dataFile,
                 rawData,
-                preallocate);
+                preallocate,
+                encryption);
     }
 
     /** The same upon a backing file. */
@@ -70,7 +74,8 @@ public record Qcow2Options(
                 format,
                 dataFile,
                 rawData,
-                preallocate);
+                preallocate,
+                encryption);
     }
 
     /** The same with an option by its name for {@code -o}. */
@@ -86,6 +91,7 @@ public record Qcow2Options(
         String data = dataFile;
         boolean raw = rawData;
         boolean allocate = preallocate;
+        LuksOptions luks = encryption;
         switch (key) {
             case "compat" ->
                 v = switch (value) {
@@ -113,16 +119,25 @@ public record Qcow2Options(
                     case "metadata" -> true;
                     default -> throw wrong(key, value, "off and metadata");
                 };
+            case "encrypt.format" ->
+                luks = switch (value) {
+                    case "luks" -> luks == null ? LuksOptions.luks1() : luks;
+                    default -> throw wrong(key, value, "luks");
+                };
             case "size" -> {
                 return withSize(Sizes.parse(key, value) + 511 & -512);
             }
-            default ->
-                throw new DiskException(
-                        "qcow2 has no option '" + key + "'; there are compat, cluster_size, refcount_bits, "
-                                + "extended_l2, compression_type, lazy_refcounts, backing_file, backing_fmt, data_file, data_file_raw, "
-                                + "preallocation and size");
+            default -> {
+                if (!key.startsWith("encrypt.")) {
+                    throw new DiskException(
+                            "qcow2 has no option '" + key + "'; there are compat, cluster_size, refcount_bits, "
+                                    + "extended_l2, compression_type, lazy_refcounts, backing_file, backing_fmt, data_file, data_file_raw, "
+                                    + "preallocation, encrypt.format and the other encrypt. options, and size");
+                }
+                luks = (luks == null ? LuksOptions.luks1() : luks).with(key.substring(8), value);
+            }
         }
-        return new Qcow2Options(size, v, cluster, bits, extended, z, lazy, backing, format, data, raw, allocate);
+        return new Qcow2Options(size, v, cluster, bits, extended, z, lazy, backing, format, data, raw, allocate, luks);
     }
 
     private static boolean onOff(String key, String value) throws DiskException {
@@ -172,6 +187,9 @@ public record Qcow2Options(
         }
         if (backingFile != null && backingFormat == null) {
             throw new DiskException("a backing file needs its format told (backing_fmt)");
+        }
+        if (encryption != null && encryption.version() != 1) {
+            throw new DiskException("a qcow2 image has LUKS1 inside, and not LUKS" + encryption.version());
         }
         if (backingFile != null && preallocate) {
             throw new DiskException("with clusters allocated in advance nothing of a backing file would be seen");

@@ -7,19 +7,26 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import serai.storage.CrashFile;
+import serai.storage.DiskException;
 import serai.storage.Extent;
 import serai.storage.NativeBuffer;
 import serai.storage.Opening;
+import serai.storage.References;
 
 /** Random requests against an array of bytes, in all geometries; then crashes at any moment. */
 class ModelTest {
     private static final int SIZE = 3 << 20;
+    private static final byte[] SECRET = {'s', 'e', 's', 'a', 'm', 'e'};
+    private static final Opening OPENING = Opening.with(References.NONE, image -> Optional.of(SECRET.clone()));
 
     static Stream<String> geometries() {
         return Stream.of(
@@ -33,6 +40,9 @@ class ModelTest {
                 "cluster_size=16k,extended_l2=on,refcount_bits=8",
                 "extended_l2=on,refcount_bits=4",
                 "lazy_refcounts=on,compression_type=zstd",
+                "encrypt.format=luks,encrypt.iter-time=1",
+                "cluster_size=512,encrypt.format=luks,encrypt.iter-time=1,encrypt.cipher-alg=aes-128",
+                "extended_l2=on,encrypt.format=luks,encrypt.iter-time=1",
                 "preallocation=metadata,cluster_size=8k");
     }
 
@@ -62,7 +72,7 @@ class ModelTest {
         }
         long position = at * 512L;
         int length = n * 512;
-        switch (r.nextInt(10)) {
+        switch (r.nextInt(12)) {
             case 0, 1, 2, 3 -> {
                 byte[] data = new byte[length];
                 r.nextBytes(data);
@@ -83,6 +93,7 @@ class ModelTest {
                 System.arraycopy(now, 0, model, (int) position, length);
             }
             case 6 -> d.flush();
+            case 8 -> snapshot(r, d, model, b);
             case 7 -> {
                 int cluster = 1 << d.metadata().g.clusterBits();
                 int from = (int) position & -cluster;
@@ -100,6 +111,48 @@ class ModelTest {
         }
     }
 
+    /** What the disk was at each of its snapshots, by their names. */
+    private static final Map<String, byte[]> THEN = new HashMap<>();
+
+    private static void snapshot(Random r, Qcow2Disk d, byte[] model, NativeBuffer b) throws IOException {
+        List<SnapshotInfo> all = d.snapshots();
+        int how = all.size() < 2 ? 0 : r.nextInt(3);
+        if (how == 0) {
+            // version 2 can't be marked as one whose snapshot was being made; what it has after a crash is harmless,
+            // but no sound image
+            if (d.info().version() == 3 && d.metadata().g.maxRefcount() > all.size() + 1) {
+                String name = "s" + r.nextLong();
+                try {
+                    d.createSnapshot(name);
+                    THEN.put(name, model.clone());
+                } catch (DiskException e) {
+                    assertEquals(
+                            true,
+                            e.getMessage()
+                                    .contains("more than " + d.metadata().g.maxRefcount()),
+                            e.getMessage());
+                    assertSound(d);
+                }
+            }
+            return;
+        }
+        SnapshotInfo s = all.get(r.nextInt(all.size()));
+        if (how == 1) {
+            d.deleteSnapshot(s.id());
+        } else {
+            try {
+                d.applySnapshot(s.name());
+                System.arraycopy(THEN.get(s.name()), 0, model, 0, model.length);
+            } catch (DiskException e) {
+                assertEquals(
+                        true,
+                        e.getMessage().contains("more than " + d.metadata().g.maxRefcount()),
+                        e.getMessage());
+            }
+            assertArrayEquals(model, read(d, 0, model.length, b));
+        }
+    }
+
     static byte[] read(Qcow2Disk d, long position, int length, NativeBuffer b) throws IOException {
         b.segment().asSlice(0, length).fill((byte) 0x5a);
         d.read(position, b.address(), length);
@@ -113,8 +166,16 @@ class ModelTest {
         assertEquals(List.of(), c.messages());
     }
 
+    private static void create(CrashFile f, Qcow2Options o) throws IOException {
+        if (o.encryption() == null) {
+            Qcow2Disk.create(f, o);
+        } else {
+            Qcow2Disk.create(f, o, SECRET.clone());
+        }
+    }
+
     private static Qcow2Disk open(CrashFile f) throws IOException {
-        return Qcow2Disk.open(f, Opening.trusted());
+        return Qcow2Disk.open(f, OPENING);
     }
 
     @ParameterizedTest
@@ -124,7 +185,7 @@ class ModelTest {
         System.out.println(words + " seed " + seed);
         Random r = new Random(seed);
         CrashFile f = new CrashFile();
-        Qcow2Disk.create(f, options(words, SIZE));
+        create(f, options(words, SIZE));
         byte[] model = new byte[SIZE];
         try (NativeBuffer b = new NativeBuffer(SIZE)) {
             for (int round = 0; round < 6; round++) {
@@ -135,9 +196,8 @@ class ModelTest {
                     assertArrayEquals(model, read(d, 0, SIZE, b));
                     assertStatus(d, model);
                 }
-                try (Qcow2Disk d = Qcow2Disk.open(f, Opening.trusted().forCheck())) {
+                try (Qcow2Disk d = Qcow2Disk.open(f, OPENING.forCheck())) {
                     assertSound(d);
-                    assertArrayEquals(model, read(d, 0, SIZE, b));
                 }
             }
         }
@@ -162,7 +222,7 @@ class ModelTest {
         int size = 1 << 20;
         try (NativeBuffer b = new NativeBuffer(size)) {
             CrashFile f = new CrashFile();
-            Qcow2Disk.create(f, options(words, size));
+            create(f, options(words, size));
             byte[] model = new byte[size];
             for (int crashes = 0; crashes < 40; crashes++) {
                 Qcow2Disk d = open(f);
@@ -180,7 +240,7 @@ class ModelTest {
                     assertEquals(true, f.flushes() >= before);
                 }
                 CrashFile left = f.crash(r);
-                try (Qcow2Disk c = Qcow2Disk.open(left, Opening.trusted().forCheck())) {
+                try (Qcow2Disk c = Qcow2Disk.open(left, OPENING.forCheck())) {
                     CheckResult found = c.check(false, false, n -> {});
                     assertEquals(0, found.errors(), () -> found.messages().toString());
                 }
