@@ -7,6 +7,9 @@ import java.util.List;
 import java.util.Optional;
 import serai.storage.luks.LuksDisk;
 import serai.storage.qcow2.Qcow2Disk;
+import serai.storage.vhdx.VhdxDisk;
+import serai.storage.vmdk.VmdkDisk;
+import serai.storage.vpc.VpcDisk;
 
 /**
  * How an image and what it names are opened: what a format gets, to open its backing file or extents by.
@@ -109,7 +112,9 @@ public final class Opening {
             case RAW -> RawDisk.on(file);
             case LUKS -> LuksDisk.open(file, this);
             case QCOW2 -> Qcow2Disk.open(file, this);
-            case VMDK, VPC, VHDX -> throw new DiskException("format " + format.word() + " is not there yet");
+            case VMDK -> VmdkDisk.on(file, this);
+            case VPC -> VpcDisk.on(file, this);
+            case VHDX -> VhdxDisk.on(file, this);
         };
     }
 

@@ -60,6 +60,10 @@ public interface References {
             throw new DiskException(
                     "%s names '%s' as its %s, and only files can be that".formatted(image, printable(name), what));
         }
+        if (name.chars().anyMatch(Character::isISOControl)) {
+            throw new DiskException(
+                    "%s names '%s' as its %s, which is no file name".formatted(image, printable(name), what));
+        }
         try {
             return image.resolveSibling(name.startsWith("file:") ? name.substring(5) : name);
         } catch (InvalidPathException e) {
@@ -67,8 +71,8 @@ public interface References {
         }
     }
 
-    /** A text from an image, fit for a message: no control characters, at most 200 characters. */
+    /** A text from an image, fit for a message: what a terminal might obey or take for a line end is left out, and at most 200 characters. */
     static String printable(String s) {
-        return s.substring(0, Math.min(200, s.length())).replaceAll("\\p{Cntrl}", "?");
+        return s.substring(0, Math.min(200, s.length())).replaceAll("[\\p{C}\\p{Zl}\\p{Zp}]", "?");
     }
 }
