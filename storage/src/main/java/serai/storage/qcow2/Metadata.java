@@ -321,6 +321,19 @@ final class Metadata {
         }
     }
 
+    /** The same, again with a larger refcount table if it has to be: what was done up to there is undone by counting. */
+    void retry(Alone what) throws IOException {
+        while (true) {
+            try {
+                alone(what);
+                return;
+            } catch (Refcounts.TableFull e) {
+                Check.repair(this);
+                growRefcountTable();
+            }
+        }
+    }
+
     /** Writes what {@code alone} has changed, in order; with the lock and inside {@link #alone}. */
     void commitAlone() throws IOException {
         L2Tables.Changes tables = l2.take();

@@ -18,6 +18,7 @@ import serai.storage.NativeBuffer;
 import serai.storage.Opening;
 import serai.storage.luks.LuksVolume;
 import serai.storage.luks.SectorCipher;
+import serai.storage.track.DirtyBitmap;
 
 /**
  * A qcow2 image, versions 2 and 3 ("The QCOW2 image format", QEMU's docs/interop/qcow2.txt). {@link Metadata} says how it stays sound.
@@ -48,6 +49,7 @@ public final class Qcow2Disk implements BlockDevice {
     private final Geometry g;
     private final Clusters clusters;
     private final CompressedClusters compressed;
+    private final PersistentBitmaps bitmaps;
     private final boolean readOnly;
     /** It leaves the image as it is, but for what the check mends. */
     private final boolean forCheck;
@@ -79,6 +81,7 @@ public final class Qcow2Disk implements BlockDevice {
         g = m.g;
         clusters = new Clusters(m);
         compressed = new CompressedClusters(m);
+        bitmaps = new PersistentBitmaps(m);
         pendingDone = m.lock.newCondition();
         size = header.size + SECTOR - 1 & -SECTOR;
     }
@@ -190,6 +193,7 @@ public final class Qcow2Disk implements BlockDevice {
         if (m.header.has(Header.DIRTY)) {
             Check.repair(m);
         }
+        bitmaps.takeOver();
     }
 
     Metadata metadata() {
@@ -313,6 +317,7 @@ public final class Qcow2Disk implements BlockDevice {
     public void write(long position, long hostAddress, long length) throws IOException {
         writable();
         BlockDevice.check(this, position, length);
+        bitmaps.mark(position, length);
         each(position, length, (at, left) -> writeSome(at, hostAddress + (at - position), left));
     }
 
@@ -548,6 +553,7 @@ public final class Qcow2Disk implements BlockDevice {
             write(position, hostAddress, length);
             return;
         }
+        bitmaps.mark(position, length);
         each(position, length, (at, left) -> {
             Pending mine = new Pending(position, position + g.cluster());
             long entry = 0;
@@ -596,6 +602,7 @@ public final class Qcow2Disk implements BlockDevice {
             // a backing file must not show through, and version 2 has nothing to cover it with
             boolean zero = backing != null;
             if (!zero || m.header.version == 3) {
+                bitmaps.mark(position, length);
                 clear(from, to - from, zero, true);
             }
         }
@@ -635,6 +642,7 @@ public final class Qcow2Disk implements BlockDevice {
         long end = position + length;
         long from = g.up(position);
         long to = end == size ? g.up(size) : g.down(end);
+        bitmaps.mark(position, length);
         boolean marks = m.header.version == 3 || backing == null && mayFree;
         if (from >= to || !marks) {
             zeroPart(position, length);
@@ -707,6 +715,7 @@ public final class Qcow2Disk implements BlockDevice {
         }
         Resize.run(m, bytes);
         size = bytes;
+        bitmaps.resize(bytes);
         if (bytes > old && backing != null && backing.size() > old) {
             zero(old, Math.min(bytes, backing.size() + SECTOR - 1 & -SECTOR) - old, true);
         }
@@ -741,6 +750,7 @@ public final class Qcow2Disk implements BlockDevice {
     public void applySnapshot(String idOrName) throws IOException {
         writable();
         new Snapshots(m).apply(idOrName);
+        bitmaps.mark(0, size); // nobody knows what of it is other than before
     }
 
     /**
@@ -751,6 +761,36 @@ public final class Qcow2Disk implements BlockDevice {
     public void deleteSnapshot(String idOrName) throws IOException {
         writable();
         new Snapshots(m).delete(idOrName);
+    }
+
+    /** The bitmaps that the image keeps, as far as they tell something; writes are marked in those that are enabled. */
+    public List<DirtyBitmap> bitmaps() {
+        return bitmaps.list();
+    }
+
+    /** All bitmaps of the image. */
+    public List<BitmapInfo> bitmapInfos() {
+        return bitmaps.infos();
+    }
+
+    /**
+     * The image is to keep a bitmap, from when it is closed on.
+     *
+     * @throws DiskException if it has one of that name, or is of version 2
+     */
+    public void addBitmap(DirtyBitmap bitmap) throws IOException {
+        writable();
+        bitmaps.add(bitmap);
+    }
+
+    /**
+     * The image is to keep a bitmap no more.
+     *
+     * @throws DiskException if it has none of that name
+     */
+    public void removeBitmap(String name) throws IOException {
+        writable();
+        bitmaps.remove(name);
     }
 
     /** The backing file's name, as it stands in the image. */
@@ -810,6 +850,7 @@ public final class Qcow2Disk implements BlockDevice {
                 BlockDevice b = backing;
                 LuksVolume v = volume) {
             if (!readOnly && !forCheck) {
+                m.retry(bitmaps::store);
                 m.finish();
             }
         }

@@ -24,9 +24,9 @@ import serai.storage.References;
 
 /** Random requests against an array of bytes, in all geometries; then crashes at any moment. */
 class ModelTest {
-    private static final int SIZE = 3 << 20;
+    static final int SIZE = 3 << 20;
     private static final byte[] SECRET = {'s', 'e', 's', 'a', 'm', 'e'};
-    private static final Opening OPENING = Opening.with(References.NONE, image -> Optional.of(SECRET.clone()));
+    static final Opening OPENING = Opening.with(References.NONE, image -> Optional.of(SECRET.clone()));
 
     static Stream<String> geometries() {
         return Stream.of(
@@ -166,7 +166,7 @@ class ModelTest {
         assertEquals(List.of(), c.messages());
     }
 
-    private static void create(CrashFile f, Qcow2Options o) throws IOException {
+    static void create(CrashFile f, Qcow2Options o) throws IOException {
         if (o.encryption() == null) {
             Qcow2Disk.create(f, o);
         } else {
@@ -174,7 +174,7 @@ class ModelTest {
         }
     }
 
-    private static Qcow2Disk open(CrashFile f) throws IOException {
+    static Qcow2Disk open(CrashFile f) throws IOException {
         return Qcow2Disk.open(f, OPENING);
     }
 
