@@ -91,6 +91,8 @@ public final class Layout {
     public static final int LAST_HOTPLUG_SLOT = 23;
     /** The virtio memory device, in a machine whose memory can grow. */
     public static final int MEMORY_SLOT = 24;
+    /** {@link serai.machine.ahci.Ahci}, in a machine with SATA disks or CD-ROM drives. */
+    public static final int AHCI_SLOT = 25;
 
     public static final int LPC_SLOT = 31;
 

@@ -97,6 +97,11 @@ class DeviceFuzzTest {
     }
 
     @FuzzTest
+    void ahci(byte[] input) {
+        HostileGuest.run(Part.AHCI, input);
+    }
+
+    @FuzzTest
     void msix(byte[] input) {
         HostileGuest.run(Part.MSIX, input);
     }

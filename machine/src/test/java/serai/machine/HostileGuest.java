@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.util.List;
+import serai.machine.ahci.AhciDriver;
 import serai.machine.engine.GeneralProtection;
 import serai.machine.engine.VcpuHost;
 import serai.machine.memory.GuestAddressException;
@@ -43,6 +44,8 @@ public final class HostileGuest {
             pc.console(c -> c.hostOpen(1, true));
             pc.console(c -> c.resize(0, 0));
             pc.requestMemory(0);
+            pc.tray(true, true, true);
+            pc.tray(false, false, true);
             pc.machine.reset();
             fresh.plugAs(pc);
             fresh.plugCpusAs(pc);
@@ -214,6 +217,7 @@ public final class HostileGuest {
             case VIRTIO_MEM -> memoryDevice(pc);
             case CPU_HOTPLUG -> cpus(pc);
             case NVME -> nvme(pc);
+            case AHCI -> ahci(pc);
             case MSIX -> memory(h, (pc.config(1 + next() % 5, 0x14) & 0xfffffff0L) + (next(2) & 0xfff));
             case PORTS -> port(h, (int) next(2));
             case MEMORY -> anywhere(pc);
@@ -397,6 +401,104 @@ public final class HostileGuest {
 
     private long address(TestPc pc) {
         return (next() & 7) == 0 ? value() : pc.nvme().data(next() % 4) + ((next() & 7) == 0 ? next(2) & 0xfff : 0);
+    }
+
+    /** Whether a byte of the input says so: one time in so many. */
+    private boolean seldom(int n) {
+        return next() % n == 0;
+    }
+
+    private void ahci(TestPc pc) {
+        AhciDriver d = pc.ahci();
+        int port = next() & 1;
+        switch (next() & 15) {
+            case 0, 1 -> pc.startAhci(port);
+            case 2 -> memory(pc.host(), abar(pc) + (next() & 0x2f));
+            case 3 -> memory(pc.host(), abar(pc) + 0x100 + port * 0x80 + (next() & 0x7f));
+            case 4 -> d.port(port, AhciDriver.SCTL, seldom(4) ? (int) value() : 1 - (next() & 1));
+            case 5 -> d.register(4, seldom(8) ? 3 : 2);
+            case 6 ->
+                pc.host()
+                        .mmioWrite(
+                                Layout.ECAM_BASE
+                                        + ((long) Layout.AHCI_SLOT << 15)
+                                        + (seldom(2) ? 4 : 0x40 + (next() & 15)),
+                                2,
+                                next() << 8 | next() & 7);
+            case 7 -> pc.tray(seldom(2), seldom(2), seldom(2));
+            case 8 -> d.port(port, AhciDriver.CMD, seldom(8) ? (int) value() : next() & 0x11);
+            case 9 -> {
+                // anything in a header or a table
+                long at = seldom(2) ? d.header(port, next() & 7) + (next() & 12) : d.table(port, next() & 7) + next();
+                pc.memory.writeInt(at, (int) value());
+            }
+            case 10 -> {
+                // a soft reset, or half of one
+                int slot = next() & 7;
+                d.put(port, slot, seldom(2) ? AhciDriver.CLEAR_BUSY : 0, 0, 0, 0, 0, 0);
+                pc.memory.writeByte(d.table(port, slot) + 1, 0);
+                pc.memory.writeByte(d.table(port, slot) + 15, next() & 4);
+                d.issue(port, 1 << slot, false);
+            }
+            case 11 -> ahciTransfer(d, port);
+            default -> ahciCommand(pc, d, port);
+        }
+    }
+
+    private static long abar(TestPc pc) {
+        return pc.config(Layout.AHCI_SLOT, 0x24) & 0xfffffff0L;
+    }
+
+    private void ahciTransfer(AhciDriver d, int port) {
+        for (int n = next() & 3; n >= 0; n--) {
+            int slot = next() & 7;
+            if (seldom(4)) {
+                d.put(port, slot, 0, seldom(2) ? 0x25 : 0x35, next() & 63, next() & 15, 0, 0x2000);
+            } else {
+                d.putQueued(port, slot, seldom(2), next() & 63, 1 + (next() & 7));
+                d.issue(port, 1 << slot, true);
+            }
+        }
+        d.issue(port, next(), seldom(4));
+    }
+
+    /** Mostly sound ones, of ATA and ATAPI. */
+    private void ahciCommand(TestPc pc, AhciDriver d, int port) {
+        int slot = next() & 7;
+        if (port == 1 && !seldom(8)) {
+            int opcode = seldom(8)
+                    ? next()
+                    : List.of(
+                                    0, 3, 0x12, 0x1b, 0x1e, 0x25, 0x28, 0x28, 0x2b, 0x43, 0x46, 0x4a, 0x51, 0x52, 0x5a,
+                                    0xa8, 0xad, 0xbb, 0xbd, 0xbe)
+                            .get(next() % 20);
+            int[] packet = {opcode, next() & 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+            for (int i = 2; i < 12; i++) {
+                packet[i] = seldom(3) ? next() : 0;
+            }
+            packet[8] |= next() & 15;
+            d.putPacket(port, slot, 1 + (next() & 0x1fff), packet);
+        } else {
+            int opcode = seldom(8)
+                    ? next()
+                    : List.of(0x25, 0x35, 0xc8, 0xca, 0x20, 0x30, 0xec, 0xa1, 6, 0xe7, 0xea, 0x2f, 0xef, 0xc6, 0x42, 8)
+                            .get(next() % 16);
+            pc.memory.writeLong(d.data(port), (long) (next() & 7) << 48 | next() & 63);
+            d.put(
+                    port,
+                    slot,
+                    opcode == 0x35 || opcode == 0xca ? AhciDriver.WRITE : 0,
+                    opcode,
+                    seldom(8) ? value() : next() & 63,
+                    seldom(8) ? (int) value() : next() & 15,
+                    seldom(2) ? 1 : next(),
+                    1 + (next() & 31) * 256);
+        }
+        if (seldom(8)) {
+            // more buffers than there are
+            pc.memory.writeShort(d.header(port, slot) + 2, (int) value() & 0xffff);
+        }
+        d.issue(port, 1 << slot, seldom(8));
     }
 
     private void pci(VcpuHost h) {

@@ -76,6 +76,31 @@ class MachineTypeTest {
         Golden.check("pci.txt", s.toString());
     }
 
+    /** With SATA: the adapter, its registers, and what its devices say of themselves. */
+    @Test
+    void ahci() {
+        StringBuilder s = new StringBuilder();
+        try (TestPc pc = TestPc.withAll()) {
+            long at = Layout.ECAM_BASE + ((long) Layout.AHCI_SLOT << 15);
+            s.append(Golden.hex(config(pc.host(), at)));
+            bars(s, pc.host(), at);
+            long abar = pc.config(Layout.AHCI_SLOT, 0x24) & 0xfffffff0L;
+            for (int i = 0; i < 0x200; i += 4) {
+                long v = pc.host().mmioRead(abar + i, 4);
+                if (v != 0) {
+                    s.append("register %03x: %08x\n".formatted(i, v));
+                }
+            }
+            for (int port = 0; port < 2; port++) {
+                pc.startAhci(port);
+                pc.ahci().command(port, 0, port == 0 ? 0xec : 0xa1, 0, 0, 0, 512);
+                s.append("port %d\n".formatted(port))
+                        .append(Golden.hex(pc.memory.read(pc.ahci().data(port), 512)));
+            }
+        }
+        Golden.check("ahci.txt", s.toString());
+    }
+
     private static byte[] config(VcpuHost h, long at) {
         byte[] b = new byte[4096];
         for (int i = 0; i < b.length; i++) {

@@ -29,6 +29,7 @@ public enum Part {
     MEMORY,
     VIRTIO_MEM,
     CPU_HOTPLUG,
+    AHCI,
     /** One of those above, another each time. */
     ALL;
 

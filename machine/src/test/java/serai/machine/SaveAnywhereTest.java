@@ -11,6 +11,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import serai.machine.ahci.AhciDriver;
 import serai.machine.engine.GeneralProtection;
 import serai.machine.engine.Msr;
 import serai.machine.engine.VcpuHost;
@@ -227,6 +228,7 @@ class SaveAnywhereTest {
             case PCI_HOTPLUG -> hotplug(random);
             case CPU_HOTPLUG -> cpus(random);
             case NVME -> nvme(random);
+            case AHCI -> ahci(random);
             case PORTS -> port(random, random.nextInt(0x10000), random.nextInt(0x1000));
             case MEMORY -> {
                 long at = (random.nextBoolean() ? Layout.PCI_WINDOW_32 : Layout.PCI_WINDOW_64)
@@ -324,6 +326,94 @@ class SaveAnywhereTest {
                         pc.nvme().transfer(opcode, page, lba, blocks);
                     }
                     return 0;
+                };
+            }
+        };
+    }
+
+    private static Operation ahci(Random random) {
+        int port = random.nextInt(2);
+        int slot = random.nextInt(AhciDriver.SLOTS);
+        int lba = random.nextInt(48);
+        int count = 1 + random.nextInt(8);
+        boolean a = random.nextBoolean();
+        boolean b = random.nextBoolean();
+        return switch (random.nextInt(20)) {
+            case 0, 1, 2 ->
+                pc -> {
+                    pc.startAhci(port);
+                    return pc.ahci().port(port, AhciDriver.CMD);
+                };
+            case 3 -> {
+                int at = random.nextInt(16) * 4;
+                int v = value(random);
+                boolean write = random.nextInt(3) == 0;
+                yield pc -> {
+                    if (write) {
+                        pc.ahci().port(port, at, v);
+                    }
+                    return pc.ahci().port(port, at);
+                };
+            }
+            case 4 -> {
+                int at = random.nextInt(5) * 4;
+                int v = random.nextInt(8) == 0 ? 3 : 2;
+                yield pc -> {
+                    pc.ahci().register(at, v);
+                    return pc.ahci().register(at);
+                };
+            }
+            case 5 -> store(Layout.ECAM_BASE + ((long) Layout.AHCI_SLOT << 15) + 4, 2, random.nextInt(4) == 0 ? 2 : 6);
+            case 6 -> {
+                long msi = Layout.ECAM_BASE + ((long) Layout.AHCI_SLOT << 15) + 0x40;
+                yield pc -> {
+                    pc.host().mmioWrite(msi + 4, 4, Layout.LAPIC_BASE);
+                    pc.host().mmioWrite(msi + 0xc, 4, 0x61);
+                    pc.host().mmioWrite(msi + 2, 2, a ? 1 : 0);
+                    return pc.host().mmioRead(msi, 4);
+                };
+            }
+            case 7 ->
+                pc -> {
+                    pc.ahci().port(port, AhciDriver.SCTL, 1);
+                    pc.ahci().port(port, AhciDriver.SCTL, a ? 1 : 0);
+                    return pc.ahci().port(port, AhciDriver.TFD);
+                };
+            case 8 ->
+                pc -> {
+                    pc.tray(a, b, count > 2);
+                    return pc.drive.isOpen() ? 1 : 0;
+                };
+            case 9, 10, 11 ->
+                pc -> {
+                    pc.ahci().putQueued(0, slot, a, lba, count);
+                    pc.ahci().issue(0, 1 << slot, true);
+                    return pc.ahci().port(0, AhciDriver.SACT);
+                };
+            case 12, 13 -> time(random);
+            case 14, 15 -> {
+                int opcode = List.of(0x25, 0x35, 0xca, 0xc8, 0x20, 0xec, 6, 0xea, 0x2f, 0xef)
+                        .get(random.nextInt(10));
+                int features = List.of(1, 2, 0x82, 3).get(random.nextInt(4));
+                yield pc -> {
+                    pc.memory.writeLong(pc.ahci().data(0), lba | (long) count << 48);
+                    pc.ahci().put(0, slot, 0, opcode, lba, count, features, count * 512);
+                    pc.ahci().issue(0, 1 << slot, false);
+                    return pc.ahci().port(0, AhciDriver.CI);
+                };
+            }
+            default -> {
+                int[] packet = new int[12];
+                packet[0] = List.of(0, 3, 0x1b, 0x1e, 0x25, 0x28, 0x28, 0x28, 0x43, 0x4a, 0x5a, 0xbe)
+                        .get(random.nextInt(12));
+                packet[1] = packet[0] == 0x4a ? 1 : 0;
+                packet[4] = packet[0] == 0x4a ? 0x10 : random.nextInt(4);
+                packet[5] = lba / 4;
+                packet[8] = count;
+                yield pc -> {
+                    pc.ahci().putPacket(1, slot, 0x2000, packet);
+                    pc.ahci().issue(1, 1 << slot, false);
+                    return pc.ahci().port(1, AhciDriver.TFD);
                 };
             }
         };

@@ -10,6 +10,10 @@ import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import serai.machine.acpi.Numa;
+import serai.machine.ahci.Ahci;
+import serai.machine.ahci.AhciDriver;
+import serai.machine.ahci.AtaDisk;
+import serai.machine.ahci.CdDrive;
 import serai.machine.cpuid.X86Model;
 import serai.machine.disk.ArrayDisk;
 import serai.machine.disk.DeterministicIo;
@@ -54,13 +58,15 @@ public final class TestPc implements AutoCloseable {
     public final FakeEngine engine;
     public final Machine machine;
     public final List<PciFunction<?>> functions = new ArrayList<>();
-    /** Two that are there from the start, one for each of {@link #HOT_SLOTS}, one on NVMe. */
+    /** Two that are there from the start, one for each of {@link #HOT_SLOTS}, one on NVMe, one on SATA, a CD. */
     public final ArrayDisk[] disks = {
         new ArrayDisk("disk 0", 64),
         new ArrayDisk("disk 1", 64),
         new ArrayDisk("disk 2", 64),
         new ArrayDisk("disk 3", 64),
-        new ArrayDisk("disk 4", 64)
+        new ArrayDisk("disk 4", 64),
+        new ArrayDisk("disk 5", 64),
+        new ArrayDisk("disk 6", 64)
     };
 
     /** vCPUs that there can be in a machine with room for some. */
@@ -73,6 +79,10 @@ public final class TestPc implements AutoCloseable {
     public static final int NVME_SLOT = Layout.FIRST_DISK_SLOT + 2;
 
     private static final long NVME_AREA = 0x38000;
+    private static final long AHCI_AREA = 0x48000;
+
+    /** On port 1 of a machine {@link #withAll}; port 0 has a disk. */
+    public final CdDrive drive = new CdDrive("drive", disks[6]);
 
     /** Of a machine {@link #withAll}. */
     public final @Nullable VirtioMem memoryDevice;
@@ -144,6 +154,11 @@ public final class TestPc implements AutoCloseable {
                     VirtioBlk.create("virtio-blk" + i, disks[i], executor, 2 - i, memory, machine.msi()));
         }
         plug(NVME_SLOT, new Nvme("nvme0", disks[4], executor, memory, machine.msi()));
+        if (all) {
+            plug(
+                    Layout.AHCI_SLOT,
+                    new Ahci("ahci0", List.of(new AtaDisk(disks[5]), drive), () -> executor, memory, machine.msi()));
+        }
         memoryDevice = pluggable == null ? null : new VirtioMem(pluggable);
         if (memoryDevice != null) {
             plug(Layout.MEMORY_SLOT, memoryDevice.onPci("virtio-mem0", memory, machine.msi()));
@@ -325,6 +340,49 @@ public final class TestPc implements AutoCloseable {
         return new NvmeDriver(memory, access, bar(NVME_SLOT, 0x10), NVME_AREA);
     }
 
+    /** Lets the AHCI adapter reach memory, and starts a port of it. */
+    public void startAhci(int port) {
+        host().mmioWrite(Layout.ECAM_BASE + ((long) Layout.AHCI_SLOT << 15) + 4, 2, 6);
+        ahci().start(port);
+    }
+
+    /** A driver for the AHCI adapter where it is now. */
+    public AhciDriver ahci() {
+        AhciDriver.Access access = new AhciDriver.Access() {
+            @Override
+            public long read(long address, int size) {
+                return host().mmioRead(address, size);
+            }
+
+            @Override
+            public void write(long address, int size, long value) {
+                host().mmioWrite(address, size, value);
+            }
+        };
+        return new AhciDriver(memory, access, config(Layout.AHCI_SLOT, 0x24) & 0xfffffff0L, AHCI_AREA);
+    }
+
+    /** The host moves the tray of the CD-ROM drive, and has a medium in it or not if that can be. */
+    public void tray(boolean open, boolean force, boolean medium) {
+        machine.lock().lock();
+        try {
+            if (open) {
+                drive.open(force);
+            } else {
+                drive.close();
+            }
+            if (drive.isOpen() && medium != drive.hasMedium()) {
+                if (medium) {
+                    drive.insert(disks[6]);
+                } else {
+                    drive.remove();
+                }
+            }
+        } finally {
+            machine.lock().unlock();
+        }
+    }
+
     /** Becomes a copy of another machine: RAM, disks, the source of random numbers, and the state. */
     public void restoreFrom(TestPc other, MachineState state) {
         PluggableRam pluggable = memory.pluggable();
@@ -340,6 +398,7 @@ public final class TestPc implements AutoCloseable {
         }
         random[0] = other.random[0];
         plugAs(other);
+        tray(true, true, other.drive.hasMedium());
         machine.restore(state);
     }
 

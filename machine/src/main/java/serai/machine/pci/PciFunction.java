@@ -34,6 +34,7 @@ public abstract class PciFunction<S extends Record> implements Device<S> {
     private int lastCapability = -1;
     private boolean line;
     private @Nullable MsiX msix;
+    private @Nullable Msi msi;
 
     private Runnable remap = () -> {};
     private IrqLine intx = high -> {};
@@ -148,6 +149,12 @@ public abstract class PciFunction<S extends Record> implements Device<S> {
         msix = m;
     }
 
+    /** Adds MSI. */
+    protected final void useMsi(Msi m) {
+        m.at = addCapability(Msi.ID, Msi.BODY, Msi.BODY_WRITABLE);
+        msi = m;
+    }
+
     /**
      * The guest reads a BAR.
      *
@@ -180,11 +187,14 @@ public abstract class PciFunction<S extends Record> implements Device<S> {
         return (config[COMMAND] & 4) != 0;
     }
 
-    /** Drives the interrupt line; it does nothing while MSI-X is enabled or INTx disabled. */
+    /** Drives the interrupt line; it does nothing while MSI or MSI-X is enabled, or INTx disabled. */
     protected final void setLine(boolean high) {
         line = high;
         config[STATUS] = (byte) (config[STATUS] & ~STATUS_INTERRUPT | (high ? STATUS_INTERRUPT : 0));
-        intx.set(high && (get16(COMMAND) & COMMAND_INTX_OFF) == 0 && (msix == null || !msix.enabled(this)));
+        intx.set(high
+                && (get16(COMMAND) & COMMAND_INTX_OFF) == 0
+                && (msix == null || !msix.enabled(this))
+                && (msi == null || !msi.enabled(this)));
     }
 
     /** Whether the guest has enabled MSI-X. */

@@ -16,6 +16,11 @@ public final class HeldIo implements IoExecutor {
         return Submitted.BY_HOST;
     }
 
+    /** Does the first of it. */
+    public void doOne() {
+        held.remove().run();
+    }
+
     /** Does all of it. */
     public void doAll() {
         Runnable r;
