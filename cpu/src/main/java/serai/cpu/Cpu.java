@@ -281,6 +281,8 @@ final class Cpu extends CpuTransfers implements Vcpu {
                 if (e == CpuException.FAULT) {
                     debug.drop();
                     deliverFault();
+                    // it counts: handlers that fault themselves complete no instruction, and a bounded run has to end
+                    icount++;
                     checkInterrupts();
                 } else if (e == CpuException.AGAIN) {
                     repeatBegun();
@@ -347,6 +349,9 @@ final class Cpu extends CpuTransfers implements Vcpu {
             int slot = slot(start);
             Block b = jumpBlock[slot];
             if (b == null || jumpTag[slot] != (start & RIP_MASK | jumpKey)) {
+                if (icount >= limit) {
+                    return Exit.BUDGET; // before a fault of the fetch, which counts
+                }
                 b = find(start, slot);
             }
             Node[] nodes = b.nodes;
@@ -695,6 +700,7 @@ final class Cpu extends CpuTransfers implements Vcpu {
                 expireRf();
                 if ((flagsRest & RF) == 0 && !movSsShadow && debug.guestStopsAt(linear)) {
                     deliverEvent(DB);
+                    icount++; // as a fault does
                     continue;
                 }
                 Block b = step ? null : find(rip, slot(rip));

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /**
  * Translated code does what the interpreter does: random programs in two guests, compared wherever they stop. The seed is printed;
@@ -29,6 +30,16 @@ final class LockstepTest {
     @Test
     void randomProgramsEndAsInterpretedWhereMemoryForCodeIsUsedUpAllTheTime() {
         check(LITTLE, Long.getLong("serai.seed", 20261126L), PROGRAMS / 4, Long.MAX_VALUE / 2);
+    }
+
+    /** In real mode, where nothing ever ends a chain of handlers that fault: found after 208,000 programs of a long run, which hung. */
+    @Test
+    @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+    void aBoundedRunEndsThoughNoInstructionIsCompletedAnyMore() {
+        assumeTrue(TranslationMode.obstacle().isEmpty(), "capability: translation");
+        try (Lockstep lockstep = new Lockstep(CpuGroup.CODE_SIZE)) {
+            assertEquals("", lockstep.run(20469150));
+        }
     }
 
     @Test
