@@ -18,6 +18,7 @@ public final class Errno {
     public static final int EBUSY = 16;
     public static final int EEXIST = 17;
     public static final int ENODEV = 19;
+    public static final int EISDIR = 21;
     public static final int EINVAL = 22;
     public static final int EMFILE = 24;
     public static final int ENOTTY = 25;
@@ -46,7 +47,7 @@ public final class Errno {
             Map.entry(EEXIST, new Entry("EEXIST", "exists already")),
             Map.entry(ENODEV, new Entry("ENODEV", "the device does not offer this")),
             Map.entry(20, new Entry("ENOTDIR", "a part of the path is not a directory")),
-            Map.entry(21, new Entry("EISDIR", "a directory")),
+            Map.entry(EISDIR, new Entry("EISDIR", "a directory")),
             Map.entry(EINVAL, new Entry("EINVAL", "invalid argument")),
             Map.entry(23, new Entry("ENFILE", "the system has too many open files")),
             Map.entry(EMFILE, new Entry("EMFILE", "too many open files")),

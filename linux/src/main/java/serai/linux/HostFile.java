@@ -31,6 +31,13 @@ public final class HostFile implements AutoCloseable {
     static final int FALLOC_PUNCH_HOLE = 2;
     private static final int FALLOC_ZERO_RANGE = 0x10;
     private static final int O_CLOEXEC = 0x80000;
+    /** With O_DIRECTORY in it, which is elsewhere on ARM. */
+    private static final int O_TMPFILE =
+            0x400000 | (System.getProperty("os.arch").equals("aarch64") ? 0x4000 : 0x10000);
+
+    private static final int F_DUPFD_CLOEXEC = 1030;
+    private static final int AT_FDCWD = -100;
+    private static final int AT_SYMLINK_FOLLOW = 0x400;
     private static final int SEEK_END = 2;
     private static final int SEEK_DATA = 3;
     private static final int SEEK_HOLE = 4;
@@ -69,6 +76,48 @@ public final class HostFile implements AutoCloseable {
                     Libc.open(Libc.cString(arena, path.toString()), access.flags | O_CLOEXEC, 0600),
                     "can't " + verb + path);
             return new HostFile(path, fd, access != Access.READ_ONLY);
+        }
+    }
+
+    /**
+     * Makes a file without a name, open for reading and writing, mode 0600: it is gone when it is closed, or the process ends, unless
+     * {@link #link} has given it one.
+     *
+     * @param directory where its name will be
+     * @param name what it is called in messages
+     * @throws LinuxException EOPNOTSUPP if the file system has no such files
+     */
+    public static HostFile unnamed(Path directory, Path name) throws LinuxException {
+        try (Arena arena = Arena.ofConfined()) {
+            int fd = Libc.open(Libc.cString(arena, directory.toString()), O_TMPFILE | 2 | O_CLOEXEC, 0600);
+            if (fd == -Errno.EISDIR) { // a file system, or kernel, that does not know the flag
+                fd = -Errno.EOPNOTSUPP;
+            }
+            return new HostFile(name, Libc.check(fd, "can't create " + name), true);
+        }
+    }
+
+    /** The same open file once more: with the same lock, which is held until both are closed. */
+    public HostFile again() throws LinuxException {
+        int other = Libc.check(Libc.fcntl(fd, F_DUPFD_CLOEXEC, 0), "can't open once more " + path);
+        return new HostFile(path, other, writable);
+    }
+
+    /**
+     * Gives an {@link #unnamed} file a name.
+     *
+     * @throws LinuxException EEXIST if there is one of that name
+     */
+    public void link(Path target) throws LinuxException {
+        try (Arena arena = Arena.ofConfined()) {
+            Libc.check(
+                    Libc.linkat(
+                            AT_FDCWD,
+                            Libc.cString(arena, "/proc/self/fd/" + fd),
+                            AT_FDCWD,
+                            Libc.cString(arena, target.toString()),
+                            AT_SYMLINK_FOLLOW),
+                    "can't create " + target);
         }
     }
 

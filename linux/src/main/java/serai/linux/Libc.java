@@ -65,6 +65,10 @@ final class Libc {
         static final MethodHandle H = fixed("fallocate", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG);
     }
 
+    private static final class Linkat {
+        static final MethodHandle H = fixed("linkat", JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT);
+    }
+
     private static final class Lseek {
         static final MethodHandle H = fixed("lseek", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT);
     }
@@ -266,6 +270,15 @@ final class Libc {
         MemorySegment c = CAPTURE.get();
         try {
             return (int) result(c, (int) Fallocate.H.invokeExact(c, fd, mode, position, length));
+        } catch (Throwable t) {
+            throw impossible(t);
+        }
+    }
+
+    static int linkat(int fromDirectory, long from, int toDirectory, long to, int flags) {
+        MemorySegment c = CAPTURE.get();
+        try {
+            return (int) result(c, (int) Linkat.H.invokeExact(c, fromDirectory, from, toDirectory, to, flags));
         } catch (Throwable t) {
             throw impossible(t);
         }

@@ -28,6 +28,19 @@ public final class HostImageFile implements ImageFile {
      * @throws DiskException if it is missing, no file, not accessible, or locked by another
      */
     public static HostImageFile open(Path path, boolean readOnly) throws DiskException {
+        return lock(openFile(path, readOnly));
+    }
+
+    /**
+     * The same without a lock.
+     *
+     * @throws DiskException if it is missing, no file, or not accessible
+     */
+    static HostImageFile openUnlocked(Path path, boolean readOnly) throws DiskException {
+        return new HostImageFile(openFile(path, readOnly));
+    }
+
+    private static HostFile openFile(Path path, boolean readOnly) throws DiskException {
         if (!Files.exists(path)) {
             throw new DiskException("disk " + path + " does not exist");
         }
@@ -38,9 +51,8 @@ public final class HostImageFile implements ImageFile {
             // a FIFO would hang, a terminal would be read
             throw new DiskException("disk " + path + " is neither a file nor a block device");
         }
-        HostFile file;
         try {
-            file = HostFile.open(path, readOnly ? HostFile.Access.READ_ONLY : HostFile.Access.READ_WRITE);
+            return HostFile.open(path, readOnly ? HostFile.Access.READ_ONLY : HostFile.Access.READ_WRITE);
         } catch (LinuxException e) {
             String mend = readOnly || !Files.isReadable(path) ? "" : "; give it with ',readonly' if that is meant";
             throw new DiskException(
@@ -48,7 +60,20 @@ public final class HostImageFile implements ImageFile {
                             + ")" + mend,
                     e);
         }
+    }
+
+    /**
+     * One that is open already, and is locked now.
+     *
+     * @throws DiskException if another has locked it; then it is closed
+     */
+    public static HostImageFile on(HostFile file) throws DiskException {
         return lock(file);
+    }
+
+    /** The same file open once more, for who closes it; it stays locked until all are closed. */
+    public HostImageFile again() throws IOException {
+        return new HostImageFile(file.again());
     }
 
     /**
@@ -58,7 +83,7 @@ public final class HostImageFile implements ImageFile {
      */
     public static HostImageFile create(Path path) throws DiskException {
         try {
-            return lock(HostFile.open(path, HostFile.Access.CREATE_NEW));
+            return on(HostFile.open(path, HostFile.Access.CREATE_NEW));
         } catch (LinuxException e) {
             throw new DiskException(
                     e.errno() == Errno.EEXIST

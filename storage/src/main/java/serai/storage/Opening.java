@@ -3,8 +3,10 @@ package serai.storage;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import serai.storage.luks.LuksDisk;
 import serai.storage.qcow2.Qcow2Disk;
 import serai.storage.vhdx.VhdxDisk;
@@ -30,21 +32,42 @@ public final class Opening {
         Optional<byte[]> of(Path image);
     }
 
-    private final References references;
-    private final Passphrases passphrases;
+    /** Hears of each image of a chain that has been opened, the lowest first. */
+    @FunctionalInterface
+    public interface Listener {
+        /** Nobody listens. */
+        Listener NONE = (depth, path, format, device) -> {};
+
+        /**
+         * One has been opened.
+         *
+         * @param depth 0 for the topmost
+         */
+        void opened(int depth, Path path, ImageFormat format, BlockDevice device);
+    }
+
+    /**
+     * What holds for all images of a chain.
+     *
+     * @param locked whether files are locked
+     * @param writable backing files that are opened for writing, as real paths
+     */
+    private record Terms(
+            References references, Passphrases passphrases, boolean locked, Set<Path> writable, Listener listener) {}
+
+    private final Terms terms;
     private final List<Path> chain;
     private final boolean check;
 
-    private Opening(References references, Passphrases passphrases, List<Path> chain, boolean check) {
-        this.references = references;
-        this.passphrases = passphrases;
+    private Opening(Terms terms, List<Path> chain, boolean check) {
+        this.terms = terms;
         this.chain = chain;
         this.check = check;
     }
 
     /** With what may be named and what opens encrypted ones. */
     public static Opening with(References references, Passphrases passphrases) {
-        return new Opening(references, passphrases, List.of(), false);
+        return new Opening(new Terms(references, passphrases, true, Set.of(), Listener.NONE), List.of(), false);
     }
 
     /** Images may name any file, and none is encrypted. */
@@ -54,7 +77,29 @@ public final class Opening {
 
     /** The same for checking an image: it is opened although it is marked as damaged, and repairs nothing by itself. */
     public Opening forCheck() {
-        return new Opening(references, passphrases, chain, true);
+        return new Opening(terms, chain, true);
+    }
+
+    /** The same without locks: what is read while another writes there may be of different times. */
+    public Opening unlocked() {
+        return new Opening(
+                new Terms(terms.references, terms.passphrases, false, terms.writable, terms.listener), chain, check);
+    }
+
+    /** The same with this backing file, too, opened for writing. */
+    public Opening writable(Path backing) {
+        Set<Path> all = new HashSet<>(terms.writable);
+        all.add(References.real(backing));
+        return new Opening(
+                new Terms(terms.references, terms.passphrases, terms.locked, Set.copyOf(all), terms.listener),
+                chain,
+                check);
+    }
+
+    /** The same, telling what has been opened. */
+    public Opening telling(Listener listener) {
+        return new Opening(
+                new Terms(terms.references, terms.passphrases, terms.locked, terms.writable, listener), chain, check);
     }
 
     /** Whether damage is to be looked at and not refused or repaired. */
@@ -64,7 +109,7 @@ public final class Opening {
 
     /** The passphrase of an image, if there is one. */
     public Optional<byte[]> passphrase(Path image) {
-        return passphrases.of(image);
+        return terms.passphrases.of(image);
     }
 
     /**
@@ -73,12 +118,7 @@ public final class Opening {
      * @throws DiskException in one sentence if it is refused
      */
     public BlockDevice open(Path path, ImageFormat format, boolean readOnly) throws IOException {
-        Path real;
-        try {
-            real = path.toRealPath();
-        } catch (IOException e) {
-            real = path.toAbsolutePath().normalize();
-        }
+        Path real = References.real(path);
         if (chain.contains(real)) {
             throw new DiskException("the backing chain of " + chain.getFirst() + " leads back to " + path);
         }
@@ -88,12 +128,13 @@ public final class Opening {
         }
         List<Path> longer = new ArrayList<>(chain);
         longer.add(real);
-        Opening next = new Opening(references, passphrases, List.copyOf(longer), check && chain.isEmpty());
-        HostImageFile file = HostImageFile.open(path, readOnly);
+        Opening next = new Opening(terms, List.copyOf(longer), check && chain.isEmpty());
+        HostImageFile file = openFile(path, readOnly);
         boolean done = false;
         try {
             BlockDevice device = next.on(file, format);
             done = true;
+            terms.listener.opened(chain.size(), path, format, device);
             return device;
         } finally {
             if (!done) {
@@ -125,8 +166,12 @@ public final class Opening {
      */
     public ImageFile file(ImageFile image, String name, String what) throws IOException {
         Path path = References.resolve(image.path(), name, what);
-        references.check(image.path(), path, what);
-        return HostImageFile.open(path, !image.writable());
+        terms.references.check(image.path(), path, what);
+        return openFile(path, !image.writable());
+    }
+
+    private HostImageFile openFile(Path path, boolean readOnly) throws DiskException {
+        return terms.locked ? HostImageFile.open(path, readOnly) : HostImageFile.openUnlocked(path, readOnly);
     }
 
     /**
@@ -139,10 +184,10 @@ public final class Opening {
     public BlockDevice image(ImageFile image, String name, Optional<ImageFormat> format, String what)
             throws IOException {
         Path path = References.resolve(image.path(), name, what);
-        references.check(image.path(), path, what);
+        terms.references.check(image.path(), path, what);
         Optional<ImageFormat> known = format.or(() -> ImageFormat.ofName(path));
         if (known.isEmpty()) {
-            try (HostImageFile f = HostImageFile.open(path, true)) {
+            try (HostImageFile f = openFile(path, true)) {
                 ImageFormat looks = ImageFormat.probe(f);
                 if (looks != ImageFormat.RAW) {
                     throw new DiskException(
@@ -151,6 +196,6 @@ public final class Opening {
                 }
             }
         }
-        return open(path, known.orElse(ImageFormat.RAW), true);
+        return open(path, known.orElse(ImageFormat.RAW), !terms.writable.contains(References.real(path)));
     }
 }

@@ -42,7 +42,8 @@ public interface References {
         };
     }
 
-    private static Path real(Path p) {
+    /** What a path stands for, as far as that can be told: two names of a file have the same. */
+    static Path real(Path p) {
         try {
             return p.toRealPath();
         } catch (IOException e) {

@@ -608,6 +608,13 @@ public final class Qcow2Disk implements BlockDevice {
         }
     }
 
+    /** Gives up all that the disk has of its own: it reads as its backing file again, or as zeros. Snapshots keep what is theirs. */
+    public void makeEmpty() throws IOException {
+        writable();
+        bitmaps.mark(0, size);
+        clear(0, g.up(size), false, true);
+    }
+
     private void clear(long from, long length, boolean zero, boolean mayFree) throws IOException {
         each(from, length, (at, left) -> {
             long n;
