@@ -3,6 +3,7 @@ package serai.storage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 import serai.linux.Errno;
 import serai.linux.HostFile;
 import serai.linux.LinuxException;
@@ -17,6 +18,8 @@ public final class HostImageFile implements ImageFile {
     private volatile boolean canPunch = true;
 
     private volatile boolean canZero = true;
+    /** After a flush that failed the kernel counts what it could not write as written: a later one that succeeds would prove nothing. */
+    private volatile @Nullable LinuxException lost;
 
     private HostImageFile(HostFile file) {
         this.file = file;
@@ -145,7 +148,19 @@ public final class HostImageFile implements ImageFile {
 
     @Override
     public void flush() throws IOException {
-        file.flush();
+        LinuxException before = lost;
+        if (before != null) {
+            throw new IOException(
+                    "what was written to %s may be lost, as it could not be flushed (%s)"
+                            .formatted(file.path(), before.errnoName()),
+                    before);
+        }
+        try {
+            file.flush();
+        } catch (LinuxException e) {
+            lost = e;
+            throw e;
+        }
     }
 
     @Override

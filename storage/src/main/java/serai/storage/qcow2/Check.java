@@ -28,6 +28,9 @@ final class Check {
     private final Set<Long> damagedBlocks = new HashSet<>();
     private final List<String> messages = new ArrayList<>();
     private final LongConsumer progress;
+    /** L2 tables of the active L1 table that it has more than once. */
+    private final Set<Long> severalParts = new HashSet<>();
+
     private long walked;
     private long errors;
     private long leaks;
@@ -159,13 +162,18 @@ final class Check {
         if (walked > MAX_WALK) {
             throw new DiskException(m.file.path() + " has snapshots with more L1 entries than can be checked");
         }
+        Set<Long> seen = new HashSet<>();
         for (int i = 0; i < l1.length; i++) {
             long table = l1[i] & L2Entry.TABLE;
             if (table != 0 && use("an L2 table", table, 1)) {
-                if (++walked > MAX_WALK) {
-                    throw new DiskException(m.file.path() + " has more L2 tables than can be checked");
+                if (!seen.add(table)) {
+                    error("the L2 table at %d maps several parts of the disk", table);
+                    if (active) {
+                        severalParts.add(table);
+                    }
+                } else if (m.file.nextData(table) < table + g.cluster()) { // a hole in the file maps nothing
+                    walkL2(table, active);
                 }
-                walkL2(table, active);
             }
             if (active && l1.length > 0 && (i & 63) == 0) {
                 progress.accept(900L * i / l1.length);
@@ -220,10 +228,8 @@ final class Check {
         }
         long end = Math.max(used.end(), fileClusters);
         long perBlock = 1L << g.blockBits();
-        for (long b = 0; b * perBlock < Math.max(end, 1) || b < m.refcounts.table().length; b++) {
-            if (b >= m.refcounts.table().length && b * perBlock >= used.end()) {
-                break;
-            }
+        // what is counted past the file's end by blocks for that alone wastes nothing, and may be endless
+        for (long b = 0; b * perBlock < end; b++) {
             boolean missing =
                     b >= m.refcounts.table().length || m.refcounts.table()[(int) b] == 0 || damagedBlocks.contains(b);
             long to = missing ? Math.min((b + 1) * perBlock, used.end()) : (b + 1) * perBlock;
@@ -298,7 +304,11 @@ final class Check {
         long[] l1 = m.l2.l1();
         for (int i = 0; i < l1.length; i++) {
             long table = l1[i] & L2Entry.TABLE;
-            if (table == 0 || (table & g.cluster() - 1) != 0 || table >>> g.clusterBits() >= fileClusters) {
+            if (table == 0
+                    || (table & g.cluster() - 1) != 0
+                    || table >>> g.clusterBits() >= fileClusters
+                    || severalParts.contains(table)
+                    || m.file.nextData(table) >= table + g.cluster()) {
                 continue;
             }
             long position = (long) i << g.l2Bits() + g.clusterBits();

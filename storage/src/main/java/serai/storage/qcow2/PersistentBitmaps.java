@@ -34,11 +34,15 @@ final class PersistentBitmaps {
     /**
      * Those of an image.
      *
+     * @param load whether they are wanted; a check does without, as they may be what is damaged
      * @throws DiskException if their directory is damaged
      */
-    PersistentBitmaps(Metadata m) throws IOException {
+    PersistentBitmaps(Metadata m, boolean load) throws IOException {
         this.m = m;
         g = m.g;
+        if (!load) {
+            return;
+        }
         List<BitmapDirectory.Entry> entries = BitmapDirectory.read(m);
         if (entries.size() > MAX) {
             throw BitmapDirectory.damaged(m, "it has " + entries.size() + " bitmaps");

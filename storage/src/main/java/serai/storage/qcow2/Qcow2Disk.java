@@ -81,7 +81,7 @@ public final class Qcow2Disk implements BlockDevice {
         g = m.g;
         clusters = new Clusters(m);
         compressed = new CompressedClusters(m);
-        bitmaps = new PersistentBitmaps(m);
+        bitmaps = new PersistentBitmaps(m, !forCheck);
         pendingDone = m.lock.newCondition();
         size = header.size + SECTOR - 1 & -SECTOR;
     }

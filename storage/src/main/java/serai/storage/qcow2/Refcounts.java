@@ -23,6 +23,9 @@ final class Refcounts {
         }
     }
 
+    /** Clusters behind the end of the file that a crash may have left counted, with room to spare; a search for a free one ends there. */
+    private static final long PAST_END = 1 << 20;
+
     private final ImageFile file;
     private final Geometry g;
     private final SliceCache slices;
@@ -32,6 +35,8 @@ final class Refcounts {
     private BitSet dirty = new BitSet();
     /** No cluster below is free. */
     private long firstFree;
+    /** The highest cluster that may be in use. */
+    private long end;
 
     Refcounts(ImageFile file, Geometry g, long tableOffset, int tableClusters, long cacheBytes) throws IOException {
         this.file = file;
@@ -39,6 +44,7 @@ final class Refcounts {
         this.tableOffset = tableOffset;
         slices = new SliceCache(file, g.clusterBits(), cacheBytes);
         table = L2Tables.readTable(file, tableOffset, tableClusters << g.clusterBits() - 3);
+        end = g.clusters(file.size());
     }
 
     SliceCache cache() {
@@ -63,6 +69,7 @@ final class Refcounts {
         tableOffset = offset;
         dirty = new BitSet();
         firstFree = 0;
+        end = Math.max(end, (offset >> g.clusterBits()) + tableClusters());
         slices.trim();
     }
 
@@ -215,6 +222,11 @@ final class Refcounts {
                 newBlock(at);
                 continue;
             }
+            if (at > end + PAST_END) {
+                throw new DiskException(
+                        "%s is damaged: it counts clusters as in use that lie far behind its end; 'serai image check -r all' may mend it"
+                                .formatted(file.path()));
+            }
             if (get(at) != 0) {
                 at = nextFree(at);
                 if (!skipped) {
@@ -240,6 +252,7 @@ final class Refcounts {
             for (int i = 0; i < n; i++) {
                 add(at + i, 1);
             }
+            end = Math.max(end, at + n);
             if (!skipped) {
                 firstFree = at + n;
             }
@@ -271,6 +284,7 @@ final class Refcounts {
         for (long c = start; c < start + wanted + blocks; c++) {
             add(c, 1);
         }
+        end = Math.max(end, start + wanted + blocks);
         found = wanted;
         return start;
     }
