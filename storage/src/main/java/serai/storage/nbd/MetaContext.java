@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import serai.storage.BlockDevice;
 import serai.storage.Extent;
+import serai.storage.track.DirtyBitmap;
 
 /**
  * One thing that BLOCK_STATUS tells about the ranges of an export: a number of 32 bits each.
@@ -63,21 +64,24 @@ sealed interface MetaContext {
     }
 
     /** What has changed: 1. */
-    record Dirty(DirtyRanges ranges) implements MetaContext {
+    record Dirty(DirtyBitmap bitmap) implements MetaContext {
         @Override
         public String name() {
-            return DIRTY_BITMAP + ranges.name();
+            return DIRTY_BITMAP + bitmap.name();
         }
 
         @Override
         public Stretch at(long position, long length) {
-            // a bitmap may change between two looks; then what changed counts as dirty
-            long dirty = ranges.nextDirty(position);
+            if (position >= bitmap.size()) {
+                return new Stretch(length, 1); // the disk has grown, and the bitmap does not know of it
+            }
+            // it may change between two looks: what it was at either
+            long dirty = bitmap.nextDirty(position);
             if (dirty > position) {
                 return new Stretch(Math.min(dirty - position, length), 0);
             }
             long least = Math.min(BlockDevice.SECTOR, length);
-            return new Stretch(Math.clamp(ranges.nextClean(position) - position, least, length), 1);
+            return new Stretch(Math.clamp(bitmap.nextClean(position) - position, least, length), 1);
         }
     }
 

@@ -3,6 +3,7 @@ package serai.storage.nbd;
 import java.util.ArrayList;
 import java.util.List;
 import serai.storage.BlockDevice;
+import serai.storage.track.DirtyBitmap;
 
 /**
  * A disk that a server offers.
@@ -11,22 +12,22 @@ import serai.storage.BlockDevice;
  * @param device the disk, which the server uses until the export is removed and does not close
  * @param writable whether clients may write; if the device is read-only they may not in any case
  * @param description for people, at most 4096 bytes; "" if there is none
- * @param bitmaps what has changed, each by a name of its own
+ * @param bitmaps what has changed, each a meta context {@code qemu:dirty-bitmap:NAME}
  */
 public record NbdExport(
-        String name, BlockDevice device, boolean writable, String description, List<DirtyRanges> bitmaps) {
+        String name, BlockDevice device, boolean writable, String description, List<DirtyBitmap> bitmaps) {
     /** Refuses names that no client could ask for, and two bitmaps of one name. */
     public NbdExport {
         if (!Nbd.isName(name) || !Nbd.isName(description)) {
             throw new IllegalArgumentException("names and descriptions of exports have at most 4096 bytes and no NUL");
         }
         bitmaps = List.copyOf(bitmaps);
-        if (bitmaps.stream().map(DirtyRanges::name).distinct().count() < bitmaps.size()) {
+        if (bitmaps.stream().map(DirtyBitmap::name).distinct().count() < bitmaps.size()) {
             throw new IllegalArgumentException("two bitmaps of export '" + name + "' have one name");
         }
-        for (DirtyRanges b : bitmaps) {
+        for (DirtyBitmap b : bitmaps) {
             if (!Nbd.isName(MetaContext.DIRTY_BITMAP + b.name())) {
-                throw new IllegalArgumentException("names of bitmaps have at most 4000 bytes and no NUL");
+                throw new IllegalArgumentException("names of bitmaps have no NUL");
             }
         }
         writable &= !device.readOnly();
@@ -48,9 +49,9 @@ public record NbdExport(
     }
 
     /** The same with one more bitmap. */
-    public NbdExport bitmap(DirtyRanges ranges) {
-        List<DirtyRanges> more = new ArrayList<>(bitmaps);
-        more.add(ranges);
+    public NbdExport bitmap(DirtyBitmap changed) {
+        List<DirtyBitmap> more = new ArrayList<>(bitmaps);
+        more.add(changed);
         return new NbdExport(name, device, writable, description, more);
     }
 }

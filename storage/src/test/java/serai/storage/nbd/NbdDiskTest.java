@@ -22,12 +22,14 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import serai.storage.DiskException;
 import serai.storage.Extent;
 import serai.storage.NativeBuffer;
 
 /** Our client with our server. */
+@Timeout(120)
 class NbdDiskTest {
     private static final long MIB = 1 << 20;
 

@@ -10,12 +10,12 @@ import java.net.InetSocketAddress;
 import java.net.UnixDomainSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.BitSet;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import serai.storage.track.DirtyBitmap;
 
 /** What others' clients make of our server: QEMU's, and those of libnbd. */
 @Tag("e2e")
@@ -152,10 +152,10 @@ class NbdToolsTest {
 
     @Test
     void nbdinfo_mapsWhatHasChanged() throws Exception {
-        BitSet dirty = new BitSet();
-        dirty.set(2, 4);
-        dirty.set(255);
-        server.add(NbdExport.of("sda", disk).readOnly().bitmap(new FakeRanges("chk", dirty, 64 << 10, disk.size())));
+        DirtyBitmap changed = new DirtyBitmap("chk", disk.size(), 64 << 10);
+        changed.set(2 << 16, 65537);
+        changed.set(disk.size() - 1, 1);
+        server.add(NbdExport.of("sda", disk).readOnly().bitmap(changed));
         assertEquals("""
                 0 131072 0 clean
                 131072 131072 1 dirty
