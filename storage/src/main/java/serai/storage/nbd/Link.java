@@ -3,6 +3,7 @@ package serai.storage.nbd;
 import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.time.Duration;
 import java.util.Objects;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -26,14 +27,23 @@ final class Link implements AutoCloseable {
     private final long[] cookies = new long[SLOTS];
     private int used;
     private @Nullable IOException broken;
+    /** When the last reply began, or the first request after there was none, by {@link System#nanoTime}. */
+    private volatile long heard;
+    /** The server has not replied for too long. */
+    private volatile boolean givenUp;
+
+    private final Duration timeout;
+    private final Thread watcher;
     private final ReentrantLock writing = new ReentrantLock();
     private final ByteBuffer header = ByteBuffer.allocateDirect(Nbd.REQUEST_BYTES);
 
     /** On a connection whose handshake is done. */
-    Link(Wire wire, ServerFacts facts, String server) {
+    Link(Wire wire, ServerFacts facts, String server, Duration timeout) {
         this.wire = wire;
         this.facts = facts;
         this.server = server;
+        this.timeout = timeout;
+        watcher = Thread.ofVirtual().name("serai-nbd-watch").start(this::watch);
         Thread.ofPlatform().daemon().name("serai-nbd-in").start(this::read);
     }
 
@@ -99,7 +109,9 @@ final class Link implements AutoCloseable {
         while (slots[i] != null) {
             i++;
         }
-        used++;
+        if (used++ == 0) {
+            heard = System.nanoTime();
+        }
         slots[i] = x;
         cookies[i] += SLOTS; // a reply that comes late, or twice, finds another cookie
         return cookies[i] + i;
@@ -128,6 +140,7 @@ final class Link implements AutoCloseable {
         try {
             LinkReader reader = new LinkReader(wire, facts);
             while (reader.next()) {
+                heard = System.nanoTime();
                 Exchange x = find(reader.cookie());
                 if (reader.reply(x)) {
                     done(reader.cookie(), x);
@@ -135,11 +148,12 @@ final class Link implements AutoCloseable {
             }
             why = new EOFException("the server has closed it");
         } catch (IOException e) {
-            why = e;
+            why = givenUp ? new IOException("no reply within " + timeout.toMillis() / 1000.0 + " seconds", e) : e;
         } catch (RuntimeException | Error e) {
             why = new IOException("an error in Serai itself: " + e, e);
         }
         wire.close();
+        watcher.interrupt();
         synchronized (this) {
             broken = why;
             for (int i = 0; i < SLOTS; i++) {
@@ -150,6 +164,28 @@ final class Link implements AutoCloseable {
                 }
             }
             notifyAll();
+        }
+    }
+
+    /** Ends the connection if the server does not go on. */
+    private void watch() {
+        while (true) {
+            try {
+                Thread.sleep(timeout.dividedBy(4));
+            } catch (InterruptedException e) {
+                return;
+            }
+            synchronized (this) {
+                if (broken != null) {
+                    return;
+                }
+                long now = System.nanoTime();
+                long part = wire.readingSince();
+                if (used > 0 && now - heard > timeout.toNanos() && (part == 0 || now - part > timeout.toNanos())) {
+                    givenUp = true;
+                    wire.close();
+                }
+            }
         }
     }
 

@@ -167,7 +167,7 @@ final class Links implements AutoCloseable {
             }
             Wire wire = new Wire(channel);
             ServerFacts f = new ClientNegotiation(wire, toString(), uri.export()).run();
-            return new Link(wire, f, toString());
+            return new Link(wire, f, toString(), options.timeout());
         } catch (ClosedChannelException e) {
             throw new IOException("no answer within " + HANDSHAKE.toSeconds() + " seconds", e);
         } catch (IOException | RuntimeException | Error e) {

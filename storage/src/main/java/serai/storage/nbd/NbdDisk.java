@@ -22,31 +22,38 @@ public final class NbdDisk implements BlockDevice {
      * @param connections at most; one if the server does not say that several see the same disk. 1 to 16
      * @param readOnly whether the disk is read-only even if the server lets us write
      * @param retry how long requests whose connection is lost are tried again; zero: not at all
+     * @param timeout how long a server may leave all requests without a reply, or stand still in the middle of one, before the connection
+     *     counts as lost
      */
-    public record Options(int connections, boolean readOnly, Duration retry) {
-        /** One connection, writable if the server has it so, no retry. */
-        public static final Options DEFAULT = new Options(1, false, Duration.ZERO);
+    public record Options(int connections, boolean readOnly, Duration retry, Duration timeout) {
+        /** One connection, writable if the server has it so, no retry, 2 minutes for a reply. */
+        public static final Options DEFAULT = new Options(1, false, Duration.ZERO, Duration.ofMinutes(2));
 
         /** Refuses numbers that are out of range. */
         public Options {
-            if (connections < 1 || connections > 16 || retry.isNegative()) {
-                throw new IllegalArgumentException("1 to 16 connections, and no negative time");
+            if (connections < 1 || connections > 16 || retry.isNegative() || !timeout.isPositive()) {
+                throw new IllegalArgumentException("1 to 16 connections, no negative time to retry, some for a reply");
             }
         }
 
         /** The same with so many connections. */
         public Options connections(int most) {
-            return new Options(most, readOnly, retry);
+            return new Options(most, readOnly, retry, timeout);
         }
 
         /** The same, for reading. */
         public Options forReading() {
-            return new Options(connections, true, retry);
+            return new Options(connections, true, retry, timeout);
         }
 
         /** The same, trying again for so long. */
         public Options retry(Duration time) {
-            return new Options(connections, readOnly, time);
+            return new Options(connections, readOnly, time, timeout);
+        }
+
+        /** The same with another time for a reply. */
+        public Options timeout(Duration time) {
+            return new Options(connections, readOnly, retry, time);
         }
     }
 

@@ -114,6 +114,11 @@ final class Wire implements Closeable {
         return false;
     }
 
+    /** When the last byte of a message came that is not complete, by {@link System#nanoTime}; 0 if there is none. */
+    long readingSince() {
+        return readingSince;
+    }
+
     /** Whether the other side has stood still for longer than that in the middle of a message. */
     boolean stalled(long now, long nanos) {
         long r = readingSince;

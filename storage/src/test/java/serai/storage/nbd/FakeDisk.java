@@ -9,7 +9,8 @@ import serai.storage.BlockDevice;
 import serai.storage.Extent;
 import serai.storage.NativeBuffer;
 
-/** A disk in memory, which knows for each 4 KiB whether it is allocated; it can be made to fail and to wait. */
+/** A disk in memory, which knows for each 4 KiB whether it is allocated; it can be made to fail and to wait. What is no range of it is a fault of
+ * whoever asks. */
 final class FakeDisk implements BlockDevice {
     static final int BLOCK = 4096;
 
@@ -54,7 +55,11 @@ final class FakeDisk implements BlockDevice {
     }
 
     private void enter(long position, long length) throws IOException {
-        BlockDevice.check(this, position, length);
+        try {
+            BlockDevice.check(this, position, length);
+        } catch (IOException e) {
+            throw new AssertionError("nobody may ask a disk for that", e);
+        }
         mostInside.accumulateAndGet(inside.incrementAndGet(), Math::max);
         try {
             gate.await();
@@ -134,5 +139,10 @@ final class FakeDisk implements BlockDevice {
     @Override
     public void close() {
         closed = true;
+    }
+
+    /** Gives its memory back, when nobody looks at it any more. */
+    void free() {
+        memory.close();
     }
 }

@@ -295,6 +295,22 @@ class NbdDiskTest {
     }
 
     @Test
+    void aServerThatDoesNotReplyIsGivenUp() throws IOException {
+        FakeDisk disk = new FakeDisk(MIB);
+        server.add(NbdExport.of("", disk));
+        try (NbdDisk d = connect("", NbdDisk.Options.DEFAULT.timeout(Duration.ofMillis(300)));
+                NativeBuffer b = new NativeBuffer(512)) {
+            d.read(0, b.address(), 512);
+            disk.gate = new CountDownLatch(1);
+            IOException e = assertThrows(IOException.class, () -> d.read(0, b.address(), 512));
+            assertEquals(
+                    "the connection to nbd+unix:///?socket=" + socket + " is lost: no reply within 0.3 seconds",
+                    e.getMessage());
+            disk.gate.countDown();
+        }
+    }
+
+    @Test
     void anInterruptHarmsNobody() throws IOException {
         server.add(NbdExport.of("", new FakeDisk(MIB)));
         try (NbdDisk d = connect("", NbdDisk.Options.DEFAULT);
