@@ -12,6 +12,20 @@ need() { # tools
     done
 }
 
+# Builds Serai and runs a class of bench on it, with arguments.
+bench_java() {
+    local jdk
+    "$root/serai" --version >/dev/null # builds what it needs
+    jdk=$(need_jdk)
+    if [[ ! -d $root/bench/target/classes || -n $(find "$root/bench/src/main" -newer "$root/bench/target/classes" -print -quit) ]]; then
+        need_mvn "$root/build/packages.log"
+        JAVA_HOME=$jdk mvn -B -q -ntp -f "$root/pom.xml" -pl bench -am -Dmaven.test.skip=true compile >&2 </dev/null
+        touch "$root/bench/target/classes"
+    fi
+    "$jdk/bin/java" --add-exports=java.base/jdk.internal.misc=ALL-UNNAMED --enable-native-access=ALL-UNNAMED \
+        --sun-misc-unsafe-memory-access=allow -XX:+UseSerialGC -cp "$root/bench/target/classes:$root/build/lib/*" "$@"
+}
+
 # Builds Serai and an image, and ends as soon as the guest has said something.
 image() {
     "$root/serai" run "$@" --timeout 2 >/dev/null 2>&1 </dev/null || true

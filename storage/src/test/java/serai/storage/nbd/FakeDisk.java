@@ -9,10 +9,10 @@ import serai.storage.BlockDevice;
 import serai.storage.Extent;
 import serai.storage.NativeBuffer;
 
-/** A disk in memory, which knows for each 4 KiB whether it is allocated; it can be made to fail and to wait. What is no range of it is a fault of
+/** A disk in memory, which knows for each sector whether it is allocated; it can be made to fail and to wait. What is no range of it is a fault of
  * whoever asks. */
 final class FakeDisk implements BlockDevice {
-    static final int BLOCK = 4096;
+    static final int BLOCK = 512;
 
     private final NativeBuffer memory;
     private final long size;

@@ -273,6 +273,29 @@ class NbdServerTest {
     }
 
     @Test
+    void cmdRead_smallHolesAreNotWorthAChunk() throws IOException {
+        for (int i = 0; i < 8; i++) {
+            disk.discard(128 * KIB + 1024 * i, 512);
+        }
+        disk.discard(136 * KIB, 4 * KIB);
+        try (RawClient c = RawClient.going(address, "x", true)) {
+            c.request(0, Nbd.CMD_READ, 1, 128 * KIB, 16 * KIB);
+            int[] expected = {1, 4, 1, 4, 2, 0, 1, 4};
+            for (int i = 0; i < expected.length; i += 2) {
+                RawClient.Chunk r = c.chunk();
+                assertEquals(expected[i], r.type());
+                long at = r.payload().getLong();
+                if (r.type() == 2) {
+                    assertEquals(4 * KIB, r.payload().getInt());
+                } else {
+                    assertEquals(expected[i + 1] * KIB, r.payload().remaining());
+                    same(at, r.payload());
+                }
+            }
+        }
+    }
+
+    @Test
     void cmdRead_withDfIsOneChunkOrRefused() throws IOException {
         try (RawClient c = RawClient.going(address, "x", true)) {
             c.request(Nbd.CMD_FLAG_DF, Nbd.CMD_READ, 1, 0, 256 * KIB);
