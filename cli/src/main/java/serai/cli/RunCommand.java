@@ -154,12 +154,30 @@ final class RunCommand implements Callable<Integer> {
 
     @Option(
             names = "--disk",
-            paramLabel = "FILE[,format=raw][,readonly][,bus=nvme][,id=NAME][,addr=SLOT]",
+            paramLabel = "FILE[,SETTING]...",
             description = {
-                "A disk; may be given several times. A comma in the name is written ',,'.",
-                "With addr=16 to 23 it is in a slot for hot-plug, and can be taken out of the running machine."
+                "A disk; may be given several times. A comma in the name is written ',,'. Settings:",
+                "format=NAME: raw, qcow2, luks, vmdk, vpc or vhdx; else the name's suffix says it, or it is raw.",
+                "readonly; bus=nvme; id=NAME.",
+                "addr=16 to 23: it is in a slot for hot-plug, and can be taken out of the running machine.",
+                "encrypt.key-secret=NAME: the passphrase, one of --secret.",
+                "iops=N, bps=N: what it may do in a second, also -rd and -wr for reads and writes; with -max what it may do in a burst,"
+                        + " with -max-length for how many seconds. iops-size=BYTES counts longer requests as several;"
+                        + " iops-normalized=N counts each as the 8 KiB in it. group=NAME: the limits of all disks in the group"
+                        + " together. QEMU's names (throttling.iops-total) are taken, too.",
+                "werror=WHAT, rerror=WHAT: if a write or read fails: report (the guest gets the error), ignore, stop (the machine stands"
+                        + " until 'serai qmp PATH cont', then it is done again), pause (it is tried again until it succeeds), and for"
+                        + " writes enospc (stop if there is no space, else report). Writes: enospc, reads: report.",
+                "stall=WHAT, stall-timeout=SECONDS: if a request has not come back after 20 seconds: pause (default; the machine stands"
+                        + " until it has), stop or report."
             })
     private List<String> disks = new ArrayList<>();
+
+    @Option(
+            names = "--secret",
+            paramLabel = "id=NAME,file=PATH",
+            description = "A passphrase for disks: all that is in the file, a line end included.")
+    private List<String> secrets = new ArrayList<>();
 
     @Option(
             names = "--serial",
@@ -362,6 +380,9 @@ final class RunCommand implements Callable<Integer> {
         p.addIfGiven("cpu-model", cpuModel);
         for (String d : disks) {
             p.add("disk", Values.disk(d).vmmValue());
+        }
+        for (String s : secrets) {
+            p.add("secret", s);
         }
         p.addIfGiven("serial", serial == null ? null : Values.output("--serial", serial));
         p.addIfGiven("console", console == null ? null : Values.port("--console", console, true));

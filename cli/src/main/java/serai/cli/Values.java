@@ -160,35 +160,47 @@ final class Values {
                 "%s wants %snull, file:PATH or unix:PATH, not '%s'".formatted(option, stdio ? "stdio, " : "", text));
     }
 
-    /** A disk as given by --disk. */
+    /**
+     * A disk as given by --disk.
+     *
+     * @param more settings for the VMM alone, {@code KEY=VALUE}
+     */
     record Disk(
             String file,
             boolean readOnly,
             String bus,
             @Nullable String id,
-            int slot) {
+            int slot,
+            List<String> more) {
         /** A disk of which nothing more is said. */
         Disk(String file, boolean readOnly, String bus) {
-            this(file, readOnly, bus, null, -1);
+            this(file, readOnly, bus, null, -1, List.of());
         }
 
         /** As the VMM takes it: the settings at its end are never of the file's name. */
         String vmmValue() {
             return file + ",readonly=" + readOnly + ",bus=" + bus + (id == null ? "" : ",id=" + id)
-                    + (slot < 0 ? "" : ",addr=" + slot);
+                    + (slot < 0 ? "" : ",addr=" + slot)
+                    + (more.isEmpty() ? "" : "," + String.join(",", more));
         }
     }
+
+    /** What the VMM reads itself, which says what is wrong with it. */
+    private static final Pattern MORE =
+            Pattern.compile("[rw]error|stall|stall-timeout|(encrypt\\.)?key-secret|group|(throttling\\.|bps|iops).*");
 
     static Disk disk(String text) throws CliException {
         List<String> parts = split(text);
         if (parts.getFirst().isEmpty()) {
             throw CliException.usage(
-                    "--disk wants FILE[,format=raw][,readonly][,bus=nvme][,id=NAME][,addr=SLOT], not '" + text + "'");
+                    "--disk wants FILE[,format=FORMAT][,readonly][,bus=nvme][,id=NAME][,addr=SLOT]..., not '" + text
+                            + "'");
         }
         boolean readOnly = false;
         String id = null;
         int slot = -1;
         String bus = "virtio";
+        List<String> more = new ArrayList<>();
         for (String p : parts.subList(1, parts.size())) {
             int eq = p.indexOf('=');
             String key = eq < 0 ? p : p.substring(0, eq);
@@ -198,7 +210,12 @@ final class Values {
                     readOnly = eq < 0
                             || oneOf("--disk ...,readonly=", value, List.of("on", "off", "true", "false"))
                                     .matches("on|true");
-                case "format" -> oneOf("--disk ...,format=", value, List.of("raw"));
+                case "format" ->
+                    more.add("format="
+                            + oneOf(
+                                    "--disk ...,format=",
+                                    value,
+                                    List.of("raw", "qcow2", "luks", "vmdk", "vpc", "vhd", "vhdx")));
                 case "bus" -> bus = oneOf("--disk ...,bus=", value, List.of("virtio", "nvme"));
                 case "id" -> {
                     if (!value.matches("[A-Za-z][A-Za-z0-9._-]{0,30}")) {
@@ -209,12 +226,16 @@ final class Values {
                     id = value;
                 }
                 case "addr" -> slot = number("--disk ...,addr=", value, 16, 23);
-                default ->
-                    throw CliException.usage(
-                            "--disk has no setting '" + key + "'; they are format, readonly, bus, id and addr");
+                default -> {
+                    if (eq < 0 || !MORE.matcher(key).matches()) {
+                        throw CliException.usage(
+                                "--disk has no setting '" + key + "'; 'serai run --help' has them all");
+                    }
+                    more.add(p);
+                }
             }
         }
-        return new Disk(parts.getFirst(), readOnly, bus, id, slot);
+        return new Disk(parts.getFirst(), readOnly, bus, id, slot, List.copyOf(more));
     }
 
     /** At commas, but not at doubled ones, which stand for one in a name. */

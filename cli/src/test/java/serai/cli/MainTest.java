@@ -49,9 +49,9 @@ class MainTest {
             run tiny --debug-exit 0x10000|--debug-exit wants a number from 0 to 65535, not '0x10000'
             run tiny --timeout 0|--timeout wants a number of seconds above 0, not '0'
             run tiny --gdb x|--gdb wants a number from 1 to 65535, not 'x'
-            run tiny --disk ,readonly|--disk wants FILE[,format=raw][,readonly][,bus=nvme][,id=NAME][,addr=SLOT], not ',readonly'
-            run tiny --disk a,format=qcow2|--disk ...,format= wants raw, not 'qcow2'
-            run tiny --disk a,speed=9|--disk has no setting 'speed'; they are format, readonly, bus, id and addr
+            run tiny --disk ,readonly|--disk wants FILE[,format=FORMAT][,readonly][,bus=nvme][,id=NAME][,addr=SLOT]..., not ',readonly'
+            run tiny --disk a,format=qcow|--disk ...,format= wants raw, qcow2, luks, vmdk, vpc, vhd or vhdx, not 'qcow'
+            run tiny --disk a,speed=9|--disk has no setting 'speed'; 'serai run --help' has them all
             """)
     void badUsage_isOneSentenceAndStatus2(@org.jspecify.annotations.Nullable String line, String sentence) {
         String[] args = line == null ? new String[0] : line.split(" ");
@@ -85,8 +85,12 @@ class MainTest {
     @Test
     void disk() throws CliException {
         assertEquals(new Values.Disk("a", false, "virtio"), Values.disk("a"));
-        assertEquals(new Values.Disk("a", true, "virtio"), Values.disk("a,format=raw,readonly,bus=virtio"));
+        assertEquals(new Values.Disk("a", true, "virtio"), Values.disk("a,readonly,bus=virtio"));
         assertEquals(new Values.Disk("a,b", false, "nvme"), Values.disk("a,,b,readonly=off,bus=nvme"));
         assertEquals("a,b,readonly=false,bus=virtio", Values.disk("a,,b").vmmValue());
+        assertEquals(
+                "a,readonly=false,bus=virtio,id=d,format=qcow2,iops=100,throttling.bps-total-max=1M,werror=stop",
+                Values.disk("a,format=qcow2,iops=100,throttling.bps-total-max=1M,werror=stop,id=d")
+                        .vmmValue());
     }
 }

@@ -1,6 +1,9 @@
 package serai.vmm;
 
+import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BooleanSupplier;
@@ -8,6 +11,7 @@ import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import serai.linux.HostThread;
 import serai.machine.Machine;
+import serai.vmm.block.Troubles;
 import serai.vmm.qmp.Events;
 import serai.vmm.qmp.Json;
 import serai.vmm.qmp.RunControl;
@@ -16,7 +20,7 @@ import serai.vmm.qmp.RunControl;
  * What the control socket asks of a VM, and where the run loop meets it: between two runs of the machine the loop calls
  * {@link #awaitLeave}, and stands there while it is to be paused.
  */
-final class Control implements RunControl {
+final class Control implements RunControl, Troubles {
     /** How long {@code stop} waits for the vCPUs: a guest's instruction is done at once, but a debugger may hold the loop. */
     private static final long STAND_SECONDS = 5;
 
@@ -24,7 +28,13 @@ final class Control implements RunControl {
     private final Consumer<End> end;
     private volatile Events events = (name, data) -> {};
     private final AtomicBoolean hostReset = new AtomicBoolean();
-    private boolean paused;
+    /** In place of a disk in trouble: the user. */
+    private static final Object USER = new Object();
+
+    /** Why the VM is paused: the user, and disks in trouble. */
+    private final Set<Object> causes = new HashSet<>();
+
+    private volatile Runnable continued = () -> {};
     private boolean standing;
     private volatile boolean over;
     private volatile int thread;
@@ -38,6 +48,11 @@ final class Control implements RunControl {
         events = e;
     }
 
+    /** Who hears of it that the VM was told to go on. */
+    void onContinue(Runnable action) {
+        continued = action;
+    }
+
     // ---- the run loop's side ----
 
     /** The calling thread runs the guest. */
@@ -48,11 +63,11 @@ final class Control implements RunControl {
     /** Stands here while the VM is paused and {@code needed} is false. */
     void awaitLeave(BooleanSupplier needed) {
         synchronized (this) {
-            if (!paused) {
+            if (causes.isEmpty()) {
                 return;
             }
             boolean interrupted = false;
-            while (paused && !needed.getAsBoolean()) {
+            while (!causes.isEmpty() && !needed.getAsBoolean()) {
                 if (!standing) {
                     standing = true;
                     events.tell("STOP", Json.object());
@@ -120,19 +135,21 @@ final class Control implements RunControl {
         if (over) {
             return Status.SHUTDOWN;
         }
-        return paused ? Status.PAUSED : machine.asleep() ? Status.SUSPENDED : Status.RUNNING;
+        if (causes.contains(USER)) {
+            return Status.PAUSED;
+        }
+        return !causes.isEmpty() ? Status.IO_ERROR : machine.asleep() ? Status.SUSPENDED : Status.RUNNING;
     }
 
     @Override
     public synchronized void pause() {
-        if (paused || over) {
+        if (over || !causes.add(USER)) {
             return;
         }
-        paused = true;
         machine.stop();
         long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(STAND_SECONDS);
         try {
-            while (paused && !standing && !over) {
+            while (causes.contains(USER) && !standing && !over) {
                 long left = until - System.nanoTime();
                 if (left <= 0) {
                     return;
@@ -145,11 +162,67 @@ final class Control implements RunControl {
     }
 
     @Override
-    public synchronized void resume() {
-        if (paused) {
-            paused = false;
-            events.tell("RESUME", Json.object());
-            notifyAll();
+    public void resume() {
+        synchronized (this) {
+            if (causes.isEmpty()) {
+                return;
+            }
+            causes.clear();
+            goOn();
+        }
+        continued.run();
+    }
+
+    private void goOn() {
+        events.tell("RESUME", Json.object());
+        notifyAll();
+    }
+
+    // ---- disks in trouble ----
+
+    @Override
+    public synchronized void stop(Object cause) {
+        if (!over && causes.add(cause)) {
+            machine.stop();
+        }
+    }
+
+    @Override
+    public synchronized void release(Object cause) {
+        if (causes.remove(cause) && causes.isEmpty()) {
+            goOn();
+        }
+    }
+
+    @Override
+    public void tell(Failure f) {
+        events.tell(
+                "BLOCK_IO_ERROR",
+                Json.object()
+                        .put("device", "")
+                        .put("node-name", f.node())
+                        .put("operation", f.write() ? "write" : "read")
+                        .put("action", f.done().name().toLowerCase(Locale.ROOT))
+                        .put("nospace", f.noSpace())
+                        .put("reason", f.reason()));
+        if (f.done() != Done.REPORT) { // what is reported the device says
+            System.getLogger("serai.disk")
+                    .log(
+                            System.Logger.Level.WARNING,
+                            "disk {0}: {1}{2}",
+                            f.node(),
+                            f.reason(),
+                            f.done() == Done.STOP ? "; the VM stands until that is over" : ", which is ignored");
+        }
+    }
+
+    @Override
+    public void locked(Runnable action) {
+        machine.lock().lock();
+        try {
+            action.run();
+        } finally {
+            machine.lock().unlock();
         }
     }
 

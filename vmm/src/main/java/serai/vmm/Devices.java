@@ -1,6 +1,9 @@
 package serai.vmm;
 
+import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
@@ -14,7 +17,9 @@ import serai.machine.virtio.VirtioBlk;
 import serai.machine.virtio.VirtioConsole;
 import serai.machine.virtio.VirtioRng;
 import serai.storage.DiskException;
-import serai.vmm.plug.BlockNodes;
+import serai.storage.ImageFormat;
+import serai.vmm.block.BlockNodes;
+import serai.vmm.block.NodeConfig;
 import serai.vmm.plug.Peripherals;
 import serai.vmm.plug.PlugException;
 
@@ -26,12 +31,15 @@ final class Devices {
     /** Requests of a disk that are done at once. */
     private static final int LANE = 4;
 
+    private static final Duration PATIENCE_AT_THE_END = Duration.ofSeconds(30);
+
     private Devices() {}
 
     /**
      * Plugs them in.
      *
      * @param random where entropy comes from
+     * @param control stops the VM for disks in trouble
      * @param between what each disk gets between it and the machine
      * @param parts takes what has to be closed at the end
      * @throws VmmException if a disk is refused
@@ -41,23 +49,28 @@ final class Devices {
             VmConfig config,
             VirtioConsole console,
             LongSupplier random,
+            Control control,
             UnaryOperator<Disk> between,
             List<AutoCloseable> parts)
             throws VmmException {
         machine.plug(Layout.CONSOLE_SLOT, console.onPci("virtio-console0", machine.memory(), machine.msi()));
         machine.plug(Layout.RNG_SLOT, VirtioRng.create("virtio-rng0", random, machine.memory(), machine.msi()));
         int queues = Math.min(config.hardware().maxCpus(), VirtioBlk.MAX_QUEUES);
-        BlockNodes nodes = new BlockNodes(between);
-        parts.add(nodes);
+        boolean repeats = config.repeat().seed() != null;
+        BlockNodes nodes = new BlockNodes(
+                between, repeats ? null : control, config.session().qmp() != null);
         Supplier<IoExecutor> io;
-        if (config.repeat().seed() != null) {
+        if (repeats) {
             IoExecutor timed = new DeterministicIo(machine.timers(), DETERMINISTIC_LATENCY);
             io = () -> timed;
+            parts.add(nodes);
         } else {
             ThreadIo threads = new ThreadIo(machine.lock());
-            parts.add(threads); // behind the disks: they are closed in reverse, when no transfer is under way
             io = () -> threads.lane(LANE);
+            parts.add(() -> close(threads, nodes));
+            control.onContinue(nodes::continued);
         }
+        secrets(config, nodes);
         Peripherals peripherals = new Peripherals(machine, nodes, io, queues, random);
         int next = Layout.FIRST_DISK_SLOT;
         int n = 0;
@@ -71,7 +84,7 @@ final class Devices {
             String id = d.id() == null ? "disk-" + n : d.id();
             n++;
             try {
-                nodes.open(id, d.file(), d.readOnly());
+                nodes.open(node(id, d));
                 peripherals.addAtStart(
                         d.bus() == DiskConfig.Bus.NVME ? Peripherals.NVME : Peripherals.VIRTIO_BLK,
                         id,
@@ -84,5 +97,32 @@ final class Devices {
             }
         }
         return peripherals;
+    }
+
+    private static NodeConfig node(String id, DiskConfig d) {
+        DiskLayers l = d.layers();
+        ImageFormat format = l.format() == null ? NodeConfig.formatOf(d.file()) : l.format();
+        return new NodeConfig(id, d.file(), format, d.readOnly(), l.secret(), l.limits(), l.group(), l.policy());
+    }
+
+    private static void secrets(VmConfig config, BlockNodes nodes) throws VmmException {
+        for (Map.Entry<String, Path> e : config.secrets().entrySet()) {
+            try {
+                nodes.secrets().add(e.getKey(), e.getValue());
+            } catch (DiskException x) {
+                throw new VmmException(VmmException.INPUT, String.valueOf(x.getMessage()));
+            }
+        }
+    }
+
+    /** Disks are closed when no transfer is under way. If one hangs, they would, too: they are left as a crash leaves them. */
+    private static void close(ThreadIo threads, BlockNodes nodes) throws VmmException {
+        if (!threads.close(PATIENCE_AT_THE_END.toMillis())) {
+            throw new VmmException(
+                    VmmException.HOST,
+                    "requests of a disk have not come back for %d seconds, and the disks are left as they are"
+                            .formatted(PATIENCE_AT_THE_END.toSeconds()));
+        }
+        nodes.close();
     }
 }

@@ -123,7 +123,7 @@ final class Vm implements AutoCloseable {
             });
             consolePorts = own(new ConsolePorts(config, backends));
             Peripherals peripherals = Devices.plug(
-                    machine, config, consolePorts.device(), random, past == null ? d -> d : past::disk, parts);
+                    machine, config, consolePorts.device(), random, control, past == null ? d -> d : past::disk, parts);
             MemoryDevice memoryDevice = MemoryDevice.plug(machine);
             PluggedCpus pluggedCpus =
                     new PluggedCpus(machine, model.name(), config.hardware().numa());

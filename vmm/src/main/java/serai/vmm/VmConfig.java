@@ -1,6 +1,8 @@
 package serai.vmm;
 
+import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 
 /**
  * What one VM is to be, from {@code key=value} words. Each group of options is a record with the words it takes; a new option is one of a
@@ -9,6 +11,7 @@ import java.util.List;
  * @param boot what it boots
  * @param hardware the machine
  * @param disks in the order of their PCI slots
+ * @param secrets the files with passphrases of disks, by name
  * @param streams where the guest's output goes, and its input comes from
  * @param repeat whether the run can be repeated
  * @param snapshots what is saved and restored
@@ -18,13 +21,14 @@ public record VmConfig(
         BootConfig boot,
         HardwareConfig hardware,
         List<DiskConfig> disks,
+        Map<String, Path> secrets,
         StreamConfig streams,
         RepeatConfig repeat,
         SnapshotConfig snapshots,
         SessionConfig session) {
     /** The same with another machine: that of a snapshot. */
     VmConfig withHardware(HardwareConfig other) {
-        return new VmConfig(boot, other, disks, streams, repeat, snapshots, session);
+        return new VmConfig(boot, other, disks, secrets, streams, repeat, snapshots, session);
     }
 
     /**
@@ -53,6 +57,7 @@ public record VmConfig(
                 boot.finish(saved.load() != null),
                 hardware.finish(),
                 disks.finish(),
+                disks.secrets(),
                 streams.finish(),
                 repeat.finish(),
                 saved,

@@ -69,6 +69,20 @@ final class Words {
         return n;
     }
 
+    /** A number that may be large: with K, M, G or T, of 1024. */
+    static long amount(String key, String v) throws VmmException {
+        Matcher m = SIZE.matcher(v);
+        if (!m.matches()) {
+            throw usage("%s must be a number, perhaps with K, M or G, not '%s'".formatted(key, v));
+        }
+        int shift = m.group(2).isEmpty() ? 0 : 10 * ("KMGT".indexOf(m.group(2).toUpperCase(Locale.ROOT)) + 1);
+        long n = Long.parseLong(m.group(1));
+        if (n > Long.MAX_VALUE >> shift) {
+            throw usage(key + " " + v + " is too large");
+        }
+        return n << shift;
+    }
+
     /** Seconds, perhaps with a fraction, as milliseconds. */
     static long seconds(String key, String v) throws VmmException {
         try {

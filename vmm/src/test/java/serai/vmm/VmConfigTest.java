@@ -7,11 +7,17 @@ import static serai.vmm.DiskConfig.Bus.NVME;
 import static serai.vmm.DiskConfig.Bus.VIRTIO;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import serai.cpu.TranslationMode;
+import serai.storage.ImageFormat;
+import serai.storage.throttle.Limit;
+import serai.storage.throttle.Limits;
+import serai.vmm.block.DiskPolicy;
+import serai.vmm.block.DiskPolicy.Action;
 
 final class VmConfigTest {
     @Test
@@ -23,6 +29,45 @@ final class VmConfigTest {
         VmmException e = org.junit.jupiter.api.Assertions.assertThrows(
                 VmmException.class, () -> VmConfig.parse(List.of("kernel=k", "disk=x,readonly=true,addr=4")));
         assertEquals("addr of a disk must be from 16 to 23, not 4", e.getMessage());
+    }
+
+    @Test
+    void diskLayers_areSettingsOfTheDisk() throws VmmException {
+        VmConfig c = VmConfig.parse(List.of(
+                "kernel=k",
+                "secret=id=s,file=a,b",
+                "disk=x,iops=3,readonly=false,bus=virtio,format=qcow2,encrypt.key-secret=s,iops=100,iops-max=1K,"
+                        + "throttling.bps-total=1M,group=g,werror=pause,rerror=stop,stall=report,stall-timeout=2.5"));
+        assertEquals(java.util.Map.of("s", Path.of("a,b")), c.secrets());
+        DiskConfig d = c.disks().getFirst();
+        assertEquals(Path.of("x,iops=3"), d.file());
+        assertEquals(
+                new DiskLayers(
+                        ImageFormat.QCOW2,
+                        "s",
+                        Limits.NONE.withIops(new Limit(100, 1024, 1)).withBps(Limit.of(1 << 20)),
+                        "g",
+                        new DiskPolicy(Action.STOP, Action.PAUSE, Action.REPORT, Duration.ofMillis(2500))),
+                d.layers());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "speed=9|a disk has no setting 'speed=9'",
+                "format=qcow|there is no image format 'qcow'; there are raw, qcow2, vmdk, vpc, vhdx, luks",
+                "rerror=enospc|rerror of a disk must be one of report, ignore, stop, pause, not 'enospc'",
+                "stall=ignore|stall of a disk must be one of report, pause, stop, not 'ignore'",
+                "iops=x|iops must be a number, perhaps with K, M or G, not 'x'",
+                "iops-max=5|iops-total: a burst (max) needs the limit that it is a burst of",
+                "bps=99999999999999999T|bps 99999999999999999T is too large",
+            })
+    void wrongDiskLayers(String setting, String sentence) {
+        VmmException e = assertThrows(
+                VmmException.class, () -> VmConfig.parse(List.of("kernel=k", "disk=x,readonly=false," + setting)));
+        assertEquals(sentence, e.getMessage());
+        assertEquals(VmmException.USAGE, e.status());
     }
 
     @Test

@@ -146,6 +146,9 @@ public final class DiskRequests<K> {
 
     private void finished(Request r) {
         if (r.abandoned) {
+            if (r.failure != null && r.verdict == DiskGate.Verdict.HOLD) {
+                gate.settled(r); // it failed while it was abandoned
+            }
             return;
         }
         if (r.failure != null && r.verdict == DiskGate.Verdict.HOLD) {

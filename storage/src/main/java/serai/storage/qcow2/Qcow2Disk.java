@@ -200,8 +200,8 @@ public final class Qcow2Disk implements BlockDevice {
         return m;
     }
 
-    @Nullable
-    BlockDevice backing() {
+    /** What the image lies upon; null if it has no backing file. */
+    public @Nullable BlockDevice backing() {
         return backing;
     }
 

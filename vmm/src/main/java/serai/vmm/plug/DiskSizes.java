@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.util.function.Consumer;
 import serai.machine.Machine;
 import serai.storage.BlockDevice;
+import serai.vmm.block.BlockNode;
+import serai.vmm.block.BlockNodes;
 
 /**
  * Gives disks another size while the machine runs.
@@ -41,7 +43,7 @@ public final class DiskSizes {
      * @throws IOException if the disk refuses or fails
      */
     public void resize(String node, long bytes, boolean shrink) throws PlugException, IOException {
-        BlockNodes.Node n = nodes.node(node);
+        BlockNode n = nodes.node(node);
         if (n == null) {
             throw new PlugException("Cannot find device='' nor node-name='" + Names.printable(node) + "'");
         }
@@ -54,7 +56,7 @@ public final class DiskSizes {
         }
     }
 
-    private void check(BlockNodes.Node n, long bytes, boolean shrink) throws PlugException {
+    private void check(BlockNode n, long bytes, boolean shrink) throws PlugException {
         if (bytes <= 0) {
             throw new PlugException("Parameter 'size' expects a >0 size");
         }
@@ -77,7 +79,7 @@ public final class DiskSizes {
     private void perform(String event) {
         String[] w = event.split(" ", 2);
         try {
-            BlockNodes.Node n = nodes.node(w[0]);
+            BlockNode n = nodes.node(w[0]);
             if (n == null) {
                 throw new PlugException("there is no node '" + w[0] + "'");
             }

@@ -20,12 +20,16 @@ import serai.machine.virtio.VirtioBlk;
 import serai.machine.virtio.VirtioPci;
 import serai.machine.virtio.VirtioRng;
 import serai.storage.DiskException;
+import serai.storage.ImageFormat;
+import serai.vmm.block.BlockNode;
+import serai.vmm.block.BlockNodes;
+import serai.vmm.block.NodeConfig;
 
 /**
  * The devices that a user has plugged in, by id: those of the start, which stay, and those that come and go in the slots for hot-plug.
  *
  * <p>What a guest sees of plugging is an event of the host (see {@link Machine#hostEvent}), whose text has all that a replay needs:
- * {@code plug DRIVER ID SLOT [NODE READONLY FILE]}, {@code unplug ID} and {@code pull ID}. Guarded by the machine lock.
+ * {@code plug DRIVER ID SLOT [NODE READONLY:FORMAT FILE]}, {@code unplug ID} and {@code pull ID}. Guarded by the machine lock.
  */
 public final class Peripherals {
     /** A disk: {@code drive} is the name of its block node. */
@@ -139,9 +143,10 @@ public final class Peripherals {
                         .formatted(at, Layout.FIRST_HOTPLUG_SLOT, Layout.LAST_HOTPLUG_SLOT));
             }
             StringBuilder event = new StringBuilder("plug " + driver + " " + id + " " + at);
-            BlockNodes.Node n = node == null ? null : nodes.node(node);
+            BlockNode n = node == null ? null : nodes.node(node);
             if (n != null) {
                 event.append(' ').append(n.name()).append(' ').append(n.readOnly());
+                event.append(':').append(n.format().word());
                 event.append(' ').append(n.file().toAbsolutePath());
             }
             if (event.indexOf("\n") >= 0) {
@@ -237,7 +242,11 @@ public final class Peripherals {
         if (p.node == null) {
             throw new PlugException("drive property not set");
         }
-        return nodes.use(p.node, p.id);
+        try {
+            return nodes.use(p.node, p.id);
+        } catch (DiskException e) {
+            throw new PlugException(String.valueOf(e.getMessage()));
+        }
     }
 
     private PciFunction<?> made(Peripheral p) {
@@ -288,7 +297,9 @@ public final class Peripherals {
             throw new PlugException("slot " + slot + " is not for hot-plug");
         }
         if (w.length == 7 && nodes.node(w[4]) == null) {
-            nodes.open(w[4], Path.of(w[6]), w[5].equals("true"));
+            String[] how = w[5].split(":", 2);
+            ImageFormat format = how.length == 2 ? ImageFormat.named(how[1]) : ImageFormat.RAW;
+            nodes.open(new NodeConfig(w[4], Path.of(w[6]), format, how[0].equals("true")));
         }
         reserve(w[2], w[1], slot, w.length == 7 ? w[4] : null);
     }

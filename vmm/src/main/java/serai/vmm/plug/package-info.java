@@ -1,5 +1,5 @@
 /**
- * What is plugged into a VM, at its start and while it runs: disks by name ({@link serai.vmm.plug.BlockNodes}) and the devices that use them
+ * What is plugged into a VM, at its start and while it runs: disks by name ({@link serai.vmm.block.BlockNodes}) and the devices that use them
  * ({@link serai.vmm.plug.Peripherals}), and vCPUs ({@link serai.vmm.plug.PluggedCpus}).
  */
 @NullMarked

@@ -4,14 +4,18 @@ import java.io.IOException;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import serai.storage.DiskException;
-import serai.vmm.plug.BlockNodes;
+import serai.storage.ImageFormat;
+import serai.storage.throttle.Limits;
+import serai.vmm.block.BlockNode;
+import serai.vmm.block.BlockNodes;
+import serai.vmm.block.DiskPolicy;
+import serai.vmm.block.NodeConfig;
 import serai.vmm.plug.DiskSizes;
 import serai.vmm.plug.PlugException;
-import tools.jackson.databind.node.ArrayNode;
-import tools.jackson.databind.node.ObjectNode;
 
-/** Disks by name: {@code blockdev-add}, {@code blockdev-del}, {@code block_resize}, {@code query-block}, {@code query-named-block-nodes}. */
+/** Disks by name: {@code blockdev-add}, {@code blockdev-del}, {@code block_resize}, and their limits. */
 public final class BlockCommands {
     private final BlockNodes nodes;
     private final DiskSizes sizes;
@@ -24,14 +28,15 @@ public final class BlockCommands {
 
     /** Puts them into the table. */
     public void addTo(CommandTable table) {
-        table.add("blockdev-add", List.of("driver", "node-name"), List.of("read-only", "file", "filename"), a -> {
+        List<String> properties = List.of("read-only", "file", "filename", "key-secret", "encrypt");
+        table.add("blockdev-add", List.of("driver", "node-name"), properties, a -> {
             open(a);
             return Json.object();
         });
         table.add("blockdev-del", List.of("node-name"), List.of(), a -> {
             try {
                 nodes.close(a.string("node-name"));
-            } catch (PlugException e) {
+            } catch (DiskException e) {
                 throw new QmpException(String.valueOf(e.getMessage()));
             }
             return Json.object();
@@ -41,90 +46,103 @@ public final class BlockCommands {
             resize(a);
             return Json.object();
         });
-        table.add("query-block", a -> block());
-        table.add("query-named-block-nodes", List.of(), List.of("flat"), a -> named());
+        new BlockQueries(nodes).addTo(table);
+        new ThrottleCommands(nodes).addTo(table);
     }
 
-    /** A raw image, as {@code raw} upon {@code file} or as {@code file} alone. */
+    /** An image in a file: a format upon {@code file}, or {@code file} alone for a raw one. */
     private void open(Arguments a) throws QmpException {
         String driver = a.string("driver");
-        Arguments file;
-        switch (driver) {
-            case "raw" -> {
-                a.only(List.of("driver", "node-name", "read-only", "file"));
-                file = a.object("file");
-                file.only(List.of("driver", "filename", "node-name"));
-                String under = file.string("driver");
-                if (!under.equals("file") && !under.equals("host_device")) {
-                    throw new QmpException("a raw disk lies in a 'file' or a 'host_device', not in '" + under + "'");
-                }
-            }
-            case "file", "host_device" -> {
-                a.only(List.of("driver", "node-name", "read-only", "filename"));
-                file = a;
-            }
-            default -> throw new QmpException("block driver '" + driver + "' is not there; raw and file are");
+        ImageFormat format = ImageFormat.RAW;
+        Arguments file = a;
+        String secret = null;
+        if (driver.equals("file") || driver.equals("host_device")) {
+            a.only(List.of("driver", "node-name", "read-only", "filename"));
+        } else {
+            format = format(driver);
+            file = file(a);
+            secret = secret(a, format);
         }
         try {
-            nodes.open(a.string("node-name"), Path.of(file.string("filename")), a.bool("read-only", false));
-        } catch (PlugException | DiskException | InvalidPathException e) {
+            nodes.open(new NodeConfig(
+                    a.string("node-name"),
+                    Path.of(file.string("filename")),
+                    format,
+                    a.bool("read-only", false),
+                    secret,
+                    Limits.NONE,
+                    null,
+                    DiskPolicy.DEFAULT));
+        } catch (DiskException | InvalidPathException e) {
             throw new QmpException(String.valueOf(e.getMessage()));
         }
     }
 
-    /** Of a node by its name, or by the id of the device that uses it. */
-    private void resize(Arguments a) throws QmpException {
-        String device = a.optionalString("device");
-        String node = a.optionalString("node-name");
+    private static ImageFormat format(String driver) throws QmpException {
+        for (ImageFormat f : ImageFormat.values()) {
+            if (f.word().equals(driver)) {
+                return f;
+            }
+        }
+        throw new QmpException(
+                "block driver '" + driver + "' is not there; file, host_device, " + ImageFormat.words() + " are");
+    }
+
+    private static Arguments file(Arguments a) throws QmpException {
+        if (!a.has("file")) {
+            throw new QmpException("Parameter 'file' is missing");
+        }
+        Arguments file = a.object("file");
+        file.only(List.of("driver", "filename", "node-name"));
+        String under = file.string("driver");
+        if (!under.equals("file") && !under.equals("host_device")) {
+            throw new QmpException("an image lies in a 'file' or a 'host_device', not in '" + under + "'");
+        }
+        return file;
+    }
+
+    private static @Nullable String secret(Arguments a, ImageFormat format) throws QmpException {
+        switch (format) {
+            case LUKS -> {
+                a.only(List.of("driver", "node-name", "read-only", "file", "key-secret"));
+                return a.string("key-secret");
+            }
+            case QCOW2 -> {
+                a.only(List.of("driver", "node-name", "read-only", "file", "encrypt"));
+                if (!a.has("encrypt")) {
+                    return null;
+                }
+                Arguments e = a.object("encrypt");
+                e.only(List.of("format", "key-secret"));
+                if (!e.string("format").equals("luks")) {
+                    throw new QmpException("an encrypted qcow2 image has the format 'luks'");
+                }
+                return e.string("key-secret");
+            }
+            case RAW, VMDK, VPC, VHDX -> {
+                a.only(List.of("driver", "node-name", "read-only", "file"));
+                return null;
+            }
+        }
+        throw new IllegalStateException(format.word());
+    }
+
+    /** A node by the id of the device that uses it, or by its name. */
+    static BlockNode node(BlockNodes nodes, @Nullable String device, @Nullable String node) throws QmpException {
         String id = device == null ? null : device.replaceFirst("^/machine/peripheral/", "");
-        BlockNodes.Node n = nodes.list().stream()
-                .filter(o -> id == null ? o.name().equals(node) : id.equals(o.user()))
+        return nodes.list().stream()
+                .filter(n -> id == null ? n.name().equals(node) : id.equals(n.user()))
                 .findFirst()
                 .orElseThrow(() -> new QmpException("Cannot find device='%s' nor node-name='%s'"
                         .formatted(device == null ? "" : device, node == null ? "" : node)));
+    }
+
+    private void resize(Arguments a) throws QmpException {
+        BlockNode n = node(nodes, a.optionalString("device"), a.optionalString("node-name"));
         try {
             sizes.resize(n.name(), a.integer("size", Long.MIN_VALUE, Long.MAX_VALUE), a.bool("x-shrink", false));
         } catch (PlugException | IOException e) {
             throw new QmpException(String.valueOf(e.getMessage()));
         }
-    }
-
-    private ArrayNode block() {
-        ArrayNode all = Json.array();
-        for (BlockNodes.Node n : nodes.list()) {
-            if (n.user() != null) {
-                ObjectNode o = all.addObject();
-                o.put("device", "");
-                o.put("qdev", "/machine/peripheral/" + n.user());
-                o.put("type", "unknown");
-                o.put("removable", false);
-                o.put("locked", false);
-                o.put("io-status", "ok");
-                o.set("inserted", inserted(n));
-            }
-        }
-        return all;
-    }
-
-    private ArrayNode named() {
-        ArrayNode all = Json.array();
-        nodes.list().forEach(n -> all.add(inserted(n)));
-        return all;
-    }
-
-    private static ObjectNode inserted(BlockNodes.Node n) {
-        ObjectNode o = Json.object();
-        o.put("node-name", n.name());
-        o.put("drv", "raw");
-        o.put("file", n.file().toString());
-        o.put("ro", n.readOnly());
-        o.put("encrypted", false);
-        o.put("backing_file_depth", 0);
-        o.putObject("cache").put("writeback", true).put("direct", false).put("no-flush", false);
-        o.putObject("image")
-                .put("filename", n.file().toString())
-                .put("format", "raw")
-                .put("virtual-size", n.bytes());
-        return o;
     }
 }

@@ -10,6 +10,8 @@ public interface RunControl {
         RUNNING("running"),
         /** They were stopped by {@code stop}. */
         PAUSED("paused"),
+        /** A disk is in trouble. */
+        IO_ERROR("io-error"),
         /** The guest has suspended itself to RAM. */
         SUSPENDED("suspended"),
         /** The guest has ended; the process is about to. */
@@ -36,7 +38,7 @@ public interface RunControl {
     /** Stops the vCPUs and waits until they stand; nothing if they do. */
     void pause();
 
-    /** Lets them go on; nothing if they run. */
+    /** Lets them go on, whatever they stand for; nothing if they run. */
     void resume();
 
     /** Ends the VM, whatever the guest does. */

@@ -27,7 +27,9 @@ import serai.machine.time.Clock;
 import serai.machine.time.RealClock;
 import serai.machine.time.VirtualClock;
 import serai.machine.virtio.VirtioState;
-import serai.vmm.plug.BlockNodes;
+import serai.storage.ImageFormat;
+import serai.vmm.block.BlockNodes;
+import serai.vmm.block.NodeConfig;
 import serai.vmm.plug.Peripherals;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -39,7 +41,7 @@ final class BlockResizeTest {
     Path directory;
 
     private final CommandTable table = new CommandTable();
-    private final BlockNodes nodes = new BlockNodes(d -> d);
+    private final BlockNodes nodes = new BlockNodes(d -> d, null, false);
     private Path file = Path.of("");
     private Machine machine = machine(new RealClock());
 
@@ -61,8 +63,8 @@ final class BlockResizeTest {
             }
         }
         Peripherals p = new Peripherals(machine, nodes, () -> new DeterministicIo(machine.timers(), 1), 1, () -> 0);
-        nodes.open("node", file, false);
-        nodes.open("other", other, true);
+        nodes.open(new NodeConfig("node", file, ImageFormat.RAW, false));
+        nodes.open(new NodeConfig("other", other, ImageFormat.RAW, true));
         p.addAtStart(Peripherals.VIRTIO_BLK, "disk", Layout.FIRST_DISK_SLOT, "node");
         machine.reset();
         new BlockCommands(nodes, p.sizes()).addTo(table);

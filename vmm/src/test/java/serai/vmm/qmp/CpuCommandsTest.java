@@ -23,7 +23,7 @@ import serai.machine.engine.VcpuHost;
 import serai.machine.memory.GuestMemory;
 import serai.machine.memory.RamRegion;
 import serai.machine.time.VirtualClock;
-import serai.vmm.plug.BlockNodes;
+import serai.vmm.block.BlockNodes;
 import serai.vmm.plug.Peripherals;
 import serai.vmm.plug.PluggedCpus;
 
@@ -90,7 +90,7 @@ final class CpuCommandsTest {
 
     private final Arena arena = Arena.ofShared();
     private final Ports ports = new Ports();
-    private final BlockNodes nodes = new BlockNodes(d -> d);
+    private final BlockNodes nodes = new BlockNodes(d -> d, null, false);
     private final List<String> events = new ArrayList<>();
 
     @AfterEach

@@ -25,7 +25,7 @@ import serai.machine.memory.GuestMemory;
 import serai.machine.memory.PluggableRam;
 import serai.machine.memory.RamRegion;
 import serai.machine.time.VirtualClock;
-import serai.vmm.plug.BlockNodes;
+import serai.vmm.block.BlockNodes;
 import serai.vmm.plug.MemoryDevice;
 import serai.vmm.plug.Peripherals;
 import serai.vmm.plug.PluggedCpus;
@@ -144,7 +144,7 @@ public final class QmpFuzzTest {
                 false,
                 -1);
         try (Machine machine = new Machine(config, memory(), new JavaEngine());
-                BlockNodes nodes = new BlockNodes(d -> d)) {
+                BlockNodes nodes = new BlockNodes(d -> d, null, false)) {
             CommandTable table = new CommandTable();
             Commands.addAll(
                     table,

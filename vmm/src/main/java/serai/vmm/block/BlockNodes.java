@@ -1,0 +1,382 @@
+package serai.vmm.block;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+import serai.machine.disk.Disk;
+import serai.machine.disk.DiskGate;
+import serai.storage.BlockDevice;
+import serai.storage.DiskException;
+import serai.storage.ImageFormat;
+import serai.storage.Opening;
+import serai.storage.RawDisk;
+import serai.storage.References;
+import serai.storage.qcow2.Qcow2Disk;
+import serai.storage.throttle.Alarm;
+import serai.storage.throttle.Limits;
+import serai.storage.throttle.Throttle;
+import serai.storage.track.CheckpointDisk;
+import serai.storage.track.DirtyBitmap;
+
+/**
+ * The open disks of a VM by name, each used by one device at most. A disk is a stack of layers: its format, then what tracks changes; its
+ * limits and its policy are in the gate that a device's requests pass ({@link PolicyGate}).
+ */
+public final class BlockNodes implements AutoCloseable {
+    /** More than the slots have room for. */
+    private static final int MAX_NODES = 64;
+
+    private static final String NAME = "[A-Za-z][A-Za-z0-9._-]{0,30}";
+
+    private final Map<String, BlockNode> nodes = new LinkedHashMap<>();
+    private final Map<String, Throttle> groups = new LinkedHashMap<>();
+    private final UnaryOperator<Disk> between;
+    private final @Nullable Troubles troubles;
+    private final boolean attended;
+    private final Secrets secrets = new Secrets();
+    /** Where VMs are stopped and told to go on: one thread, which goes when there is nothing to do. */
+    private final ThreadPoolExecutor thread = new ThreadPoolExecutor(
+            1,
+            1,
+            10,
+            TimeUnit.SECONDS,
+            new LinkedBlockingQueue<>(),
+            Thread.ofPlatform().daemon().name("serai-disk-trouble").factory(),
+            new ThreadPoolExecutor.DiscardPolicy());
+
+    /**
+     * None yet.
+     *
+     * @param between what each disk gets between it and its device
+     * @param troubles who runs the VM; null for a run that has to repeat: errors are reported then, and there are no limits
+     * @param attended whether somebody can tell a VM that is stopped to go on
+     */
+    public BlockNodes(UnaryOperator<Disk> between, @Nullable Troubles troubles, boolean attended) {
+        this.between = between;
+        this.troubles = troubles;
+        this.attended = attended;
+        thread.allowCoreThreadTimeOut(true);
+    }
+
+    /** The passphrases of disks. */
+    public Secrets secrets() {
+        return secrets;
+    }
+
+    /** Refuses what is no name: as QEMU takes them, a letter first. */
+    static void checkName(String what, String name) throws DiskException {
+        if (!name.matches(NAME)) {
+            throw new DiskException(what + " '" + printable(name)
+                    + "' is not a letter and at most 30 letters, digits, '.', '_' and '-'");
+        }
+    }
+
+    /** Fit for a message. */
+    static String printable(String name) {
+        return References.printable(name);
+    }
+
+    private void checkNew(String name) throws DiskException {
+        checkName("node-name", name);
+        if (nodes.containsKey(name)) {
+            throw new DiskException("there is a block node '" + name + "' already");
+        }
+        if (nodes.size() == MAX_NODES) {
+            throw new DiskException("a VM has at most " + MAX_NODES + " block nodes");
+        }
+    }
+
+    /**
+     * Opens an image and locks it.
+     *
+     * @throws DiskException if the name is taken, or the file or what it names is refused
+     */
+    public synchronized BlockNode open(NodeConfig config) throws DiskException {
+        checkNew(config.name());
+        if (config.limits().any() || config.group() != null) {
+            checkTime();
+        }
+        BlockDevice image = image(config);
+        try {
+            Troubles t = troubles;
+            PolicyGate gate = t == null
+                    ? null
+                    : new PolicyGate(config.name(), config.policy(), attended, Alarm.real(), thread, t);
+            BlockNode n = new BlockNode(config, image, gate);
+            if (image instanceof Qcow2Disk q && n.tracked().isPresent()) {
+                for (DirtyBitmap b : q.bitmaps()) {
+                    n.tracked().get().add(b);
+                }
+            }
+            nodes.put(config.name(), n);
+            Throttle shared = config.group() == null ? null : groups.get(config.group());
+            if (shared != null && !config.limits().any()) {
+                throttle(n, shared.limits(), config.group());
+            } else if (config.limits().any()) {
+                throttle(n, config.limits(), config.group());
+            }
+            return n;
+        } catch (IOException e) {
+            nodes.remove(config.name());
+            close(config.name(), image);
+            throw e instanceof DiskException d ? d : new DiskException(String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    private BlockDevice image(NodeConfig c) throws DiskException {
+        try {
+            if (c.format() == ImageFormat.RAW) {
+                return RawDisk.open(c.file(), c.readOnly());
+            }
+            String secret = c.secret();
+            Opening.Passphrases passphrases = Opening.Passphrases.NONE;
+            if (secret != null) {
+                byte[] passphrase = secrets.get(secret);
+                passphrases = image -> Optional.of(passphrase.clone()); // of the images below it as well
+            }
+            BlockDevice disk = Opening.with(References.ANY, passphrases).open(c.file(), c.format(), c.readOnly());
+            if (disk.readOnly() && !c.readOnly()) {
+                disk.close();
+                throw new DiskException("disk %s of format %s can only be read; give it with ',readonly', or convert it"
+                        .formatted(c.file(), c.format().word()));
+            }
+            if (disk.size() == 0) {
+                disk.close();
+                throw new DiskException("disk " + c.file() + " has no bytes");
+            }
+            return disk;
+        } catch (DiskException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new DiskException("disk " + c.file() + " can't be used: " + e.getMessage(), e);
+        }
+    }
+
+    /**
+     * Adds a checkpoint of a disk, at a boundary of its writes.
+     *
+     * @param bitmaps what it is exported with
+     */
+    BlockNode addCheckpoint(String name, BlockNode of, Path directory, List<DirtyBitmap> bitmaps) throws IOException {
+        synchronized (this) {
+            checkNew(name);
+        }
+        CheckpointDisk c = of.tracked()
+                .orElseThrow(() -> new DiskException("node '" + of.name() + "' is a checkpoint itself"))
+                .checkpoint(directory, bitmaps);
+        BlockNode n = new BlockNode(new NodeConfig(name, of.file(), of.format(), true), c, of);
+        synchronized (this) {
+            nodes.put(name, n);
+        }
+        return n;
+    }
+
+    /** Closes one that nobody uses. */
+    public synchronized void close(String name) throws DiskException {
+        BlockNode n = find(name);
+        checkFree(n);
+        for (BlockNode other : nodes.values()) {
+            if (other.origin().filter(o -> o == n).isPresent()) {
+                throw new DiskException("Node " + name + " is in use by checkpoint '" + other.name() + "'");
+            }
+        }
+        nodes.remove(name);
+        throttle(n, Limits.NONE, null);
+        close(name, n.top());
+    }
+
+    private static void checkFree(BlockNode n) throws DiskException {
+        if (n.user != null) {
+            throw new DiskException("Node " + n.name() + " is in use by device '" + n.user + "'");
+        }
+        if (n.busy) {
+            throw new DiskException("Node '" + n.name() + "' is busy: it is being resized");
+        }
+        if (n.exports > 0) {
+            throw new DiskException("Node " + n.name() + " is in use by an export");
+        }
+    }
+
+    /**
+     * The node of that name.
+     *
+     * @throws DiskException if there is none
+     */
+    public synchronized BlockNode find(String name) throws DiskException {
+        BlockNode n = nodes.get(name);
+        if (n == null) {
+            throw new DiskException("Failed to find node with node-name='" + printable(name) + "'");
+        }
+        return n;
+    }
+
+    /** All of them, in the order they were opened. */
+    public synchronized List<BlockNode> list() {
+        return new ArrayList<>(nodes.values());
+    }
+
+    /** The node of that name, or null. */
+    public synchronized @Nullable BlockNode node(String name) {
+        return nodes.get(name);
+    }
+
+    /** Gives a disk another size; the caller tells its device. Whoever asks for other nodes meanwhile does not wait. */
+    public void resize(String name, long bytes) throws IOException {
+        BlockNode n;
+        synchronized (this) {
+            n = find(name);
+            if (n.busy) {
+                throw new DiskException("Node '" + name + "' is busy: it is being resized");
+            }
+            n.busy = true;
+        }
+        try {
+            n.top().resize(bytes);
+        } finally {
+            synchronized (this) {
+                n.busy = false;
+            }
+        }
+    }
+
+    // ---- limits ----
+
+    /**
+     * Sets the limits of a disk, and of those that share them.
+     *
+     * @param group the disks that share them, or null to leave that as it is; a disk without a group is one by itself
+     */
+    public synchronized void limit(String name, Limits limits, @Nullable String group) throws DiskException {
+        checkTime();
+        BlockNode n = find(name);
+        throttle(n, limits, group != null ? group : n.group);
+    }
+
+    private void checkTime() throws DiskException {
+        if (troubles == null) {
+            throw new DiskException("limits of disks depend on the time that passes: not with deterministic");
+        }
+    }
+
+    private void throttle(BlockNode n, Limits limits, @Nullable String group) {
+        Throttle old = n.throttle;
+        String oldGroup = n.group;
+        PolicyGate gate = n.gate();
+        if (!limits.any()) {
+            n.throttle = null;
+            n.group = null;
+        } else if (group == null) {
+            n.throttle = old == null || oldGroup != null ? new Throttle(limits, Alarm.real()) : old;
+        } else {
+            n.throttle = groups.computeIfAbsent(group, g -> new Throttle(limits, Alarm.real()));
+            n.group = group;
+        }
+        Throttle now = n.throttle;
+        if (now != null) {
+            now.limits(limits);
+        }
+        if (gate != null && now != old) {
+            gate.throttle(now);
+        }
+        if (oldGroup != null && nodes.values().stream().noneMatch(o -> oldGroup.equals(o.group))) {
+            groups.remove(oldGroup);
+        }
+        if (old != null && now != old && !groups.containsValue(old)) {
+            old.limits(Limits.NONE); // what waits there goes on
+        }
+    }
+
+    // ---- users ----
+
+    /** A device takes it. */
+    public synchronized Disk use(String name, String user) throws DiskException {
+        BlockNode n = find(name);
+        if (n.user != null) {
+            throw new DiskException("Node " + name + " is in use by device '" + n.user + "'");
+        }
+        n.user = user;
+        String id = "serai-" + name;
+        PolicyGate gate = n.gate();
+        return between.apply(
+                new Attached(n.top(), id.substring(0, Math.min(id.length(), 20)), gate == null ? DiskGate.OPEN : gate));
+    }
+
+    /** A device gives back what it had. */
+    public synchronized void free(String user) {
+        nodes.values().stream().filter(n -> user.equals(n.user)).forEach(n -> n.user = null);
+    }
+
+    /** Somebody has told the VM to go on. */
+    public synchronized void continued() {
+        for (BlockNode n : nodes.values()) {
+            PolicyGate gate = n.gate();
+            if (gate != null) {
+                gate.continued();
+            }
+        }
+    }
+
+    @Override
+    public synchronized void close() {
+        thread.shutdownNow();
+        for (BlockNode n : nodes.values().stream().toList().reversed()) { // checkpoints before what they are of
+            close(n.name(), n.top());
+        }
+        nodes.clear();
+    }
+
+    private static void close(String name, BlockDevice disk) {
+        try {
+            disk.close();
+        } catch (IOException e) {
+            System.getLogger("serai.disk").log(System.Logger.Level.ERROR, "disk {0} could not be closed: {1}", name, e);
+        }
+    }
+
+    /** Storage's disk as the machine wants it. */
+    private record Attached(BlockDevice disk, String id, DiskGate gate) implements Disk {
+        @Override
+        public long sectors() {
+            return disk.size() / 512;
+        }
+
+        @Override
+        public boolean readOnly() {
+            return disk.readOnly();
+        }
+
+        @Override
+        public void read(long offset, long host, int length) throws IOException {
+            disk.read(offset, host, length);
+        }
+
+        @Override
+        public void write(long offset, long host, int length) throws IOException {
+            disk.write(offset, host, length);
+        }
+
+        @Override
+        public void flush() throws IOException {
+            disk.flush();
+        }
+
+        @Override
+        public void discard(long offset, long length) throws IOException {
+            disk.discard(offset, length);
+        }
+
+        @Override
+        public void zero(long offset, long length, boolean mayFree) throws IOException {
+            disk.zero(offset, length, mayFree);
+        }
+    }
+}
