@@ -31,7 +31,7 @@ final class ModuleArrowsTest {
             Map.entry("kvm", List.of("machine", "linux")),
             Map.entry("vmm", List.of("linux", "storage", "machine", "cpu", "kvm")),
             Map.entry("image", List.of("storage")),
-            Map.entry("cli", List.of("image")),
+            Map.entry("cli", List.of("image", "storage")),
             Map.entry("bench", List.of("linux", "storage", "machine", "cpu", "kvm", "vmm", "image", "cli")),
             Map.entry("checks", List.of("linux", "storage", "machine", "cpu", "kvm", "vmm", "image", "cli", "bench"))));
 

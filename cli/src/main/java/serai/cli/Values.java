@@ -239,7 +239,7 @@ final class Values {
     }
 
     /** At commas, but not at doubled ones, which stand for one in a name. */
-    private static List<String> split(String text) {
+    static List<String> split(String text) {
         List<String> parts = new ArrayList<>();
         StringBuilder part = new StringBuilder();
         for (int i = 0; i < text.length(); i++) {

@@ -13,7 +13,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 class MainTest {
     private static String refused(int status, String... args) {
         ByteArrayOutputStream err = new ByteArrayOutputStream();
-        assertEquals(status, Main.execute(args, new PrintStream(err, true, StandardCharsets.UTF_8)));
+        assertEquals(status, Main.execute(args, System.out, new PrintStream(err, true, StandardCharsets.UTF_8)));
         return err.toString(StandardCharsets.UTF_8);
     }
 

@@ -27,6 +27,11 @@ public final class Progress {
         return new Progress(System.err, Terminal.isStandardError());
     }
 
+    /** Whether it is a bar that redraws itself. */
+    public boolean isOnTerminal() {
+        return terminal;
+    }
+
     /** A line of its own. */
     public void say(String line) {
         out.println("serai: " + line);
@@ -34,12 +39,12 @@ public final class Progress {
     }
 
     /** A new job of {@code size} bytes. */
-    void start(String job, long size) {
+    public void start(String job, long size) {
         start(job, size, true);
     }
 
     /** A new job whose share that is done {@link #at} takes in percent. */
-    void startPercent(String job) {
+    public void startPercent(String job) {
         start(job, 100, false);
     }
 
@@ -52,8 +57,8 @@ public final class Progress {
     }
 
     /** How much of it is done. */
-    void at(long done) {
-        int percent = (int) Math.max(0, Math.min(100, done * 100 / total));
+    public void at(long done) {
+        int percent = (int) Math.max(0, Math.min(100, (long) (100.0 * done / total)));
         // never back: a download that is tried again starts from 0
         if (percent <= shown || (!terminal && shown >= 0 && percent / 25 == shown / 25)) {
             return;
@@ -73,7 +78,7 @@ public final class Progress {
     }
 
     /** The job is done. */
-    void done() {
+    public void done() {
         at(total);
         if (terminal) {
             out.println();
@@ -81,7 +86,7 @@ public final class Progress {
     }
 
     /** The job failed: leaves the bar as it stands and ends its line. */
-    void broken() {
+    public void broken() {
         if (terminal && shown >= 0) {
             out.println();
         }

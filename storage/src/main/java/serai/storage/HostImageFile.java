@@ -35,11 +35,11 @@ public final class HostImageFile implements ImageFile {
     }
 
     /**
-     * The same without a lock.
+     * Opens one that exists, and does not lock it: others may write it meanwhile.
      *
      * @throws DiskException if it is missing, no file, or not accessible
      */
-    static HostImageFile openUnlocked(Path path, boolean readOnly) throws DiskException {
+    public static HostImageFile openUnlocked(Path path, boolean readOnly) throws DiskException {
         return new HostImageFile(openFile(path, readOnly));
     }
 

@@ -136,13 +136,21 @@ public final class AsideFile implements AutoCloseable {
         return image.again();
     }
 
+    /** Makes it durable and gives it its name, as {@link #publish(boolean)}. */
+    public void publish() throws IOException {
+        publish(true);
+    }
+
     /**
-     * Makes it durable and gives it its name. One that replaces another gets that one's permissions, and its owner if we may.
+     * Gives it its name. One that replaces another gets that one's permissions, and its owner if we may.
      *
+     * @param durable whether it is made durable before, and its name after it; else a crash of the host may leave an empty file of that name
      * @throws DiskException if one that is not to be replaced has come into being meanwhile
      */
-    public void publish() throws IOException {
-        file.sync();
+    public void publish(boolean durable) throws IOException {
+        if (durable) {
+            file.sync();
+        }
         Path from = part;
         if (ifThere == IfThere.REFUSE) {
             try {
@@ -169,8 +177,10 @@ public final class AsideFile implements AutoCloseable {
             Files.move(from, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
             part = null;
         }
-        try (FileChannel directory = FileChannel.open(parent(target), StandardOpenOption.READ)) {
-            directory.force(true);
+        if (durable) {
+            try (FileChannel directory = FileChannel.open(parent(target), StandardOpenOption.READ)) {
+                directory.force(true);
+            }
         }
     }
 
@@ -198,6 +208,11 @@ public final class AsideFile implements AutoCloseable {
         view.setPermissions(had.permissions());
     }
 
+    /** Takes away what has a name already, and leaves the files open: for the end of the process, while others may still write. */
+    public void abandon() throws IOException {
+        deletePart();
+    }
+
     private void deletePart() throws IOException {
         Path p = part;
         part = null;
@@ -206,7 +221,7 @@ public final class AsideFile implements AutoCloseable {
         }
     }
 
-    /** Closes it; unless it has been published, nothing of it remains. May be called by another thread, at the end of the process. */
+    /** Closes it; unless it has been published, nothing of it remains. */
     @Override
     public void close() throws IOException {
         try {

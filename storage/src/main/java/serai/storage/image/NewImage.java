@@ -47,14 +47,16 @@ public final class NewImage {
 
     private final ImageFormat format;
     private final Qcow2Options qcow2;
-    private final LuksOptions luks;
+    /** For format luks alone: its class asks the JDK and Bouncy Castle for their hashes, which takes a tenth of a second. */
+    private final @Nullable LuksOptions luks;
+
     private final Preallocation preallocation;
     private final @Nullable String keySecret;
 
     private NewImage(
             ImageFormat format,
             Qcow2Options qcow2,
-            LuksOptions luks,
+            @Nullable LuksOptions luks,
             Preallocation preallocation,
             @Nullable String keySecret) {
         this.format = format;
@@ -73,7 +75,12 @@ public final class NewImage {
     public static NewImage of(ImageFormat format, long size) throws DiskException {
         return switch (format) {
             case RAW, QCOW2, LUKS ->
-                new NewImage(format, Qcow2Options.ofSize(size), LuksOptions.luks1(), Preallocation.OFF, null);
+                new NewImage(
+                        format,
+                        Qcow2Options.ofSize(size),
+                        format == ImageFormat.LUKS ? LuksOptions.luks1() : null,
+                        Preallocation.OFF,
+                        null);
             case VMDK, VPC, VHDX ->
                 throw new DiskException(
                         "images of format " + format.word() + " are only read; raw, qcow2 and luks are made");
@@ -98,6 +105,11 @@ public final class NewImage {
     /** The backing file's format. */
     public Optional<ImageFormat> backingFormat() {
         return Optional.ofNullable(qcow2.backingFormat());
+    }
+
+    /** The ID of the passphrase that encrypts it. */
+    public Optional<String> keySecret() {
+        return Optional.ofNullable(keySecret);
     }
 
     /** Where its external data file will be. */
@@ -152,7 +164,7 @@ public final class NewImage {
 
     /** Beside the options of qemu-img, which knows LUKS1 alone, there is {@code version}; it comes before all others. */
     private LuksOptions withLuks(String key, String value) throws DiskException {
-        if (!key.equals("version")) {
+        if (luks != null && !key.equals("version")) {
             return luks.with(key, value);
         }
         return switch (value) {
@@ -217,7 +229,7 @@ public final class NewImage {
     public BlockDevice make(ImageFile file, Secrets secrets) throws IOException {
         try {
             BlockDevice disk;
-            if (format == ImageFormat.LUKS) {
+            if (luks != null) {
                 disk = LuksDisk.create(file, luks, passphrase(secrets), size());
                 preallocate(file);
             } else {

@@ -1,6 +1,7 @@
 package serai.storage.image;
 
 import java.io.IOException;
+import org.jspecify.annotations.Nullable;
 import serai.storage.BlockDevice;
 import serai.storage.Extent;
 import serai.storage.NativeBuffer;
@@ -8,13 +9,13 @@ import serai.storage.NativeBuffer;
 /**
  * A disk that is followed by zeros for ever, as an image sees its backing file.
  *
- * @param disk it
+ * @param disk it; null: there are zeros alone
  */
-record Padded(BlockDevice disk) {
+record Padded(@Nullable BlockDevice disk) {
     /** As {@link BlockDevice#read}. */
     void read(long position, NativeBuffer buffer, long at, long length) throws IOException {
-        long n = Math.clamp(disk.size() - position, 0, length);
-        if (n > 0) {
+        long n = disk == null ? 0 : Math.clamp(disk.size() - position, 0, length);
+        if (disk != null && n > 0) {
             disk.read(position, buffer.address() + at, n);
         }
         buffer.segment().asSlice(at + n, length - n).fill((byte) 0);
@@ -22,8 +23,8 @@ record Padded(BlockDevice disk) {
 
     /** As {@link BlockDevice#status}. */
     Extent status(long position, long length) throws IOException {
-        long n = Math.clamp(disk.size() - position, 0, length);
-        return n > 0 ? disk.status(position, n) : Extent.nowhere(length);
+        long n = disk == null ? 0 : Math.clamp(disk.size() - position, 0, length);
+        return disk != null && n > 0 ? disk.status(position, n) : Extent.nowhere(length);
     }
 
     /** Whether it reads as zeros everywhere in a range, as far as its status tells. */

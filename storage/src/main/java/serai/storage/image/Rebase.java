@@ -1,6 +1,7 @@
 package serai.storage.image;
 
 import java.io.IOException;
+import org.jspecify.annotations.Nullable;
 import serai.storage.BlockDevice;
 import serai.storage.Extent;
 import serai.storage.NativeBuffer;
@@ -17,7 +18,7 @@ public final class Rebase {
     private final int granule;
     private final long chunk;
 
-    private Rebase(BlockDevice image, BlockDevice below, int granule) {
+    private Rebase(BlockDevice image, @Nullable BlockDevice below, int granule) {
         this.image = image;
         this.below = new Padded(below);
         this.granule = granule;
@@ -28,11 +29,11 @@ public final class Rebase {
      * Copies into the image, and flushes it.
      *
      * @param image with the old backing file
-     * @param below the new one
+     * @param below the new one, or null for none
      * @param granule bytes of a cluster of {@code image}, a power of two
      * @throws IOException if one of them fails; the disk still reads the same
      */
-    public static void run(BlockDevice image, BlockDevice below, int granule, int threads, Progress progress)
+    public static void run(BlockDevice image, @Nullable BlockDevice below, int granule, int threads, Progress progress)
             throws IOException {
         Rebase r = new Rebase(image, below, granule);
         Pieces pieces = new Pieces(image, granule, r.chunk);
