@@ -1,12 +1,12 @@
 package serai.storage.luks;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import serai.storage.DiskException;
 import serai.storage.ImageFile;
-import serai.storage.NativeBuffer;
 
 /**
  * The file with a header, read and written by arrays, and what is said of it when it is refused.
@@ -21,19 +21,22 @@ record HeaderFile(ImageFile file, long size) {
     /** Bytes at a position, zeros behind the end. */
     byte[] read(long position, int length) throws IOException {
         byte[] bytes = new byte[length];
-        try (NativeBuffer b = new NativeBuffer(Math.max(1, length))) {
+        try (Arena arena =
+                Arena.ofConfined()) { // closing a shared one waits for all threads, and headers are read piece by piece
+            MemorySegment b = arena.allocate(Math.max(1, length));
             file.read(position, b.address(), length);
-            MemorySegment.copy(b.segment(), ValueLayout.JAVA_BYTE, 0, bytes, 0, length);
-            b.segment().fill((byte) 0);
+            MemorySegment.copy(b, ValueLayout.JAVA_BYTE, 0, bytes, 0, length);
+            b.fill((byte) 0);
         }
         return bytes;
     }
 
     void write(long position, byte[] bytes) throws IOException {
-        try (NativeBuffer b = new NativeBuffer(Math.max(1, bytes.length))) {
-            MemorySegment.copy(bytes, 0, b.segment(), ValueLayout.JAVA_BYTE, 0, bytes.length);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment b = arena.allocate(Math.max(1, bytes.length));
+            MemorySegment.copy(bytes, 0, b, ValueLayout.JAVA_BYTE, 0, bytes.length);
             file.write(position, b.address(), bytes.length);
-            b.segment().fill((byte) 0);
+            b.fill((byte) 0);
         }
     }
 
