@@ -157,6 +157,26 @@ class VmdkDiskTest {
                 () -> some.open(directory.resolve("disk.vmdk"), ImageFormat.VMDK, true));
     }
 
+    /** So many that some of them share places in memory for their tables, which are not the same. */
+    @Test
+    void manyExtents() throws IOException {
+        int extents = 200;
+        byte[] expected = new byte[extents * 16 * 512];
+        String[] lines = new String[extents];
+        for (int i = 0; i < extents; i++) {
+            byte[] part = new byte[16 * 512];
+            Arrays.fill(part, i % 2 * GRAIN_BYTES, (i % 2 + 1) * GRAIN_BYTES, (byte) (i + 1));
+            System.arraycopy(part, 0, expected, i * part.length, part.length);
+            write("s%d.vmdk".formatted(i), VmdkImage.of(part, GRAIN, PLAIN, ""));
+            lines[i] = "RW 16 SPARSE \"s%d.vmdk\"".formatted(i);
+        }
+        write("disk.vmdk", descriptor(lines).getBytes(StandardCharsets.UTF_8));
+        try (BlockDevice d = open("disk.vmdk")) {
+            assertArrayEquals(expected, Disks.all(d));
+            assertArrayEquals(expected, Disks.all(d));
+        }
+    }
+
     /** The second file goes on at the offset where the first one ends. */
     @Test
     void whatIsInAnotherFileDoesNotContinue() throws IOException {
