@@ -4,8 +4,6 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.stream.Collectors;
@@ -25,6 +23,8 @@ public final class KillWriter {
     static final int THREADS = 3;
     static final int SIZE = 6 << 20;
     private static final int SECTORS = SIZE / 512;
+    /** In ms. */
+    private static final long LONGEST_LIFE = 120_000;
 
     /** What a thread does next. */
     enum Kind {
@@ -83,21 +83,19 @@ public final class KillWriter {
         AtomicLongArray done = new AtomicLongArray(THREADS);
         try (BlockDevice d = Opening.trusted().open(Path.of(args[0]), ImageFormat.QCOW2, false)) {
             System.out.println("READY");
-            List<Thread> threads = new ArrayList<>();
             for (int t = 0; t < THREADS; t++) {
                 int me = t;
-                threads.add(Thread.ofPlatform().start(() -> {
+                Thread.ofPlatform().start(() -> {
                     try {
                         run((Qcow2Disk) d, new Script(seed, me), me, done);
                     } catch (IOException | RuntimeException | Error e) {
                         e.printStackTrace();
                         Runtime.getRuntime().halt(3);
                     }
-                }));
+                });
             }
-            for (Thread t : threads) {
-                t.join();
-            }
+            Thread.sleep(LONGEST_LIFE);
+            Runtime.getRuntime().halt(4); // whoever was to kill it has ended himself
         }
     }
 

@@ -112,19 +112,23 @@ class KilledWriterTest {
                         Long.toString(seed))
                 .redirectError(directory.resolve(seed + ".err").toFile())
                 .start();
-        try (BufferedReader out = p.inputReader(StandardCharsets.US_ASCII)) {
-            assertEquals("READY", out.readLine(), () -> "seed " + seed + ": " + errors(seed));
-            Thread.sleep(random.nextInt(LONGEST_LIFE));
-            p.toHandle().destroyForcibly(); // SIGKILL; the process's own method would close its output, too
-            for (String line = out.readLine(); line != null; line = out.readLine()) {
-                String[] words = line.split(" ");
-                if (words.length == 1 + flushed.length) { // the last line may be torn
-                    flushes.incrementAndGet();
-                    for (int t = 0; t < flushed.length; t++) {
-                        flushed[t] = Math.max(flushed[t], Long.parseLong(words[1 + t]));
+        try {
+            try (BufferedReader out = p.inputReader(StandardCharsets.US_ASCII)) {
+                assertEquals("READY", out.readLine(), () -> "seed " + seed + ": " + errors(seed));
+                Thread.sleep(random.nextInt(LONGEST_LIFE));
+                p.toHandle().destroyForcibly(); // SIGKILL; the process's own method would close its output, too
+                for (String line = out.readLine(); line != null; line = out.readLine()) {
+                    String[] words = line.split(" ");
+                    if (words.length == 1 + flushed.length) { // the last line may be torn
+                        flushes.incrementAndGet();
+                        for (int t = 0; t < flushed.length; t++) {
+                            flushed[t] = Math.max(flushed[t], Long.parseLong(words[1 + t]));
+                        }
                     }
                 }
             }
+        } finally {
+            p.toHandle().destroyForcibly(); // nothing else ends a writer
         }
         assertTrue(p.waitFor(60, TimeUnit.SECONDS));
         assertEquals("", errors(seed), "seed " + seed);
