@@ -44,6 +44,7 @@ import serai.image.Progress;
             "  serai run debian",
             "  serai run debian:trixie --temporary",
             "  serai run tiny --memory 1G --disk data.raw",
+            "  serai run generic --cdrom debian-netinst.iso",
             "  serai run --kernel vmlinuz --initrd initrd.img --append 'console=ttyS0 root=/dev/vda1'",
             "  serai run --kernel vmlinuz --append 'console=ttyS0 root=/dev/nvme0n1' --disk root.ext4,bus=nvme"
         })
@@ -158,7 +159,7 @@ final class RunCommand implements Callable<Integer> {
             description = {
                 "A disk; may be given several times. A comma in the name is written ',,'. Settings:",
                 "format=NAME: raw, qcow2, luks, vmdk, vpc or vhdx; else the name's suffix says it, or it is raw.",
-                "readonly; bus=nvme; id=NAME.",
+                "readonly; bus=BUS: virtio (default), nvme or sata; id=NAME.",
                 "addr=16 to 23: it is in a slot for hot-plug, and can be taken out of the running machine.",
                 "encrypt.key-secret=NAME: the passphrase, one of --secret.",
                 "iops=N, bps=N: what it may do in a second, also -rd and -wr for reads and writes; with -max what it may do in a burst,"
@@ -172,6 +173,15 @@ final class RunCommand implements Callable<Integer> {
                         + " until it has), stop or report."
             })
     private List<String> disks = new ArrayList<>();
+
+    @Option(
+            names = "--cdrom",
+            paramLabel = "FILE[,id=NAME]",
+            description = {
+                "A CD-ROM drive on SATA with this ISO image in it; may be given up to four times.",
+                "The medium is changed by blockdev-change-medium on the control socket (--qmp)."
+            })
+    private List<String> cdroms = new ArrayList<>();
 
     @Option(
             names = "--secret",
@@ -380,6 +390,9 @@ final class RunCommand implements Callable<Integer> {
         p.addIfGiven("cpu-model", cpuModel);
         for (String d : disks) {
             p.add("disk", Values.disk(d).vmmValue());
+        }
+        for (int i = 0; i < cdroms.size(); i++) {
+            p.add("cdrom", Values.cdrom(cdroms.get(i), i));
         }
         for (String s : secrets) {
             p.add("secret", s);

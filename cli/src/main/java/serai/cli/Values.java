@@ -193,7 +193,7 @@ final class Values {
         List<String> parts = split(text);
         if (parts.getFirst().isEmpty()) {
             throw CliException.usage(
-                    "--disk wants FILE[,format=FORMAT][,readonly][,bus=nvme][,id=NAME][,addr=SLOT]..., not '" + text
+                    "--disk wants FILE[,format=FORMAT][,readonly][,bus=BUS][,id=NAME][,addr=SLOT]..., not '" + text
                             + "'");
         }
         boolean readOnly = false;
@@ -216,15 +216,8 @@ final class Values {
                                     "--disk ...,format=",
                                     value,
                                     List.of("raw", "qcow2", "luks", "vmdk", "vpc", "vhd", "vhdx")));
-                case "bus" -> bus = oneOf("--disk ...,bus=", value, List.of("virtio", "nvme"));
-                case "id" -> {
-                    if (!value.matches("[A-Za-z][A-Za-z0-9._-]{0,30}")) {
-                        throw CliException.usage(
-                                "--disk ...,id= wants a letter and at most 30 letters, digits, '.', '_' or"
-                                        + " '-', not '" + value + "'");
-                    }
-                    id = value;
-                }
+                case "bus" -> bus = oneOf("--disk ...,bus=", value, List.of("virtio", "nvme", "sata"));
+                case "id" -> id = id("--disk", value);
                 case "addr" -> slot = number("--disk ...,addr=", value, 16, 23);
                 default -> {
                     if (eq < 0 || !MORE.matcher(key).matches()) {
@@ -235,7 +228,33 @@ final class Values {
                 }
             }
         }
+        if (bus.equals("sata") && slot >= 0) {
+            throw CliException.usage("--disk ...,addr= is a PCI slot, which a SATA disk is not in");
+        }
         return new Disk(parts.getFirst(), readOnly, bus, id, slot, List.copyOf(more));
+    }
+
+    private static String id(String option, String value) throws CliException {
+        if (!value.matches("[A-Za-z][A-Za-z0-9._-]{0,30}")) {
+            throw CliException.usage(option
+                    + " ...,id= wants a letter and at most 30 letters, digits, '.', '_' or '-', not '" + value + "'");
+        }
+        return value;
+    }
+
+    /** FILE[,id=NAME] of the n-th drive, as the VMM takes it: with an id at the end, which is never of the file's name. */
+    static String cdrom(String text, int n) throws CliException {
+        List<String> parts = split(text);
+        if (parts.getFirst().isEmpty() || parts.size() > 2) {
+            throw CliException.usage("--cdrom wants FILE[,id=NAME], not '" + text + "'");
+        }
+        if (parts.size() == 1) {
+            return parts.getFirst() + ",id=cdrom-" + n;
+        }
+        if (!parts.get(1).startsWith("id=")) {
+            throw CliException.usage("--cdrom has no setting '" + parts.get(1) + "'; there is id");
+        }
+        return parts.getFirst() + ",id=" + id("--cdrom", parts.get(1).substring(3));
     }
 
     /** At commas, but not at doubled ones, which stand for one in a name. */

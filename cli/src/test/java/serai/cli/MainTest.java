@@ -49,8 +49,11 @@ class MainTest {
             run tiny --debug-exit 0x10000|--debug-exit wants a number from 0 to 65535, not '0x10000'
             run tiny --timeout 0|--timeout wants a number of seconds above 0, not '0'
             run tiny --gdb x|--gdb wants a number from 1 to 65535, not 'x'
-            run tiny --disk ,readonly|--disk wants FILE[,format=FORMAT][,readonly][,bus=nvme][,id=NAME][,addr=SLOT]..., not ',readonly'
+            run tiny --disk ,readonly|--disk wants FILE[,format=FORMAT][,readonly][,bus=BUS][,id=NAME][,addr=SLOT]..., not ',readonly'
             run tiny --disk a,format=qcow|--disk ...,format= wants raw, qcow2, luks, vmdk, vpc, vhd or vhdx, not 'qcow'
+            run tiny --disk a,bus=sata,addr=17|--disk ...,addr= is a PCI slot, which a SATA disk is not in
+            run tiny --cdrom ,id=a|--cdrom wants FILE[,id=NAME], not ',id=a'
+            run tiny --cdrom a,readonly|--cdrom has no setting 'readonly'; there is id
             run tiny --disk a,speed=9|--disk has no setting 'speed'; 'serai run --help' has them all
             """)
     void badUsage_isOneSentenceAndStatus2(@org.jspecify.annotations.Nullable String line, String sentence) {
@@ -80,6 +83,12 @@ class MainTest {
         assertEquals(4L << 20, Values.memory("4096KiB", Long.MAX_VALUE));
         assertEquals(8192L << 10, Values.memory("8388608", Long.MAX_VALUE));
         assertThrows(CliException.class, () -> Values.memory("2G", 1L << 30));
+    }
+
+    @Test
+    void cdrom() throws CliException {
+        assertEquals("a,b,id=x,id=cdrom-2", Values.cdrom("a,,b,,id=x", 2));
+        assertEquals("a,id=cd", Values.cdrom("a,id=cd", 0));
     }
 
     @Test

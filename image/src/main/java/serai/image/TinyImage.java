@@ -5,19 +5,20 @@ import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
  * {@code tiny}: the stock cloud kernel of Debian and an initramfs with busybox-static. {@code generic}: the same with the kernel
- * for all machines, which has drivers and features that the cloud's leaves out (16-bit segments are one).
+ * for all machines, which has drivers and features that the cloud's leaves out (SATA and 16-bit segments are two).
  *
  * <p>Its {@code /init} first says {@code serai: init} (the benchmark takes the time of that line), then mounts, loads the
- * virtio modules and starts a shell. The modules are loaded before the shell rather than behind its back: who types
+ * modules for its devices and starts a shell. The modules are loaded before the shell rather than behind its back: who types
  * {@code ls /dev/vda} at the first prompt finds the disk, and a run repeats.
  */
 final class TinyImage implements Recipe {
-    private static final int REVISION = 3;
+    private static final int REVISION = 3, GENERIC_REVISION = 4;
 
     static final String NAME = "tiny";
     static final String GENERIC = "generic";
@@ -62,7 +63,7 @@ final class TinyImage implements Recipe {
 
     @Override
     public int revision() {
-        return REVISION;
+        return name.equals(GENERIC) ? GENERIC_REVISION : REVISION;
     }
 
     @Override
@@ -107,12 +108,17 @@ final class TinyImage implements Recipe {
         if (busybox[0] == null) {
             throw new ImageException("the package " + debs.get(1).getFileName() + " has no busybox");
         }
-        Durable.write(dir.resolve(INITRD), out -> initramfs(busybox[0], modules, out));
+        List<String> wanted = new ArrayList<>(KernelModules.VIRTIO);
+        if (name.equals(GENERIC)) {
+            wanted.addAll(KernelModules.SATA);
+        }
+        Durable.write(dir.resolve(INITRD), out -> initramfs(busybox[0], modules, modules.order(wanted), out));
         progress.done();
     }
 
     /** Writes the initramfs. */
-    static void initramfs(byte[] busybox, KernelModules modules, OutputStream out) throws IOException {
+    static void initramfs(byte[] busybox, KernelModules modules, List<String> order, OutputStream out)
+            throws IOException {
         Cpio cpio = new Cpio();
         for (String d : List.of("bin", "dev", "etc", "lib", "mnt", "proc", "root", "sys", "usr")) {
             cpio.directory(d, 0755);
@@ -131,7 +137,7 @@ final class TinyImage implements Recipe {
             }
         }
         StringBuilder init = new StringBuilder(INIT_HEAD);
-        for (String m : modules.order()) {
+        for (String m : order) {
             cpio.file("lib/" + m + ".ko", 0644, modules.content(m));
             init.append("insmod /lib/").append(m).append(".ko\n");
         }

@@ -36,6 +36,13 @@ public interface Device<S extends Record> {
      */
     void restore(S state);
 
+    /**
+     * Whether a state of this run can be gone back to: what the device has from the host, and what is not in the state, is the same now as then.
+     */
+    default boolean fits(S state) {
+        return true;
+    }
+
     /** The class of the state record. */
     Class<S> stateType();
 }

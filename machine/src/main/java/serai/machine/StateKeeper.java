@@ -83,7 +83,15 @@ final class StateKeeper {
     /** Whether a state is of a machine with the devices and vCPUs that this one has now. */
     boolean fits(MachineState s) {
         return s.devices().size() == devices.size()
-                && s.devices().stream().allMatch(d -> stateType(d.name()) != null && sockets.fit(d.state()));
+                && s.devices().stream().allMatch(d -> sockets.fit(d.state()) && fits(d));
+    }
+
+    private boolean fits(MachineState.DeviceState s) {
+        return devices.stream().anyMatch(d -> d.name().equals(s.name()) && fits(d, s.state()));
+    }
+
+    private static <S extends Record> boolean fits(Device<S> d, Record state) {
+        return d.stateType().isInstance(state) && d.fits(d.stateType().cast(state));
     }
 
     /** The class of the state record of a device, or null if there is none of that name. */

@@ -12,6 +12,7 @@ import serai.vmm.qmp.Commands;
 import serai.vmm.qmp.CpuCommands;
 import serai.vmm.qmp.DeviceCommands;
 import serai.vmm.qmp.Json;
+import serai.vmm.qmp.MediumCommands;
 import serai.vmm.qmp.MemoryCommands;
 import serai.vmm.qmp.QmpServer;
 import tools.jackson.databind.node.ObjectNode;
@@ -43,6 +44,9 @@ final class ControlSocket {
         }
         control.events(server);
         peripherals.onDeleted(id -> server.tell("DEVICE_DELETED", DeviceCommands.deleted(id)));
+        peripherals
+                .drives()
+                .onMoved((id, open) -> server.tell("DEVICE_TRAY_MOVED", MediumCommands.trayMoved(id, open)));
         cpus.listener(CpuCommands.telling(server));
         server.serve();
         return server;

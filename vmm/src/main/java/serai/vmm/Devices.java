@@ -75,7 +75,8 @@ final class Devices {
         int next = Layout.FIRST_DISK_SLOT;
         int n = 0;
         for (DiskConfig d : config.disks()) {
-            if (d.slot() < 0 && next > Layout.LAST_DISK_SLOT) {
+            boolean sata = d.bus() == DiskConfig.Bus.SATA;
+            if (!sata && d.slot() < 0 && next > Layout.LAST_DISK_SLOT) {
                 throw new VmmException(
                         VmmException.USAGE,
                         "a VM has at most " + (Layout.LAST_DISK_SLOT - Layout.FIRST_DISK_SLOT + 1)
@@ -85,6 +86,10 @@ final class Devices {
             n++;
             try {
                 nodes.open(node(id, d));
+                if (sata) {
+                    peripherals.addSata(Peripherals.IDE_HD, id, id);
+                    continue;
+                }
                 peripherals.addAtStart(
                         d.bus() == DiskConfig.Bus.NVME ? Peripherals.NVME : Peripherals.VIRTIO_BLK,
                         id,
@@ -96,7 +101,25 @@ final class Devices {
                 throw new VmmException(VmmException.USAGE, String.valueOf(e.getMessage()));
             }
         }
+        cdroms(config.cdroms(), nodes, peripherals);
+        peripherals.plugSata();
         return peripherals;
+    }
+
+    private static void cdroms(List<CdromConfig> all, BlockNodes nodes, Peripherals peripherals) throws VmmException {
+        int n = 0;
+        for (CdromConfig c : all) {
+            String id = c.id() == null ? "cdrom-" + n : c.id();
+            n++;
+            try {
+                nodes.open(new NodeConfig(id, c.file(), ImageFormat.RAW, true));
+                peripherals.addSata(Peripherals.IDE_CD, id, id);
+            } catch (DiskException e) {
+                throw new VmmException(VmmException.INPUT, String.valueOf(e.getMessage()));
+            } catch (PlugException e) {
+                throw new VmmException(VmmException.USAGE, String.valueOf(e.getMessage()));
+            }
+        }
     }
 
     private static NodeConfig node(String id, DiskConfig d) {

@@ -33,7 +33,9 @@ public record DiskConfig(
         /** A virtio block device. */
         VIRTIO,
         /** An NVMe controller with one namespace. */
-        NVME
+        NVME,
+        /** A disk on the SATA adapter. */
+        SATA
     }
 
     /** All disks, and the secrets that they name. */
@@ -129,8 +131,9 @@ public record DiskConfig(
     }
 
     private static Bus bus(String v) throws VmmException {
-        return switch (Words.oneOf("bus of a disk", v, "virtio", "nvme")) {
+        return switch (Words.oneOf("bus of a disk", v, "virtio", "nvme", "sata")) {
             case "nvme" -> Bus.NVME;
+            case "sata" -> Bus.SATA;
             default -> Bus.VIRTIO;
         };
     }

@@ -11,6 +11,7 @@ import java.util.Map;
  * @param boot what it boots
  * @param hardware the machine
  * @param disks in the order of their PCI slots
+ * @param cdroms in the order of their ports, behind the SATA disks
  * @param secrets the files with passphrases of disks, by name
  * @param streams where the guest's output goes, and its input comes from
  * @param repeat whether the run can be repeated
@@ -21,6 +22,7 @@ public record VmConfig(
         BootConfig boot,
         HardwareConfig hardware,
         List<DiskConfig> disks,
+        List<CdromConfig> cdroms,
         Map<String, Path> secrets,
         StreamConfig streams,
         RepeatConfig repeat,
@@ -28,7 +30,7 @@ public record VmConfig(
         SessionConfig session) {
     /** The same with another machine: that of a snapshot. */
     VmConfig withHardware(HardwareConfig other) {
-        return new VmConfig(boot, other, disks, secrets, streams, repeat, snapshots, session);
+        return new VmConfig(boot, other, disks, cdroms, secrets, streams, repeat, snapshots, session);
     }
 
     /**
@@ -40,11 +42,12 @@ public record VmConfig(
         BootConfig.Group boot = new BootConfig.Group();
         HardwareConfig.Group hardware = new HardwareConfig.Group();
         DiskConfig.Group disks = new DiskConfig.Group();
+        CdromConfig.Group cdroms = new CdromConfig.Group();
         StreamConfig.Group streams = new StreamConfig.Group();
         RepeatConfig.Group repeat = new RepeatConfig.Group();
         SnapshotConfig.Group snapshots = new SnapshotConfig.Group();
         SessionConfig.Group session = new SessionConfig.Group();
-        List<WordGroup> groups = List.of(boot, hardware, disks, streams, repeat, snapshots, session);
+        List<WordGroup> groups = List.of(boot, hardware, disks, cdroms, streams, repeat, snapshots, session);
         for (String w : words) {
             int eq = w.indexOf('=');
             if (eq <= 0) {
@@ -57,6 +60,7 @@ public record VmConfig(
                 boot.finish(saved.load() != null),
                 hardware.finish(),
                 disks.finish(),
+                cdroms.finish(),
                 disks.secrets(),
                 streams.finish(),
                 repeat.finish(),

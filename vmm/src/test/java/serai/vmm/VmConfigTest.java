@@ -21,6 +21,18 @@ import serai.vmm.block.DiskPolicy.Action;
 
 final class VmConfigTest {
     @Test
+    void cdroms_haveAnIdAtTheEnd_andAreFourAtMost() throws VmmException {
+        assertEquals(
+                List.of(new CdromConfig(Path.of("a,b.iso"), "cd"), new CdromConfig(Path.of("c"), null)),
+                VmConfig.parse(List.of("kernel=k", "cdrom=a,b.iso,id=cd", "cdrom=c"))
+                        .cdroms());
+        VmmException e = assertThrows(
+                VmmException.class,
+                () -> VmConfig.parse(List.of("kernel=k", "cdrom=a", "cdrom=b", "cdrom=c", "cdrom=d", "cdrom=e")));
+        assertEquals("a VM has at most 4 CD-ROM drives", e.getMessage());
+    }
+
+    @Test
     void diskSettings_areToldFromTheNameByTheEnd() throws VmmException {
         assertEquals(
                 List.of(new DiskConfig(Path.of("x,y.raw"), false, VIRTIO, "d1", 17)),

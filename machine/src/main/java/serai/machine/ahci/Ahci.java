@@ -262,6 +262,12 @@ public final class Ahci extends PciFunction<AhciState> {
     }
 
     @Override
+    public boolean fits(AhciState s) {
+        return s.ports().stream()
+                .allMatch(p -> Objects.requireNonNull(ports[p.number()]).fits(p));
+    }
+
+    @Override
     public Class<AhciState> stateType() {
         return AhciState.class;
     }

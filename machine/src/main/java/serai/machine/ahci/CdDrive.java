@@ -206,8 +206,20 @@ public final class CdDrive extends SataDevice {
     @Override
     long[] save() {
         long[] w = commands.save();
+        w[PacketCommands.MEDIUM] = mediumNumber();
         w[0] = (open ? 1 : 0) | (locked ? 2 : 0) | (medium != null ? 4 : 0) | transferMode << 8;
         return w;
+    }
+
+    /** Tells media apart, within a run. */
+    private long mediumNumber() {
+        return medium == null ? 0 : 1L << 32 | medium.id().hashCode() & 0xffffffffL;
+    }
+
+    /** {@inheritDoc} A medium that was taken out can't be had back. */
+    @Override
+    boolean fits(long[] w) {
+        return w[PacketCommands.MEDIUM] == mediumNumber();
     }
 
     /** {@inheritDoc} The medium is the host's, who gives the one that was there. One that was not is put away. */

@@ -10,8 +10,10 @@ import serai.machine.disk.GuestBuffers;
  * <p>A command that is refused says why by its sense (key, code, qualifier), which REQUEST SENSE tells.
  */
 final class PacketCommands {
-    /** Of the state: the drive's own first, then attention, events and sense. */
-    static final int WORDS = 4;
+    /** Of the state: the drive's own first, then attention, events and sense; last which medium there is. */
+    static final int WORDS = 5;
+
+    static final int MEDIUM = 4;
 
     private static final int TEST_UNIT_READY = 0, REQUEST_SENSE = 3, INQUIRY = 0x12, START_STOP = 0x1b, PREVENT = 0x1e;
     private static final int READ_CAPACITY = 0x25, READ_10 = 0x28, SEEK = 0x2b, READ_TOC = 0x43;
@@ -292,7 +294,7 @@ final class PacketCommands {
     // ---- state ----
 
     long[] save() {
-        return new long[] {0, (attentionReset ? 1 : 0) | (attentionMedium ? 2 : 0), events, sense};
+        return new long[] {0, (attentionReset ? 1 : 0) | (attentionMedium ? 2 : 0), events, sense, 0};
     }
 
     void restore(long[] w) {

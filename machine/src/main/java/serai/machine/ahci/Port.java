@@ -464,6 +464,10 @@ final class Port implements SataDevice.Link {
                 commands.build().toArray());
     }
 
+    boolean fits(AhciState.Port s) {
+        return device.fits(s.device());
+    }
+
     /** The adapter may reach memory again. */
     void resume() {
         underWay.resume();

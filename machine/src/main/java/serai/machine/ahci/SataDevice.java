@@ -69,6 +69,11 @@ public abstract sealed class SataDevice permits AtaDisk, CdDrive {
      */
     abstract void restore(long[] words);
 
+    /** As {@link serai.machine.Device#fits}. */
+    boolean fits(long[] words) {
+        return true;
+    }
+
     /** What stands before its disk. */
     abstract DiskGate gate();
 

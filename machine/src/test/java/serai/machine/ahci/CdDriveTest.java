@@ -496,6 +496,8 @@ class CdDriveTest {
             assertEquals(s == locked, other.isLocked());
             assertEquals(s != empty, other.hasMedium());
         }
+        assertFalse(f.ahci.fits(open), "its medium is gone");
+        assertTrue(f.ahci.fits(empty));
         AhciFixture without = new AhciFixture(new CdDrive("cd-serial", null));
         without.ahci.restore(empty);
         assertThrows(IllegalArgumentException.class, () -> without.ahci.restore(open));

@@ -315,6 +315,14 @@ public final class BlockNodes implements AutoCloseable {
         nodes.values().stream().filter(n -> user.equals(n.user)).forEach(n -> n.user = null);
     }
 
+    /** The device that has it gives it back. */
+    public synchronized void release(String name) {
+        BlockNode n = nodes.get(name);
+        if (n != null) {
+            n.user = null;
+        }
+    }
+
     /** Somebody has told the VM to go on. */
     public synchronized void continued() {
         for (BlockNode n : nodes.values()) {

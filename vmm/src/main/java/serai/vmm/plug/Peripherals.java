@@ -12,6 +12,9 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import serai.machine.Layout;
 import serai.machine.Machine;
+import serai.machine.ahci.Ahci;
+import serai.machine.ahci.AtaDisk;
+import serai.machine.ahci.SataDevice;
 import serai.machine.disk.Disk;
 import serai.machine.disk.IoExecutor;
 import serai.machine.nvme.Nvme;
@@ -36,6 +39,11 @@ public final class Peripherals {
     public static final String VIRTIO_BLK = "virtio-blk-pci";
     /** An NVMe controller with one namespace, for {@code drive} as well. */
     public static final String NVME = "nvme";
+    /** A disk on the SATA adapter, and a CD-ROM drive there; they are there from the start, and {@code drive} is their block node. */
+    public static final String IDE_HD = "ide-hd";
+
+    public static final String IDE_CD = "ide-cd";
+
     /** An entropy device. */
     public static final String VIRTIO_RNG = "virtio-rng-pci";
 
@@ -44,7 +52,7 @@ public final class Peripherals {
      *
      * @param id the user's name of it
      * @param driver what it is, by QEMU's name
-     * @param slot on PCI bus 0
+     * @param slot on PCI bus 0; -1 for what is on the SATA adapter
      * @param node the block node that it uses, or null
      */
     public record Peripheral(
@@ -66,7 +74,9 @@ public final class Peripherals {
     /** By the ids of those with disks: tells the guest that its disk has another size. */
     private final Map<String, Runnable> resized = new HashMap<>();
 
+    private final List<SataDevice> sata = new ArrayList<>();
     private final DiskSizes sizes;
+    private final CdDrives drives;
 
     private Consumer<String> deleted = id -> {};
 
@@ -85,6 +95,7 @@ public final class Peripherals {
         this.random = random;
         machine.onEjected(this::ejected);
         machine.onHostEvent(this::perform);
+        drives = new CdDrives(machine, nodes);
         sizes = new DiskSizes(machine, nodes, id -> {
             if (!made.containsKey(id)) { // else the guest has not found it yet
                 resized.getOrDefault(id, () -> {}).run();
@@ -115,6 +126,42 @@ public final class Peripherals {
     /** How disks change their sizes. */
     public DiskSizes sizes() {
         return sizes;
+    }
+
+    /** The CD-ROM drives. */
+    public CdDrives drives() {
+        return drives;
+    }
+
+    /**
+     * Puts a disk or a CD-ROM drive onto the SATA adapter, before the start and before {@link #plugSata}.
+     *
+     * @param driver {@link #IDE_HD} or {@link #IDE_CD}
+     */
+    public void addSata(String driver, String id, String node) throws PlugException {
+        machine.lock().lock();
+        try {
+            if (sata.size() == Ahci.PORTS) {
+                throw new PlugException("a VM has at most " + Ahci.PORTS + " SATA disks and CD-ROM drives");
+            }
+            BlockNode n = nodes.node(node);
+            if (driver.equals(IDE_HD) && n != null && n.readOnly()) {
+                throw new PlugException(
+                        "a SATA disk can't be read-only: ATA has no words for that; virtio and NVMe do");
+            }
+            Peripheral p = new Peripheral(checkNew(id), driver, -1, node);
+            sata.add(driver.equals(IDE_CD) ? drives.make(id, node) : new AtaDisk(disk(p)));
+            devices.put(id, p);
+        } finally {
+            machine.lock().unlock();
+        }
+    }
+
+    /** Plugs the SATA adapter, if there is anything on it. */
+    public void plugSata() {
+        if (!sata.isEmpty()) {
+            machine.plug(Layout.AHCI_SLOT, new Ahci("ahci0", sata, io, machine.memory(), machine.msi()));
+        }
     }
 
     /** Plugs a disk before the start. */
@@ -177,8 +224,9 @@ public final class Peripherals {
                 throw PlugException.noDevice(id);
             }
             if (!p.hotPluggable()) {
-                throw new PlugException(
-                        "Device '" + id + "' is in slot " + p.slot + ", which does not support hot-plug");
+                throw new PlugException("Device '" + id + "' is "
+                        + (p.slot < 0 ? "on the SATA adapter" : "in slot " + p.slot)
+                        + ", which does not support hot-plug");
             }
             if (!machine.hostEvent((force ? "pull " : "unplug ") + id)) {
                 throw PlugException.replayed();
@@ -201,12 +249,17 @@ public final class Peripherals {
         return devices.values().stream().noneMatch(p -> p.slot == slot);
     }
 
-    /** Makes the device; from here on its name, its slot and its disk are taken. */
-    private Peripheral reserve(String id, String driver, int slot, @Nullable String node) throws PlugException {
+    private String checkNew(String id) throws PlugException {
         Names.check("id", id);
         if (devices.containsKey(id)) {
             throw new PlugException("Duplicate device ID '" + id + "'");
         }
+        return id;
+    }
+
+    /** Makes the device; from here on its name, its slot and its disk are taken. */
+    private Peripheral reserve(String id, String driver, int slot, @Nullable String node) throws PlugException {
+        checkNew(id);
         if (!isFree(slot)) {
             throw new PlugException("PCI: slot " + slot + " is not available, it is in use");
         }

@@ -12,6 +12,7 @@ import serai.vmm.block.BlockNode;
 import serai.vmm.block.BlockNodes;
 import serai.vmm.block.DiskPolicy;
 import serai.vmm.block.NodeConfig;
+import serai.vmm.plug.CdDrives;
 import serai.vmm.plug.DiskSizes;
 import serai.vmm.plug.PlugException;
 
@@ -19,11 +20,13 @@ import serai.vmm.plug.PlugException;
 public final class BlockCommands {
     private final BlockNodes nodes;
     private final DiskSizes sizes;
+    private final CdDrives drives;
 
     /** Of a VM. */
-    public BlockCommands(BlockNodes nodes, DiskSizes sizes) {
+    public BlockCommands(BlockNodes nodes, DiskSizes sizes, CdDrives drives) {
         this.nodes = nodes;
         this.sizes = sizes;
+        this.drives = drives;
     }
 
     /** Puts them into the table. */
@@ -46,7 +49,7 @@ public final class BlockCommands {
             resize(a);
             return Json.object();
         });
-        new BlockQueries(nodes).addTo(table);
+        new BlockQueries(nodes, drives).addTo(table);
         new ThrottleCommands(nodes).addTo(table);
     }
 

@@ -15,15 +15,18 @@ import serai.storage.throttle.Limits;
 import serai.storage.track.DirtyBitmap;
 import serai.vmm.block.BlockNode;
 import serai.vmm.block.BlockNodes;
+import serai.vmm.plug.CdDrives;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /** What disks are: {@code query-block}, {@code query-named-block-nodes}. */
 final class BlockQueries {
     private final BlockNodes nodes;
+    private final CdDrives drives;
 
-    BlockQueries(BlockNodes nodes) {
+    BlockQueries(BlockNodes nodes, CdDrives drives) {
         this.nodes = nodes;
+        this.drives = drives;
     }
 
     void addTo(CommandTable table) {
@@ -33,8 +36,23 @@ final class BlockQueries {
 
     private ArrayNode block() {
         ArrayNode all = Json.array();
+        List<CdDrives.Info> cds = drives.list();
+        for (CdDrives.Info d : cds) {
+            ObjectNode o = all.addObject();
+            o.put("device", "");
+            o.put("qdev", "/machine/peripheral/" + d.id());
+            o.put("type", "unknown");
+            o.put("removable", true);
+            o.put("locked", d.locked());
+            o.put("tray_open", d.open());
+            BlockNode n = d.node() == null ? null : nodes.node(d.node());
+            if (n != null) {
+                o.put("io-status", n.ioStatus());
+                o.set("inserted", inserted(n));
+            }
+        }
         for (BlockNode n : nodes.list()) {
-            if (n.user() != null) {
+            if (n.user() != null && cds.stream().noneMatch(d -> d.id().equals(n.user()))) {
                 ObjectNode o = all.addObject();
                 o.put("device", "");
                 o.put("qdev", "/machine/peripheral/" + n.user());

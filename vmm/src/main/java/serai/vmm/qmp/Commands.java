@@ -26,7 +26,8 @@ public final class Commands {
             @Nullable MemoryDevice memory) {
         new StatusCommands(vm).addTo(table);
         new PowerCommands(vm, events).addTo(table);
-        new BlockCommands(devices.nodes(), devices.sizes()).addTo(table);
+        new BlockCommands(devices.nodes(), devices.sizes(), devices.drives()).addTo(table);
+        new MediumCommands(devices.drives()).addTo(table);
         CpuCommands cpuCommands = new CpuCommands(vm, cpus);
         cpuCommands.addTo(table);
         new DeviceCommands(devices, cpuCommands, machine::pciFunctions).addTo(table);

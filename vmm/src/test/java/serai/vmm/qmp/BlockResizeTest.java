@@ -67,7 +67,7 @@ final class BlockResizeTest {
         nodes.open(new NodeConfig("other", other, ImageFormat.RAW, true));
         p.addAtStart(Peripherals.VIRTIO_BLK, "disk", Layout.FIRST_DISK_SLOT, "node");
         machine.reset();
-        new BlockCommands(nodes, p.sizes()).addTo(table);
+        new BlockCommands(nodes, p.sizes(), p.drives()).addTo(table);
     }
 
     @AfterEach

@@ -65,6 +65,12 @@ public final class QmpFuzzTest {
             "{\"execute\":\"blockdev-add\",\"arguments\":{\"driver\":\"raw\",\"node-name\":\"m\",\"read-only\":true,"
                     + "\"file\":{\"driver\":\"file\",\"filename\":\"disk\"}}}",
             "{\"execute\":\"blockdev-del\",\"arguments\":{\"node-name\":\"n\"}}",
+            "{\"execute\":\"blockdev-open-tray\",\"arguments\":{\"id\":\"cd\",\"force\":true}}",
+            "{\"execute\":\"blockdev-remove-medium\",\"arguments\":{\"id\":\"cd\"}}",
+            "{\"execute\":\"blockdev-insert-medium\",\"arguments\":{\"id\":\"cd\",\"node-name\":\"n\"}}",
+            "{\"execute\":\"blockdev-close-tray\",\"arguments\":{\"device\":\"cd\"}}",
+            "{\"execute\":\"blockdev-change-medium\",\"arguments\":{\"id\":\"cd\",\"filename\":\"disk\"}}",
+            "{\"execute\":\"eject\",\"arguments\":{\"id\":\"cd\"}}",
             "{\"execute\":\"block_resize\",\"arguments\":{\"node-name\":\"n\",\"size\":8192,\"x-shrink\":false}}",
             "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"virtio-blk-pci\",\"id\":\"d\",\"drive\":\"n\"}}",
             "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"nvme\",\"id\":\"e\",\"drive\":\"m\",\"addr\":\"0x12.0\"}}",
