@@ -417,7 +417,7 @@ final class LockstepMaker {
         return wide ? OracleCpu.SYSTEM : LockstepProgram.LOW_SYSTEM;
     }
 
-    /** A paging-structure entry to where RBX points, and the translation of that address is forgotten. */
+    /** A paging-structure entry to where RBX, set just before, points, and the translation of that address is forgotten. */
     private void store(long entry, long linear) {
         int words = wide ? 2 : 4;
         if (wide) {
@@ -436,7 +436,8 @@ final class LockstepMaker {
         } else {
             plain(0x0f, 0x01, 0x3f); // invlpg [rdi]
         }
-        code.join(words + 1 + more, true); // a stale translation is nobody's fault
+        // with RBX: entered behind that, it would change another entry than the one that is forgotten, and a stale translation is nobody's fault
+        code.join(1 + words + 1 + more, true);
     }
 
     /** Changes CR4.PGE, which forgets all translations (SDM vol. 3, 5.10.4.1); so many items. */
