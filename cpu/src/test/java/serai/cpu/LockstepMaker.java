@@ -436,7 +436,8 @@ final class LockstepMaker {
         } else {
             plain(0x0f, 0x01, 0x3f); // invlpg [rdi]
         }
-        // with RBX: entered behind that, it would change another entry than the one that is forgotten, and a stale translation is nobody's fault
+        // with RBX: entered behind that, it would change another entry than the one that is forgotten, and a stale
+        // translation is nobody's fault
         code.join(1 + words + 1 + more, true);
     }
 

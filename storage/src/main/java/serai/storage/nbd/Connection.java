@@ -104,8 +104,11 @@ final class Connection {
                 return;
             }
         }
-        wire.close();
-        ended.run();
+        try {
+            ended.run(); // first: who sees that the connection is closed finds its place free
+        } finally {
+            wire.close();
+        }
     }
 
     // ---- for the workers ----
