@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * A regular file or block device, transferred by raw host address: a disk's data goes straight between the page cache
@@ -48,15 +49,27 @@ public final class HostFile implements AutoCloseable {
     private static final short F_WRLCK = 1;
     private static final short F_UNLCK = 2;
 
+    /** The open file description, which the descriptors of {@link #again} have in common, as they have its lock. */
+    private static final class Description {
+        private final AtomicInteger descriptors = new AtomicInteger(1);
+        private volatile boolean locked;
+    }
+
     private final Path path;
     private final int fd;
     private final boolean writable;
+    private final Description description;
     private final AtomicBoolean closed = new AtomicBoolean();
 
     private HostFile(Path path, int fd, boolean writable) {
+        this(path, fd, writable, new Description());
+    }
+
+    private HostFile(Path path, int fd, boolean writable, Description description) {
         this.path = path;
         this.fd = fd;
         this.writable = writable;
+        this.description = description;
     }
 
     /**
@@ -100,7 +113,8 @@ public final class HostFile implements AutoCloseable {
     /** The same open file once more: with the same lock, which is held until both are closed. */
     public HostFile again() throws LinuxException {
         int other = Libc.check(Libc.fcntl(fd, F_DUPFD_CLOEXEC, 0), "can't open once more " + path);
-        return new HostFile(path, other, writable);
+        description.descriptors.incrementAndGet();
+        return new HostFile(path, other, writable, description);
     }
 
     /**
@@ -301,6 +315,7 @@ public final class HostFile implements AutoCloseable {
         if (r < 0) {
             throw failed("can't lock ", r);
         }
+        description.locked = true;
     }
 
     /** Gives the lock up. */
@@ -309,6 +324,7 @@ public final class HostFile implements AutoCloseable {
         if (r < 0) {
             throw failed("can't unlock ", r);
         }
+        description.locked = false;
     }
 
     private int setLock(short type) {
@@ -324,10 +340,18 @@ public final class HostFile implements AutoCloseable {
         return new LinuxException(what + path, (int) -result);
     }
 
-    /** Closes it and so gives its lock up. Does nothing the second time. */
+    /**
+     * Closes it; with the last of its descriptors the lock is given up. Does nothing the second time.
+     *
+     * <p>Closing alone would not do: a process that another thread starts at that moment has the descriptor, and with it the lock, from its
+     * fork to its exec.
+     */
     @Override
     public void close() {
         if (closed.compareAndSet(false, true)) {
+            if (description.descriptors.decrementAndGet() == 0 && description.locked) {
+                int ignored = setLock(F_UNLCK); // closing gives it up, too, if late
+            }
             Libc.close(fd);
         }
     }

@@ -114,6 +114,24 @@ class HostFileTest {
         assertEquals("free", lockElsewhere(p));
     }
 
+    /** As when a process is started at the moment of closing: it has the descriptor until its exec. */
+    @Test
+    void lastClose_unlocksAlthoughAnotherProcessHasTheDescriptor() throws IOException {
+        Path p = Files.write(dir.resolve("disk"), new byte[512]);
+        HostFile a = HostFile.open(p, HostFile.Access.READ_WRITE);
+        a.lock();
+        HostFile again = a.again();
+        int copy = Libc.check(Libc.fcntl(a.fd(), 1030, 0), "F_DUPFD_CLOEXEC");
+        try (HostFile b = HostFile.open(p, HostFile.Access.READ_WRITE)) {
+            a.close();
+            assertThrows(LinuxException.class, b::lock);
+            again.close();
+            b.lock();
+        } finally {
+            Libc.close(copy);
+        }
+    }
+
     private static String lockElsewhere(Path p) throws Exception {
         Process other = new ProcessBuilder(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
