@@ -124,7 +124,7 @@ public final class Copy {
 
     /** Writes a part of the buffer, and makes of its blocks of zeros what is to be made of them. */
     private void blocks(long position, long length, NativeBuffer buffer, long start) throws IOException {
-        int block = Math.max(granule, options.sparse);
+        int block = compressing != null ? granule : Math.max(granule, options.sparse);
         if (options.sparse == 0 && compressing == null) {
             to.write(position, buffer.address() + start, length);
             return;
@@ -142,12 +142,17 @@ public final class Copy {
             } while (at < length && zero == zeros && compressing == null);
             if (zeros) {
                 zero(position + from, at - from);
-            } else if (compressing != null) {
+            } else if (compressing != null && isCluster(position + from, at - from)) {
                 compressing.writeCompressed(position + from, buffer.address() + start + from, at - from);
             } else {
                 to.write(position + from, buffer.address() + start + from, at - from);
             }
         }
+    }
+
+    /** Whether that is a cluster of {@code to}, or its last one: the last of a smaller disk may be less. */
+    private boolean isCluster(long position, long length) {
+        return length == Math.min(granule, to.size() - position);
     }
 
     private boolean isZero(NativeBuffer buffer, long at, long length) {

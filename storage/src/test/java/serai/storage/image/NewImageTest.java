@@ -62,6 +62,8 @@ class NewImageTest {
             QCOW2||true
             QCOW2|compat=0.10 cluster_size=4k|true
             QCOW2|compression_type=zstd cluster_size=2M|true
+            QCOW2|cluster_size=512|true
+            QCOW2|cluster_size=2k compression_type=zstd|true
             QCOW2|extended_l2=on|true
             QCOW2|preallocation=metadata|false
             QCOW2|preallocation=falloc cluster_size=512|false
