@@ -669,19 +669,17 @@ public final class Qcow2Disk implements BlockDevice {
         }
         try (NativeBuffer zeros = NativeBuffer.confined(Math.min(length, 1 << 20))) {
             each(position, length, (at, left) -> {
+                long marked = markSubclusters(at, left);
+                if (marked > 0) {
+                    if (rawData()) {
+                        dataFile.zero(at, marked);
+                    }
+                    return marked;
+                }
                 Mapping map;
                 m.lock.lock();
                 try {
                     map = settled(at, left);
-                    long sub = 1L << g.granuleBits();
-                    long n = Math.min(left, g.down(at) + g.cluster() - at) & -sub;
-                    if (g.extended() && map.kind() != Mapping.Kind.COMPRESSED && (at & sub - 1) == 0 && n > 0) {
-                        while (isPending(at, at + n)) {
-                            pendingDone.awaitUninterruptibly();
-                        }
-                        clusters.zeroSubclusters(at, n);
-                        return n;
-                    }
                 } finally {
                     m.lock.unlock();
                 }
@@ -691,6 +689,34 @@ public final class Qcow2Disk implements BlockDevice {
                 return writeSome(at, zeros.address(), Math.min(left, Math.min(1 << 20, map.length())));
             });
         }
+    }
+
+    /** Marks whole subclusters of one cluster as zeros, from a position on, where the cluster can have marks; returns how many bytes. */
+    private long markSubclusters(long position, long length) throws IOException {
+        long sub = 1L << g.granuleBits();
+        long n = Math.min(length, g.down(position) + g.cluster() - position) & -sub;
+        if (!g.extended() || (position & sub - 1) != 0 || n == 0) {
+            return 0;
+        }
+        m.lock.lock();
+        try {
+            while (isPending(position, position + n)) {
+                pendingDone.awaitUninterruptibly();
+            }
+            // only now: what was pending may have been a compressed write
+            if (clusters.at(position, n).kind() == Mapping.Kind.COMPRESSED) {
+                return 0;
+            }
+            clusters.zeroSubclusters(position, n);
+            return n;
+        } finally {
+            m.lock.unlock();
+        }
+    }
+
+    /** Whether the data file is a raw image of the disk: then it has to hold the zeros, too, that are marked as such. */
+    private boolean rawData() {
+        return m.external() && (m.header.autoclear & Header.RAW_DATA) != 0;
     }
 
     // ---- the whole ----
@@ -721,6 +747,9 @@ public final class Qcow2Disk implements BlockDevice {
             }
         }
         Resize.run(m, bytes);
+        if (rawData()) {
+            dataFile.resize(bytes);
+        }
         size = bytes;
         bitmaps.resize(bytes);
         if (bytes > old && backing != null && backing.size() > old) {
@@ -826,7 +855,7 @@ public final class Qcow2Disk implements BlockDevice {
         if (readOnly) {
             writable();
         }
-        if (name != null && m.header.has(Header.DATA_FILE) && (m.header.autoclear & Header.RAW_DATA) != 0) {
+        if (name != null && rawData()) {
             throw new DiskException(
                     file.path() + " has a raw data file with all of the disk, and can't have a backing file");
         }
