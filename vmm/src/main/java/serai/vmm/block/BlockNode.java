@@ -6,9 +6,9 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import serai.storage.BlockDevice;
 import serai.storage.ImageFormat;
+import serai.storage.qcow2.Qcow2Disk;
 import serai.storage.throttle.Limits;
 import serai.storage.throttle.Throttle;
-import serai.storage.throttle.ThrottledDisk;
 import serai.storage.track.CheckpointDisk;
 import serai.storage.track.DirtyBitmap;
 import serai.storage.track.TrackedDisk;
@@ -27,6 +27,10 @@ public final class BlockNode {
 
     boolean busy;
     int exports;
+    /** Those of them that write. */
+    int writers;
+    /** Transactions under way. */
+    int pins;
 
     @Nullable
     String group;
@@ -102,6 +106,16 @@ public final class BlockNode {
         return tracked != null ? tracked.bitmaps() : image instanceof CheckpointDisk c ? c.bitmaps() : List.of();
     }
 
+    /** The bitmap of that name. */
+    public Optional<DirtyBitmap> bitmap(String name) {
+        return bitmaps().stream().filter(b -> b.name().equals(name)).findFirst();
+    }
+
+    /** Whether the image keeps a bitmap when it is closed. */
+    public boolean keeps(DirtyBitmap bitmap) {
+        return image instanceof Qcow2Disk q && q.bitmaps().contains(bitmap);
+    }
+
     /** What it may do in a second. */
     public Limits limits() {
         Throttle t = throttle;
@@ -126,11 +140,5 @@ public final class BlockNode {
     /** All layers below the limits: what a device gets, whose requests pass the limits before. */
     BlockDevice top() {
         return tracked != null ? tracked : image;
-    }
-
-    /** All layers and the limits, for those who use it beside a device. */
-    BlockDevice limited() {
-        Throttle t = throttle;
-        return t == null ? top() : new ThrottledDisk(top(), t);
     }
 }

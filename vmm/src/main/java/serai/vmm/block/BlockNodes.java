@@ -1,8 +1,8 @@
 package serai.vmm.block;
 
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -24,7 +24,6 @@ import serai.storage.qcow2.Qcow2Disk;
 import serai.storage.throttle.Alarm;
 import serai.storage.throttle.Limits;
 import serai.storage.throttle.Throttle;
-import serai.storage.track.CheckpointDisk;
 import serai.storage.track.DirtyBitmap;
 
 /**
@@ -43,6 +42,7 @@ public final class BlockNodes implements AutoCloseable {
     private final @Nullable Troubles troubles;
     private final boolean attended;
     private final Secrets secrets = new Secrets();
+    private final BusyBitmaps busyBitmaps = new BusyBitmaps();
     /** Where VMs are stopped and told to go on: one thread, which goes when there is nothing to do. */
     private final ThreadPoolExecutor thread = new ThreadPoolExecutor(
             1,
@@ -70,6 +70,16 @@ public final class BlockNodes implements AutoCloseable {
     /** The passphrases of disks. */
     public Secrets secrets() {
         return secrets;
+    }
+
+    /** The bitmaps that exports show. */
+    BusyBitmaps busyBitmaps() {
+        return busyBitmaps;
+    }
+
+    /** Whether an export shows a bitmap, so that it can't be changed. */
+    public boolean busy(DirtyBitmap bitmap) {
+        return busyBitmaps.contains(bitmap);
     }
 
     /** Refuses what is no name: as QEMU takes them, a letter first. */
@@ -161,25 +171,6 @@ public final class BlockNodes implements AutoCloseable {
         }
     }
 
-    /**
-     * Adds a checkpoint of a disk, at a boundary of its writes.
-     *
-     * @param bitmaps what it is exported with
-     */
-    BlockNode addCheckpoint(String name, BlockNode of, Path directory, List<DirtyBitmap> bitmaps) throws IOException {
-        synchronized (this) {
-            checkNew(name);
-        }
-        CheckpointDisk c = of.tracked()
-                .orElseThrow(() -> new DiskException("node '" + of.name() + "' is a checkpoint itself"))
-                .checkpoint(directory, bitmaps);
-        BlockNode n = new BlockNode(new NodeConfig(name, of.file(), of.format(), true), c, of);
-        synchronized (this) {
-            nodes.put(name, n);
-        }
-        return n;
-    }
-
     /** Closes one that nobody uses. */
     public synchronized void close(String name) throws DiskException {
         BlockNode n = find(name);
@@ -204,6 +195,9 @@ public final class BlockNodes implements AutoCloseable {
         if (n.exports > 0) {
             throw new DiskException("Node " + n.name() + " is in use by an export");
         }
+        if (n.pins > 0) {
+            throw new DiskException("Node " + n.name() + " is in use by a transaction");
+        }
     }
 
     /**
@@ -217,6 +211,40 @@ public final class BlockNodes implements AutoCloseable {
             throw new DiskException("Failed to find node with node-name='" + printable(name) + "'");
         }
         return n;
+    }
+
+    /**
+     * The node that a device uses, or of that name: as QEMU looks for what a command names.
+     *
+     * @throws DiskException if there is none
+     */
+    public synchronized BlockNode lookup(String deviceOrNode) throws DiskException {
+        String id = deviceOrNode.replaceFirst("^/machine/peripheral/", "");
+        for (BlockNode n : nodes.values()) {
+            if (id.equals(n.user)) {
+                return n;
+            }
+        }
+        BlockNode n = nodes.get(deviceOrNode);
+        if (n == null) {
+            String name = printable(deviceOrNode);
+            throw new DiskException("Cannot find device='" + name + "' nor node-name='" + name + "'");
+        }
+        return n;
+    }
+
+    /** Has nodes stay until {@link #unpin}; refused if one has gone. */
+    synchronized void pin(Collection<BlockNode> some) throws DiskException {
+        for (BlockNode n : some) {
+            if (nodes.get(n.name()) != n) {
+                throw new DiskException("Node '" + n.name() + "' is gone");
+            }
+        }
+        some.forEach(n -> n.pins++);
+    }
+
+    synchronized void unpin(Collection<BlockNode> some) {
+        some.forEach(n -> n.pins--);
     }
 
     /** All of them, in the order they were opened. */

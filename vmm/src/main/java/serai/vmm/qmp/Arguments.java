@@ -1,9 +1,11 @@
 package serai.vmm.qmp;
 
 import java.math.BigInteger;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /** The arguments of a command, by name and type; each method refuses what is of another type. */
@@ -105,6 +107,30 @@ public final class Arguments {
             throw wrong(name, "object");
         }
         return new Arguments(o);
+    }
+
+    /** An array's values; none if it is not given. */
+    public List<JsonNode> array(String name) throws QmpException {
+        JsonNode v = values.get(name);
+        if (v == null) {
+            return List.of();
+        }
+        if (!(v instanceof ArrayNode a)) {
+            throw wrong(name, "array");
+        }
+        return List.copyOf(a.values());
+    }
+
+    /** An array's values, which are objects. */
+    public List<Arguments> objects(String name) throws QmpException {
+        List<Arguments> all = new ArrayList<>();
+        for (JsonNode n : array(name)) {
+            if (!(n instanceof ObjectNode o)) {
+                throw wrong(name, "object");
+            }
+            all.add(new Arguments(o));
+        }
+        return all;
     }
 
     /** Refuses names beside these. */

@@ -72,7 +72,7 @@ final class BlockQueries {
         return all;
     }
 
-    private static ObjectNode inserted(BlockNode n) {
+    private ObjectNode inserted(BlockNode n) {
         ObjectNode o = Json.object();
         o.put("node-name", n.name());
         // QEMU has no driver that is a checkpoint, hence the x-
@@ -138,17 +138,16 @@ final class BlockQueries {
         }
     }
 
-    private static ArrayNode bitmaps(BlockNode n, @Nullable Qcow2Disk qcow2) {
+    private ArrayNode bitmaps(BlockNode n, @Nullable Qcow2Disk qcow2) {
         ArrayNode all = Json.array();
-        List<DirtyBitmap> kept = qcow2 == null ? List.of() : qcow2.bitmaps();
         for (DirtyBitmap b : n.bitmaps()) {
             all.addObject()
                     .put("name", b.name())
                     .put("count", b.count())
                     .put("granularity", b.granularity())
                     .put("recording", b.enabled())
-                    .put("busy", false)
-                    .put("persistent", kept.contains(b));
+                    .put("busy", nodes.busy(b))
+                    .put("persistent", n.keeps(b));
         }
         for (BitmapInfo i : qcow2 == null ? List.<BitmapInfo>of() : qcow2.bitmapInfos()) {
             if (i.inconsistent()) {
