@@ -47,6 +47,11 @@ final class ControlSocket {
         peripherals
                 .drives()
                 .onMoved((id, open) -> server.tell("DEVICE_TRAY_MOVED", MediumCommands.trayMoved(id, open)));
+        peripherals
+                .nodes()
+                .exports()
+                .onDeleted(
+                        id -> server.tell("BLOCK_EXPORT_DELETED", Json.object().put("id", id)));
         cpus.listener(CpuCommands.telling(server));
         server.serve();
         return server;

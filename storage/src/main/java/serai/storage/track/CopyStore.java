@@ -18,7 +18,7 @@ import serai.storage.NativeBuffer;
  * Where a checkpoint keeps what was overwritten: sparse files without a name, so that nothing is left of them when the process is gone.
  * A byte of the disk has its place in them; there are several, as ext4 has no files of more than 16 TiB.
  */
-final class CopyStore implements AutoCloseable {
+public final class CopyStore implements AutoCloseable {
     private static final long PIECE = 4L << 40;
 
     private final Path directory;
@@ -35,7 +35,7 @@ final class CopyStore implements AutoCloseable {
      *
      * @throws DiskException if no file can be made there
      */
-    static CopyStore in(Path directory) throws DiskException {
+    public static CopyStore in(Path directory) throws DiskException {
         return in(directory, PIECE);
     }
 
@@ -121,6 +121,7 @@ final class CopyStore implements AutoCloseable {
         return n;
     }
 
+    /** What it holds is lost. Does nothing the second time. */
     @Override
     public synchronized void close() {
         files.values().forEach(HostFile::close);

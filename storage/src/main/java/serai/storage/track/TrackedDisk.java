@@ -197,8 +197,12 @@ public final class TrackedDisk implements BlockDevice {
         }
     }
 
-    /** With a store of its own, at a boundary. */
-    CheckpointDisk checkpoint(CopyStore store, List<DirtyBitmap> bitmaps) {
+    /**
+     * The same, for who is at a boundary and has a store: making that may wait for a file system.
+     *
+     * @param store is closed with the result
+     */
+    public CheckpointDisk checkpoint(CopyStore store, List<DirtyBitmap> bitmaps) {
         CheckpointDisk c = new CheckpointDisk(disk, store, bitmaps, this::forget);
         synchronized (lists) {
             List<CheckpointDisk> all = new ArrayList<>(checkpoints);

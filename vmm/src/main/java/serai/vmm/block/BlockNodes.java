@@ -1,12 +1,15 @@
 package serai.vmm.block;
 
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -24,6 +27,7 @@ import serai.storage.qcow2.Qcow2Disk;
 import serai.storage.throttle.Alarm;
 import serai.storage.throttle.Limits;
 import serai.storage.throttle.Throttle;
+import serai.storage.track.CheckpointDisk;
 import serai.storage.track.DirtyBitmap;
 
 /**
@@ -34,6 +38,8 @@ public final class BlockNodes implements AutoCloseable {
     /** More than the slots have room for. */
     private static final int MAX_NODES = 64;
 
+    private static final Duration PATIENCE_AT_THE_END = Duration.ofSeconds(10);
+
     private static final String NAME = "[A-Za-z][A-Za-z0-9._-]{0,30}";
 
     private final Map<String, BlockNode> nodes = new LinkedHashMap<>();
@@ -43,6 +49,9 @@ public final class BlockNodes implements AutoCloseable {
     private final boolean attended;
     private final Secrets secrets = new Secrets();
     private final BusyBitmaps busyBitmaps = new BusyBitmaps();
+    private final BlockExports exports = new BlockExports(this);
+    /** Names that checkpoints under way will have. */
+    private final Set<String> reserved = new HashSet<>();
     /** Where VMs are stopped and told to go on: one thread, which goes when there is nothing to do. */
     private final ThreadPoolExecutor thread = new ThreadPoolExecutor(
             1,
@@ -72,6 +81,11 @@ public final class BlockNodes implements AutoCloseable {
         return secrets;
     }
 
+    /** What others than the guest use. */
+    public BlockExports exports() {
+        return exports;
+    }
+
     /** The bitmaps that exports show. */
     BusyBitmaps busyBitmaps() {
         return busyBitmaps;
@@ -97,10 +111,10 @@ public final class BlockNodes implements AutoCloseable {
 
     private void checkNew(String name) throws DiskException {
         checkName("node-name", name);
-        if (nodes.containsKey(name)) {
+        if (nodes.containsKey(name) || reserved.contains(name)) {
             throw new DiskException("there is a block node '" + name + "' already");
         }
-        if (nodes.size() == MAX_NODES) {
+        if (nodes.size() + reserved.size() >= MAX_NODES) {
             throw new DiskException("a VM has at most " + MAX_NODES + " block nodes");
         }
     }
@@ -247,6 +261,23 @@ public final class BlockNodes implements AutoCloseable {
         some.forEach(n -> n.pins--);
     }
 
+    /** Takes a name for a checkpoint that is about to be. */
+    synchronized void reserve(String name) throws DiskException {
+        checkNew(name);
+        reserved.add(name);
+    }
+
+    /** Gives such a name back. */
+    synchronized void unreserve(String name) {
+        reserved.remove(name);
+    }
+
+    /** Adds the checkpoint of a disk, under a name that is reserved. */
+    synchronized void addCheckpoint(String name, BlockNode of, CheckpointDisk checkpoint) {
+        reserved.remove(name);
+        nodes.put(name, new BlockNode(new NodeConfig(name, of.file(), of.format(), true), checkpoint, of));
+    }
+
     /** All of them, in the order they were opened. */
     public synchronized List<BlockNode> list() {
         return new ArrayList<>(nodes.values());
@@ -325,11 +356,33 @@ public final class BlockNodes implements AutoCloseable {
 
     // ---- users ----
 
+    /** An export takes it. */
+    synchronized void share(BlockNode n, boolean writable) throws DiskException {
+        if (nodes.get(n.name()) != n) {
+            throw new DiskException("Node '" + n.name() + "' is gone");
+        }
+        if (writable && n.user != null) {
+            throw new DiskException(
+                    "Conflicts with use by device '" + n.user + "', which does not allow 'write' on " + n.name());
+        }
+        n.exports++;
+        n.writers += writable ? 1 : 0;
+    }
+
+    /** An export gives it back. */
+    synchronized void unshare(BlockNode n, boolean writable) {
+        n.exports--;
+        n.writers -= writable ? 1 : 0;
+    }
+
     /** A device takes it. */
     public synchronized Disk use(String name, String user) throws DiskException {
         BlockNode n = find(name);
         if (n.user != null) {
             throw new DiskException("Node " + name + " is in use by device '" + n.user + "'");
+        }
+        if (n.writers > 0) {
+            throw new DiskException("Node " + name + " is in use by an export that writes to it");
         }
         n.user = user;
         String id = "serai-" + name;
@@ -361,13 +414,37 @@ public final class BlockNodes implements AutoCloseable {
         }
     }
 
+    /** Ends all exports and closes all disks; those that an export can't let go of, as the store hangs, are left as a crash leaves them. */
     @Override
-    public synchronized void close() {
-        thread.shutdownNow();
-        for (BlockNode n : nodes.values().stream().toList().reversed()) { // checkpoints before what they are of
-            close(n.name(), n.top());
+    public void close() {
+        boolean free = exports.close(PATIENCE_AT_THE_END);
+        synchronized (this) {
+            thread.shutdownNow();
+            if (!free) {
+                System.getLogger("serai.disk")
+                        .log(System.Logger.Level.ERROR, "an export's disk hangs, and the disks are left as they are");
+                return;
+            }
+            for (BlockNode n : nodes.values().stream().toList().reversed()) { // checkpoints before what they are of
+                giveBack(n);
+                close(n.name(), n.top());
+            }
+            nodes.clear();
         }
-        nodes.clear();
+    }
+
+    /**
+     * What a checkpoint took the bitmaps of a disk for may not be over: they are marked again in those that have taken their place. Too much is
+     * copied by the next backup at worst.
+     */
+    private static void giveBack(BlockNode n) {
+        BlockNode of = n.origin().orElse(null);
+        if (of == null) {
+            return;
+        }
+        for (DirtyBitmap b : n.bitmaps()) {
+            of.bitmap(b.name()).filter(live -> live.size() == b.size()).ifPresent(live -> live.merge(b));
+        }
     }
 
     private static void close(String name, BlockDevice disk) {

@@ -2,22 +2,27 @@ package serai.vmm.block;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import serai.storage.DiskException;
 import serai.storage.qcow2.BitmapInfo;
 import serai.storage.qcow2.Qcow2Disk;
+import serai.storage.track.CheckpointDisk;
+import serai.storage.track.CopyStore;
 import serai.storage.track.DirtyBitmap;
 import serai.storage.track.TrackedDisk;
 
 /**
- * Changes of bitmaps, of one or several disks, that are made at one boundary of their writes (see {@link TrackedDisk}): all of them, or none if
+ * Changes of bitmaps, and checkpoints, of one or several disks, that are made at one boundary of their writes (see {@link TrackedDisk}): all of them, or none if
  * one is refused. Names and refusals are those of QEMU's {@code block-dirty-bitmap-*}.
  *
  * <pre>{@code
@@ -50,6 +55,7 @@ public final class BlockTransaction {
 
     private final BlockNodes nodes;
     private final List<Step> steps = new ArrayList<>();
+    private final List<Beginning> checkpoints = new ArrayList<>();
     private final Set<BlockNode> involved = new LinkedHashSet<>();
     /** The last one first. */
     private final Deque<Step> undo = new ArrayDeque<>();
@@ -168,6 +174,85 @@ public final class BlockTransaction {
         return this;
     }
 
+    /**
+     * Keeps what a disk holds at the boundary, as a node of its own, for reading.
+     *
+     * @param checkpoint the name of that node
+     * @param directory for the file that old blocks are copied to before they change; null for the directory of the disk's file
+     * @param rotate bitmaps that go over to the checkpoint as they are; the disk has clean ones of the same names from the boundary on, which
+     *     an image keeps if it kept the others. When the checkpoint is closed these are forgotten: if what they were for has failed, merge
+     *     them into those of the disk before
+     */
+    public BlockTransaction checkpoint(String node, String checkpoint, @Nullable Path directory, List<String> rotate)
+            throws DiskException {
+        BlockNode n = disk(node);
+        Path file = n.file().toAbsolutePath();
+        if (directory == null && !Files.isRegularFile(file)) {
+            throw new DiskException("disk " + n.file() + " is no file with a directory: give one for the checkpoint");
+        }
+        Path parent = file.getParent();
+        Beginning b = new Beginning(checkpoint, n, directory == null && parent != null ? parent : directory);
+        checkpoints.add(b);
+        steps.add(() -> {
+            List<DirtyBitmap> rotated = new ArrayList<>();
+            for (String name : rotate) {
+                rotated.add(rotate(n, usable(n, name), undo));
+            }
+            CheckpointDisk c = tracked(n).checkpoint(b.store(), rotated);
+            b.disk = c;
+            undo.push(c::close);
+        });
+        return this;
+    }
+
+    private static DirtyBitmap rotate(BlockNode n, DirtyBitmap old, Deque<Step> undo) throws IOException {
+        Qcow2Disk q = n.keeps(old) ? keeper(n) : null;
+        boolean enabled = old.enabled();
+        tracked(n).rotate(old.name());
+        undo.push(() -> {
+            tracked(n).remove(old.name());
+            enabled(old, enabled);
+            tracked(n).add(old);
+        });
+        if (q != null) {
+            DirtyBitmap fresh = n.bitmap(old.name()).orElseThrow();
+            q.removeBitmap(old.name());
+            q.addBitmap(fresh);
+            undo.push(() -> {
+                q.removeBitmap(old.name());
+                q.addBitmap(old);
+            });
+        }
+        return old;
+    }
+
+    /** A checkpoint that is about to be. */
+    private static final class Beginning {
+        final String name;
+        final BlockNode of;
+        final @Nullable Path directory;
+
+        @Nullable
+        CopyStore store;
+
+        @Nullable
+        CheckpointDisk disk;
+
+        Beginning(String name, BlockNode of, @Nullable Path directory) {
+            this.name = name;
+            this.of = of;
+            this.directory = directory;
+        }
+
+        CopyStore store() {
+            CopyStore s = store;
+            if (s == null) {
+                throw new IllegalStateException("checkpoint " + name + " has no store");
+            }
+            return s;
+        }
+    }
+
     /** Has all of it fail: for tests of clients. */
     public BlockTransaction abort() {
         steps.add(() -> {
@@ -185,20 +270,42 @@ public final class BlockTransaction {
      */
     public void commit() throws IOException {
         nodes.pin(involved);
+        List<String> reserved = new ArrayList<>();
+        boolean done = false;
         try {
+            for (Beginning b : checkpoints) {
+                nodes.reserve(b.name);
+                reserved.add(b.name);
+                // before the boundary, at which all writes wait
+                b.store = CopyStore.in(Objects.requireNonNull(b.directory));
+            }
             synchronized (nodes.busyBitmaps()) {
-                TrackedDisk.atBoundary(
-                        involved.stream()
-                                .flatMap(n -> n.tracked().or(() -> origin(n)).stream())
-                                .toList(),
-                        () -> {
-                            run();
-                            return this;
-                        });
+                TrackedDisk.atBoundary(tracked(), () -> {
+                    run();
+                    return this;
+                });
+            }
+            done = true;
+            for (Beginning b : checkpoints) {
+                nodes.addCheckpoint(b.name, b.of, Objects.requireNonNull(b.disk));
             }
         } finally {
+            if (!done) {
+                reserved.forEach(nodes::unreserve);
+                checkpoints.forEach(b -> {
+                    if (b.store != null) {
+                        b.store.close();
+                    }
+                });
+            }
             nodes.unpin(involved);
         }
+    }
+
+    private List<TrackedDisk> tracked() {
+        return involved.stream()
+                .flatMap(n -> n.tracked().or(() -> origin(n)).stream())
+                .toList();
     }
 
     private static Optional<TrackedDisk> origin(BlockNode n) {

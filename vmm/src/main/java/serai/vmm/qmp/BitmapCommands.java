@@ -1,8 +1,11 @@
 package serai.vmm.qmp;
 
 import java.io.IOException;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import serai.storage.DiskException;
 import serai.vmm.block.BlockNodes;
 import serai.vmm.block.BlockTransaction;
@@ -11,7 +14,9 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Bitmaps of what changes: {@code block-dirty-bitmap-add}, {@code -remove}, {@code -clear}, {@code -enable}, {@code -disable}, {@code -merge},
- * each alone, or several of them in a {@code transaction}, which does all at one boundary of the writes, or nothing.
+ * each alone, or several of them in a {@code transaction}, which does all at one boundary of the writes, or nothing. And, of our own, {@code
+ * x-blockdev-checkpoint}: the disk {@code node} as it is at that boundary becomes the node {@code node-name}, for reading, until {@code
+ * blockdev-del}; it takes the bitmaps {@code rotate} with it, and the disk goes on with clean ones of the same names.
  */
 final class BitmapCommands {
     /** What a command, or an action of a transaction, adds to one. */
@@ -48,6 +53,13 @@ final class BitmapCommands {
                 "block-dirty-bitmap-merge",
                 List.of("node", "target", "bitmaps"),
                 (t, a) -> t.merge(a.string("node"), a.string("target"), bitmaps(a)));
+        // QEMU has it in two parts, which need a third disk: blockdev-backup with sync=none, and a bitmap that is
+        // disabled for one that is added
+        action(
+                "x-blockdev-checkpoint",
+                List.of("node", "node-name"),
+                List.of("directory", "rotate"),
+                (t, a) -> t.checkpoint(a.string("node"), a.string("node-name"), directory(a), strings(a, "rotate")));
     }
 
     private void action(String name, List<String> required, Part part) {
@@ -115,6 +127,26 @@ final class BitmapCommands {
         } catch (IOException e) {
             throw new QmpException(String.valueOf(e.getMessage()));
         }
+    }
+
+    private static @Nullable Path directory(Arguments a) throws QmpException {
+        String d = a.optionalString("directory");
+        try {
+            return d == null ? null : Path.of(d);
+        } catch (InvalidPathException e) {
+            throw new QmpException(String.valueOf(e.getMessage()));
+        }
+    }
+
+    private static List<String> strings(Arguments a, String name) throws QmpException {
+        List<String> all = new ArrayList<>();
+        for (JsonNode n : a.array(name)) {
+            if (!n.isString()) {
+                throw new QmpException("Invalid parameter type for '" + name + "', expected: string");
+            }
+            all.add(n.stringValue());
+        }
+        return all;
     }
 
     private static long granularity(Arguments a) throws QmpException {

@@ -52,6 +52,7 @@ public final class BlockCommands {
         new BlockQueries(nodes, drives).addTo(table);
         new ThrottleCommands(nodes).addTo(table);
         new BitmapCommands(nodes).addTo(table);
+        new ExportCommands(nodes).addTo(table);
     }
 
     /** An image in a file: a format upon {@code file}, or {@code file} alone for a raw one. */

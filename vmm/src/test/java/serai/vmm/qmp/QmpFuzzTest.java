@@ -72,6 +72,14 @@ public final class QmpFuzzTest {
             "{\"execute\":\"blockdev-change-medium\",\"arguments\":{\"id\":\"cd\",\"filename\":\"disk\"}}",
             "{\"execute\":\"eject\",\"arguments\":{\"id\":\"cd\"}}",
             "{\"execute\":\"block_resize\",\"arguments\":{\"node-name\":\"n\",\"size\":8192,\"x-shrink\":false}}",
+            "{\"execute\":\"block-dirty-bitmap-add\",\"arguments\":{\"node\":\"n\",\"name\":\"b\",\"granularity\":512}}",
+            "{\"execute\":\"block-dirty-bitmap-merge\",\"arguments\":{\"node\":\"n\",\"target\":\"b\",\"bitmaps\":[\"b\","
+                    + "{\"node\":\"m\",\"name\":\"c\"}]}}",
+            "{\"execute\":\"transaction\",\"arguments\":{\"actions\":[{\"type\":\"block-dirty-bitmap-clear\",\"data\":"
+                    + "{\"node\":\"n\",\"name\":\"b\"}},{\"type\":\"abort\",\"data\":{}}]}}",
+            "{\"execute\":\"block-export-add\",\"arguments\":{\"type\":\"nbd\",\"id\":\"e\",\"node-name\":\"n\","
+                    + "\"bitmaps\":[\"b\"]}}{\"execute\":\"query-block-exports\"}",
+            "{\"execute\":\"block-export-del\",\"arguments\":{\"id\":\"e\",\"mode\":\"hard\"}}{\"execute\":\"nbd-server-stop\"}",
             "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"virtio-blk-pci\",\"id\":\"d\",\"drive\":\"n\"}}",
             "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"nvme\",\"id\":\"e\",\"drive\":\"m\",\"addr\":\"0x12.0\"}}",
             "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"virtio-rng-pci\",\"id\":\"r\",\"bus\":\"pci.0\"}}",
