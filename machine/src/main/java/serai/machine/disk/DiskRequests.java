@@ -3,8 +3,10 @@ package serai.machine.disk;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.ObjLongConsumer;
@@ -197,13 +199,30 @@ public final class DiskRequests<K> {
         now.forEach(this::complete);
     }
 
-    /** Abandons the requests whose keys are {@code which}; they are over when this returns. */
+    /**
+     * Abandons the requests whose keys are {@code which}; they are over when this returns. While one is waited for, the rest of the machine goes on:
+     * storage that hangs stops the vCPU that resets the device, and no other. What others begin on this device meanwhile is abandoned, too.
+     */
     public void abandon(Predicate<K> which) {
-        List<Request> gone =
-                underWay.values().stream().filter(r -> which.test(r.key)).toList();
+        Set<Request> gone = new LinkedHashSet<>();
+        while (true) {
+            underWay.values().stream().filter(r -> which.test(r.key)).forEach(gone::add);
+            boolean running;
+            synchronized (working) {
+                gone.forEach(r -> r.abandoned = true);
+                running = gone.stream().anyMatch(r -> r.running);
+            }
+            if (!running) {
+                drop(gone);
+                return;
+            }
+            io.apart(() -> await(gone));
+        }
+    }
+
+    private void await(Set<Request> gone) {
         boolean interrupted = false;
         synchronized (working) {
-            gone.forEach(r -> r.abandoned = true);
             while (gone.stream().anyMatch(r -> r.running)) {
                 try {
                     working.wait();
@@ -215,13 +234,16 @@ public final class DiskRequests<K> {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
+    }
+
+    private void drop(Set<Request> gone) {
         waiting.removeAll(gone);
         held.removeAll(gone);
         for (Request r : gone) {
             r.withdraw.run();
             r.submitted.withdraw().run();
             settle(r);
-            underWay.remove(r.key);
+            underWay.remove(r.key, r);
         }
     }
 

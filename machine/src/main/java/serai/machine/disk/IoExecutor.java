@@ -19,4 +19,12 @@ public interface IoExecutor {
      * @param due when the completion is due on the guest clock, for work taken over from a saved state; 0 for new work
      */
     Submitted submit(Runnable work, Runnable completion, long due);
+
+    /**
+     * Runs something that waits for work. The caller holds the machine lock, which is given up meanwhile where work is done by others: they and the
+     * rest of the machine go on.
+     */
+    default void apart(Runnable wait) {
+        wait.run();
+    }
 }

@@ -63,6 +63,21 @@ public final class ThreadIo implements AutoCloseable {
             return Submitted.BY_HOST;
         }
 
+        @Override
+        public void apart(Runnable wait) {
+            int holds = lock.getHoldCount();
+            for (int i = 0; i < holds; i++) {
+                lock.unlock();
+            }
+            try {
+                wait.run();
+            } finally {
+                for (int i = 0; i < holds; i++) {
+                    lock.lock();
+                }
+            }
+        }
+
         private void serve() {
             for (Request r = next(); r != null; r = next()) {
                 r.work.run();

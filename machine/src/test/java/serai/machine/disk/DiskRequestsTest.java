@@ -1,6 +1,7 @@
 package serai.machine.disk;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import java.io.IOException;
 import java.util.ArrayDeque;
@@ -9,6 +10,8 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Queue;
 import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.locks.ReentrantLock;
 import org.junit.jupiter.api.Test;
 
 class DiskRequestsTest {
@@ -196,5 +199,54 @@ class DiskRequestsTest {
                 List.of("java.io.IOException: the disk failed by a mistake of ours: java.lang.IllegalStateException:"
                         + " oops"),
                 done);
+    }
+
+    /** A vCPU resets a device while a request hangs: others have the machine lock meanwhile, and what they begin is given up, too. */
+    @Test
+    void whatWaitsForARequestThatHangs_holdsNoLock() throws Exception {
+        ReentrantLock lock = new ReentrantLock();
+        CountDownLatch begun = new CountDownLatch(1);
+        CountDownLatch hanging = new CountDownLatch(1);
+        List<String> over = new ArrayList<>();
+        try (ThreadIo threads = new ThreadIo(lock)) {
+            DiskRequests<String> real = new DiskRequests<>(threads.lane(1), DiskGate.OPEN, () -> true);
+            lock.lock();
+            real.submit("hangs", READ, () -> hang(begun, hanging), f -> over.add("hangs"), 0);
+            lock.unlock();
+            begun.await();
+            Thread vcpu = Thread.ofPlatform().start(() -> {
+                lock.lock();
+                lock.lock(); // as a device that was called by another
+                try {
+                    real.abandon(k -> true);
+                    over.add("reset, with " + lock.getHoldCount());
+                } finally {
+                    lock.unlock();
+                    lock.unlock();
+                }
+            });
+            while (vcpu.getState() != Thread.State.WAITING || lock.isLocked()) {
+                Thread.onSpinWait();
+            }
+            lock.lock();
+            assertEquals(List.of(), over);
+            real.submit("late", READ, () -> over.add("worked"), f -> over.add("late"), 0);
+            lock.unlock();
+            hanging.countDown();
+            vcpu.join();
+            assertFalse(real.contains("hangs") || real.contains("late"));
+        }
+        // the late one may be over in time
+        over.removeAll(List.of("worked", "late"));
+        assertEquals(List.of("reset, with 2"), over);
+    }
+
+    private static void hang(CountDownLatch begun, CountDownLatch hanging) {
+        begun.countDown();
+        try {
+            hanging.await();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
     }
 }
