@@ -157,7 +157,8 @@ final class RunCommand implements Callable<Integer> {
             names = "--disk",
             paramLabel = "FILE[,SETTING]...",
             description = {
-                "A disk; may be given several times. A comma in the name is written ',,'. Settings:",
+                "A disk, or what an NBD server has (nbd://HOST/EXPORT, nbd+unix:///EXPORT?socket=PATH); may be given several times. A comma in"
+                        + " the name is written ',,'. Settings:",
                 "format=NAME: raw, qcow2, luks, vmdk, vpc or vhdx; else the name's suffix says it, or it is raw.",
                 "readonly; bus=BUS: virtio (default), nvme or sata; id=NAME.",
                 "addr=16 to 23: it is in a slot for hot-plug, and can be taken out of the running machine.",

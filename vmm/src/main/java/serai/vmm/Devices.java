@@ -18,6 +18,7 @@ import serai.machine.virtio.VirtioConsole;
 import serai.machine.virtio.VirtioRng;
 import serai.storage.DiskException;
 import serai.storage.ImageFormat;
+import serai.storage.nbd.NbdUri;
 import serai.vmm.block.BlockNodes;
 import serai.vmm.block.NodeConfig;
 import serai.vmm.plug.Peripherals;
@@ -124,6 +125,10 @@ final class Devices {
 
     private static NodeConfig node(String id, DiskConfig d) {
         DiskLayers l = d.layers();
+        NbdUri remote = l.remote();
+        if (remote != null) {
+            return NodeConfig.remote(id, remote, d.readOnly(), l.limits(), l.group(), l.policy());
+        }
         ImageFormat format = l.format() == null ? NodeConfig.formatOf(d.file()) : l.format();
         return new NodeConfig(id, d.file(), format, d.readOnly(), l.secret(), l.limits(), l.group(), l.policy());
     }

@@ -14,7 +14,7 @@ import serai.machine.Layout;
 /**
  * A disk.
  *
- * @param file an image or a block device
+ * @param file an image or a block device; see {@link DiskLayers#remote}
  * @param readOnly whether the guest may only read
  * @param bus what the guest finds it on
  * @param id its name and its device's on the control socket, or null
@@ -126,7 +126,7 @@ public record DiskConfig(
         }
 
         DiskConfig finish(String file) throws VmmException {
-            return new DiskConfig(Words.path("disk", file), readOnly, bus, id, slot, layers.finish());
+            return new DiskConfig(Words.path("disk", file), readOnly, bus, id, slot, layers.finish(file));
         }
     }
 

@@ -7,6 +7,7 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import serai.storage.DiskException;
 import serai.storage.ImageFormat;
+import serai.storage.nbd.NbdUri;
 import serai.storage.throttle.Limits;
 import serai.vmm.block.DiskPolicy;
 import serai.vmm.block.DiskPolicy.Action;
@@ -20,13 +21,25 @@ import serai.vmm.block.LimitWords;
  * @param limits what it may do in a second
  * @param group the disks that share these limits, or null
  * @param policy what becomes of requests that fail or hang
+ * @param remote the NBD server that has it, in place of a file, or null
  */
 public record DiskLayers(
         @Nullable ImageFormat format,
         @Nullable String secret,
         Limits limits,
         @Nullable String group,
-        DiskPolicy policy) {
+        DiskPolicy policy,
+        @Nullable NbdUri remote) {
+    /** Of one in a file. */
+    DiskLayers(
+            @Nullable ImageFormat format,
+            @Nullable String secret,
+            Limits limits,
+            @Nullable String group,
+            DiskPolicy policy) {
+        this(format, secret, limits, group, policy, null);
+    }
+
     /** Of a disk of which nothing is said. */
     static final DiskLayers DEFAULT = new DiskLayers(null, null, Limits.NONE, null, DiskPolicy.DEFAULT);
 
@@ -82,11 +95,31 @@ public record DiskLayers(
                             v));
         }
 
-        DiskLayers finish() throws VmmException {
+        /** @param file where the disk is: a file, or the URI of an NBD server */
+        DiskLayers finish(String file) throws VmmException {
             try {
                 return new DiskLayers(
-                        format, secret, limits.limits(), group, new DiskPolicy(onRead, onWrite, onStall, patience));
+                        format,
+                        secret,
+                        limits.limits(),
+                        group,
+                        new DiskPolicy(onRead, onWrite, onStall, patience),
+                        remote(file));
             } catch (IllegalArgumentException e) {
+                throw Words.usage(String.valueOf(e.getMessage()));
+            }
+        }
+
+        private @Nullable NbdUri remote(String file) throws VmmException {
+            if (!file.matches("nbd(\\+unix)?://.*")) {
+                return null;
+            }
+            if (secret != null || format != null && format != ImageFormat.RAW) {
+                throw Words.usage("a disk of an NBD server is raw, and not encrypted");
+            }
+            try {
+                return NbdUri.parse(file);
+            } catch (DiskException e) {
                 throw Words.usage(String.valueOf(e.getMessage()));
             }
         }

@@ -6,6 +6,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import serai.storage.BlockDevice;
 import serai.storage.ImageFormat;
+import serai.storage.nbd.NbdUri;
 import serai.storage.qcow2.Qcow2Disk;
 import serai.storage.throttle.Limits;
 import serai.storage.throttle.Throttle;
@@ -64,6 +65,17 @@ public final class BlockNode {
     /** The file, as it was named. */
     public Path file() {
         return config.file();
+    }
+
+    /** The NBD server that has it, or null if it is in a file. */
+    public @Nullable NbdUri remote() {
+        return config.remote();
+    }
+
+    /** Where it is, for people and programs: the file, or the server's URI. */
+    public String location() {
+        NbdUri at = config.remote();
+        return at == null ? config.file().toString() : at.toString();
     }
 
     /** What the file is. */

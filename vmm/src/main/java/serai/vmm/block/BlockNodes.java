@@ -23,6 +23,8 @@ import serai.storage.ImageFormat;
 import serai.storage.Opening;
 import serai.storage.RawDisk;
 import serai.storage.References;
+import serai.storage.nbd.NbdDisk;
+import serai.storage.nbd.NbdUri;
 import serai.storage.qcow2.Qcow2Disk;
 import serai.storage.throttle.Alarm;
 import serai.storage.throttle.Limits;
@@ -38,6 +40,7 @@ public final class BlockNodes implements AutoCloseable {
     /** More than the slots have room for. */
     private static final int MAX_NODES = 64;
 
+    private static final Duration FOR_EVER = Duration.ofDays(10_000);
     private static final Duration PATIENCE_AT_THE_END = Duration.ofSeconds(10);
 
     private static final String NAME = "[A-Za-z][A-Za-z0-9._-]{0,30}";
@@ -157,6 +160,10 @@ public final class BlockNodes implements AutoCloseable {
     }
 
     private BlockDevice image(NodeConfig c) throws DiskException {
+        NbdUri at = c.remote();
+        if (at != null) {
+            return remote(c, at);
+        }
         try {
             if (c.format() == ImageFormat.RAW) {
                 return RawDisk.open(c.file(), c.readOnly());
@@ -182,6 +189,31 @@ public final class BlockNodes implements AutoCloseable {
             throw e;
         } catch (IOException e) {
             throw new DiskException("disk " + c.file() + " can't be used: " + e.getMessage(), e);
+        }
+    }
+
+    /**
+     * A server that does not answer, or is gone, is waited for: what becomes of the guest meanwhile is for the policy of what stalls to say. There
+     * is no time after which a request is sent again while its connection stands, as the server could do what it was asked first after that, over
+     * what was written since. A host that is gone the kernel finds out.
+     */
+    private BlockDevice remote(NodeConfig c, NbdUri at) throws DiskException {
+        if (troubles == null) {
+            throw new DiskException("a disk of an NBD server depends on the time that passes: not with deterministic");
+        }
+        NbdDisk.Options options = NbdDisk.Options.DEFAULT.retry(FOR_EVER).timeout(FOR_EVER);
+        try {
+            NbdDisk d = NbdDisk.connect(at, c.readOnly() ? options.forReading() : options);
+            if (d.readOnly() && !c.readOnly() || d.size() == 0) {
+                d.close();
+                throw new DiskException("disk " + at
+                        + (d.size() == 0 ? " has no bytes" : " can only be read; give it with ',readonly'"));
+            }
+            return d;
+        } catch (DiskException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new DiskException("disk " + at + " can't be used: " + e.getMessage(), e);
         }
     }
 

@@ -187,8 +187,9 @@ public final class BlockTransaction {
             throws DiskException {
         BlockNode n = disk(node);
         Path file = n.file().toAbsolutePath();
-        if (directory == null && !Files.isRegularFile(file)) {
-            throw new DiskException("disk " + n.file() + " is no file with a directory: give one for the checkpoint");
+        if (directory == null && (n.remote() != null || !Files.isRegularFile(file))) {
+            throw new DiskException(
+                    "disk " + n.location() + " is no file with a directory: give one for the checkpoint");
         }
         Path parent = file.getParent();
         Beginning b = new Beginning(checkpoint, n, directory == null && parent != null ? parent : directory);
@@ -410,7 +411,7 @@ public final class BlockTransaction {
         if (!(n.image() instanceof Qcow2Disk q)) {
             throw new DiskException(
                     "Cannot store dirty bitmaps in file '%s': format %s has no place for them, qcow2 has"
-                            .formatted(n.file(), n.format().word()));
+                            .formatted(n.location(), n.format().word()));
         }
         if (q.readOnly()) {
             throw new DiskException("Cannot change dirty bitmaps in file '" + n.file() + "': it is read-only");

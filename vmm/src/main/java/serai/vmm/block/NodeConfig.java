@@ -6,6 +6,7 @@ import org.jspecify.annotations.Nullable;
 import serai.storage.DiskException;
 import serai.storage.HostImageFile;
 import serai.storage.ImageFormat;
+import serai.storage.nbd.NbdUri;
 import serai.storage.throttle.Limits;
 
 /**
@@ -19,6 +20,7 @@ import serai.storage.throttle.Limits;
  * @param limits what it may do in a second
  * @param group the disks that share these limits, or null
  * @param policy what becomes of requests that fail or hang
+ * @param remote the NBD server that has it, in place of a file, or null
  */
 public record NodeConfig(
         String name,
@@ -28,7 +30,27 @@ public record NodeConfig(
         @Nullable String secret,
         Limits limits,
         @Nullable String group,
-        DiskPolicy policy) {
+        DiskPolicy policy,
+        @Nullable NbdUri remote) {
+    /** One in a file. */
+    public NodeConfig(
+            String name,
+            Path file,
+            ImageFormat format,
+            boolean readOnly,
+            @Nullable String secret,
+            Limits limits,
+            @Nullable String group,
+            DiskPolicy policy) {
+        this(name, file, format, readOnly, secret, limits, group, policy, null);
+    }
+
+    /** One that an NBD server has. */
+    public static NodeConfig remote(
+            String name, NbdUri at, boolean readOnly, Limits limits, @Nullable String group, DiskPolicy policy) {
+        return new NodeConfig(name, Path.of(at.toString()), ImageFormat.RAW, readOnly, null, limits, group, policy, at);
+    }
+
     /** One of which nothing more is said. */
     public NodeConfig(String name, Path file, ImageFormat format, boolean readOnly) {
         this(name, file, format, readOnly, null, Limits.NONE, null, DiskPolicy.DEFAULT);

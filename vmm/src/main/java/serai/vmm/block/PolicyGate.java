@@ -14,6 +14,7 @@ import serai.linux.Errno;
 import serai.linux.LinuxException;
 import serai.machine.disk.Demand;
 import serai.machine.disk.DiskGate;
+import serai.storage.nbd.NbdException;
 import serai.storage.throttle.Alarm;
 import serai.storage.throttle.Throttle;
 
@@ -222,6 +223,9 @@ final class PolicyGate implements DiskGate {
         for (Throwable t = failure; t != null; t = t.getCause()) {
             if (t instanceof LinuxException e) {
                 return Optional.of(e.errno());
+            }
+            if (t instanceof NbdException e) {
+                return Optional.of(e.error()); // the protocol's numbers are Linux's
             }
         }
         return Optional.empty();

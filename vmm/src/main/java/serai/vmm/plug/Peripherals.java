@@ -194,7 +194,8 @@ public final class Peripherals {
             if (n != null) {
                 event.append(' ').append(n.name()).append(' ').append(n.readOnly());
                 event.append(':').append(n.format().word());
-                event.append(' ').append(n.file().toAbsolutePath());
+                event.append(' ')
+                        .append(n.remote() != null ? n.location() : n.file().toAbsolutePath());
             }
             if (event.indexOf("\n") >= 0) {
                 throw new PlugException("a name with a line end can't be plugged");

@@ -7,6 +7,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import serai.storage.DiskException;
 import serai.storage.ImageFormat;
+import serai.storage.nbd.NbdUri;
 import serai.storage.throttle.Limits;
 import serai.vmm.block.BlockNode;
 import serai.vmm.block.BlockNodes;
@@ -31,7 +32,7 @@ public final class BlockCommands {
 
     /** Puts them into the table. */
     public void addTo(CommandTable table) {
-        List<String> properties = List.of("read-only", "file", "filename", "key-secret", "encrypt");
+        List<String> properties = List.of("read-only", "file", "filename", "key-secret", "encrypt", "server", "export");
         table.add("blockdev-add", List.of("driver", "node-name"), properties, a -> {
             open(a);
             return Json.object();
@@ -58,6 +59,10 @@ public final class BlockCommands {
     /** An image in a file: a format upon {@code file}, or {@code file} alone for a raw one. */
     private void open(Arguments a) throws QmpException {
         String driver = a.string("driver");
+        if (driver.equals("nbd")) {
+            remote(a);
+            return;
+        }
         ImageFormat format = ImageFormat.RAW;
         Arguments file = a;
         String secret = null;
@@ -83,6 +88,31 @@ public final class BlockCommands {
         }
     }
 
+    /** What an NBD server has: QEMU's {@code BlockdevOptionsNbd}, without TLS. */
+    private void remote(Arguments a) throws QmpException {
+        a.only(List.of("driver", "node-name", "read-only", "server", "export"));
+        Arguments server = a.object("server");
+        String export = a.has("export") ? a.string("export") : "";
+        try {
+            NbdUri at;
+            switch (server.string("type")) {
+                case "unix" -> {
+                    server.only(List.of("type", "path"));
+                    at = new NbdUri.Unix(Path.of(server.string("path")), export);
+                }
+                case "inet" -> {
+                    server.only(List.of("type", "host", "port"));
+                    at = new NbdUri.Tcp(server.string("host"), (int) server.integer("port", 1, 65535), export);
+                }
+                default -> throw new QmpException("an NBD server listens on 'unix' or 'inet'");
+            }
+            nodes.open(NodeConfig.remote(
+                    a.string("node-name"), at, a.bool("read-only", false), Limits.NONE, null, DiskPolicy.DEFAULT));
+        } catch (DiskException | InvalidPathException e) {
+            throw new QmpException(String.valueOf(e.getMessage()));
+        }
+    }
+
     private static ImageFormat format(String driver) throws QmpException {
         for (ImageFormat f : ImageFormat.values()) {
             if (f.word().equals(driver)) {
@@ -90,7 +120,7 @@ public final class BlockCommands {
             }
         }
         throw new QmpException(
-                "block driver '" + driver + "' is not there; file, host_device, " + ImageFormat.words() + " are");
+                "block driver '" + driver + "' is not there; file, host_device, nbd, " + ImageFormat.words() + " are");
     }
 
     private static Arguments file(Arguments a) throws QmpException {

@@ -76,8 +76,12 @@ final class BlockQueries {
         ObjectNode o = Json.object();
         o.put("node-name", n.name());
         // QEMU has no driver that is a checkpoint, hence the x-
-        o.put("drv", n.origin().isPresent() ? "x-checkpoint" : n.format().word());
-        o.put("file", n.file().toString());
+        o.put(
+                "drv",
+                n.origin().isPresent()
+                        ? "x-checkpoint"
+                        : n.remote() != null ? "nbd" : n.format().word());
+        o.put("file", n.location());
         o.put("ro", n.readOnly());
         Qcow2Disk qcow2 = n.image() instanceof Qcow2Disk q ? q : null;
         boolean encrypted =
@@ -166,10 +170,10 @@ final class BlockQueries {
 
     private static ObjectNode image(BlockNode n, @Nullable Qcow2Disk qcow2, boolean encrypted) {
         ObjectNode o = Json.object();
-        o.put("filename", n.file().toString());
+        o.put("filename", n.location());
         o.put("format", n.format().word());
         o.put("virtual-size", n.bytes());
-        if (n.ioStatus().equals("ok")) { // a store that hangs would not answer
+        if (n.remote() == null && n.ioStatus().equals("ok")) { // a store that hangs would not answer
             try (HostFile f = HostFile.open(n.file(), HostFile.Access.READ_ONLY)) {
                 o.put("actual-size", f.allocated());
             } catch (IOException e) {
