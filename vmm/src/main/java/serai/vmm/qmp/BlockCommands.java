@@ -54,6 +54,7 @@ public final class BlockCommands {
         new ThrottleCommands(nodes).addTo(table);
         new BitmapCommands(nodes).addTo(table);
         new ExportCommands(nodes).addTo(table);
+        new ObjectCommands(nodes).addTo(table);
     }
 
     /** An image in a file: a format upon {@code file}, or {@code file} alone for a raw one. */
