@@ -9,6 +9,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import serai.cpu.JavaEngine;
 import serai.machine.Machine;
 import serai.machine.MachineConfig;
@@ -25,6 +26,7 @@ import serai.storage.qcow2.Qcow2Disk;
 import serai.storage.qcow2.Qcow2Options;
 import serai.vmm.block.BlockNodes;
 import serai.vmm.block.NodeConfig;
+import serai.vmm.block.Troubles;
 import serai.vmm.plug.Peripherals;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -33,7 +35,7 @@ import tools.jackson.databind.node.ObjectNode;
 final class BlockTable implements AutoCloseable {
     private static final long RAM = 2 << 20;
 
-    final BlockNodes nodes = new BlockNodes(d -> d, null, true);
+    final BlockNodes nodes;
     final Peripherals peripherals;
     /** Events told, with their data. */
     final List<String> events = new ArrayList<>();
@@ -42,6 +44,12 @@ final class BlockTable implements AutoCloseable {
     private final Machine machine;
 
     BlockTable() {
+        this(null);
+    }
+
+    /** @param troubles as {@link BlockNodes} has them; with null there are no limits */
+    BlockTable(@Nullable Troubles troubles) {
+        nodes = new BlockNodes(d -> d, troubles, true);
         long host = Arena.global().allocate(RAM, 4096).address();
         machine = new Machine(
                 new MachineConfig(
