@@ -231,4 +231,28 @@ final class VmConfigTest {
         VmmException e = assertThrows(VmmException.class, () -> VmConfig.parse(List.of()));
         assertTrue(String.valueOf(e.getMessage()).startsWith("no kernel given"));
     }
+
+    @Test
+    void aDiskMayBeWhatAnNbdServerHas() throws VmmException {
+        DiskConfig d = VmConfig.parse(List.of("kernel=k", "disk=nbd+unix:///a?socket=/run/x,y,readonly=true,id=d"))
+                .disks()
+                .getFirst();
+        assertEquals(
+                "nbd+unix:///a?socket=/run/x%2Cy", String.valueOf(d.layers().remote()));
+        assertEquals(
+                null,
+                VmConfig.parse(List.of("kernel=k", "disk=nbd:x"))
+                        .disks()
+                        .getFirst()
+                        .layers()
+                        .remote());
+        for (String bad : List.of(
+                "nbd://h/x,readonly=false,format=qcow2|a disk of an NBD server is raw, and not encrypted",
+                "nbd://h/x,readonly=false,key-secret=s|a disk of an NBD server is raw, and not encrypted")) {
+            String[] b = bad.split("\\|");
+            VmmException e =
+                    assertThrows(VmmException.class, () -> VmConfig.parse(List.of("kernel=k", "disk=" + b[0])));
+            assertEquals(b[1], e.getMessage());
+        }
+    }
 }

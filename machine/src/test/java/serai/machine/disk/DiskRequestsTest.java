@@ -13,6 +13,7 @@ import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.locks.ReentrantLock;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 class DiskRequestsTest {
     private static final Demand READ = new Demand(Demand.Kind.READ, 0, 512);
@@ -203,6 +204,7 @@ class DiskRequestsTest {
 
     /** A vCPU resets a device while a request hangs: others have the machine lock meanwhile, and what they begin is given up, too. */
     @Test
+    @Timeout(60)
     void whatWaitsForARequestThatHangs_holdsNoLock() throws Exception {
         ReentrantLock lock = new ReentrantLock();
         CountDownLatch begun = new CountDownLatch(1);
