@@ -45,6 +45,9 @@ public final class HostFile implements AutoCloseable {
     private static final int AT_EMPTY_PATH = 0x1000;
     private static final int STATX_BLOCKS = 0x400;
     private static final int F_OFD_SETLK = 37;
+    private static final int RWF_NOWAIT = 8;
+    private static final ThreadLocal<MemorySegment> VECTOR =
+            ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(16, 8));
     private static final short F_RDLCK = 0;
     private static final short F_WRLCK = 1;
     private static final short F_UNLCK = 2;
@@ -60,6 +63,7 @@ public final class HostFile implements AutoCloseable {
     private final boolean writable;
     private final Description description;
     private final AtomicBoolean closed = new AtomicBoolean();
+    private volatile boolean canReadNow = true;
 
     private HostFile(Path path, int fd, boolean writable) {
         this(path, fd, writable, new Description());
@@ -221,6 +225,26 @@ public final class HostFile implements AutoCloseable {
             }
         }
         return done;
+    }
+
+    /**
+     * Reads what the host has in memory, and waits for nothing (preadv2(2), RWF_NOWAIT).
+     *
+     * @param hostAddress as for {@link #read}; it may have been written in part if this fails
+     * @return whether all of it has been read; if not, {@link #read} tells why
+     */
+    public boolean readNow(long position, long hostAddress, long length) {
+        if (!canReadNow) {
+            return false;
+        }
+        MemorySegment vector = VECTOR.get(); // struct iovec: base, length
+        vector.set(ValueLayout.JAVA_LONG, 0, hostAddress);
+        vector.set(ValueLayout.JAVA_LONG, 8, length);
+        long n = Libc.preadv2(fd, vector.address(), 1, position, RWF_NOWAIT);
+        if (n == -Errno.EOPNOTSUPP || n == -Errno.ENOSYS) {
+            canReadNow = false; // the file system can't, or the kernel
+        }
+        return n == length;
     }
 
     /**

@@ -49,6 +49,11 @@ final class Libc {
         static final MethodHandle H = fixed("pwrite", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG);
     }
 
+    /** The offset goes by whole in a register of 64 bits; glibc has it since 2.26. */
+    private static final class Preadv2 {
+        static final MethodHandle H = fixed("preadv2", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT);
+    }
+
     private static final class Fsync {
         static final MethodHandle H = fixed("fsync", JAVA_INT, JAVA_INT);
     }
@@ -234,6 +239,18 @@ final class Libc {
         MemorySegment c = CAPTURE.get();
         try {
             return result(c, (long) Pwrite.H.invokeExact(c, fd, address, length, position));
+        } catch (Throwable t) {
+            throw impossible(t);
+        }
+    }
+
+    /** {@code -ENOSYS} where the C library lacks it. */
+    static long preadv2(int fd, long vector, int count, long position, int flags) {
+        MemorySegment c = CAPTURE.get();
+        try {
+            return result(c, (long) Preadv2.H.invokeExact(c, fd, vector, count, position, flags));
+        } catch (UnsatisfiedLinkError | ExceptionInInitializerError | NoClassDefFoundError e) {
+            return -Errno.ENOSYS;
         } catch (Throwable t) {
             throw impossible(t);
         }

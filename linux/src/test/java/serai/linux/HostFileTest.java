@@ -2,6 +2,7 @@ package serai.linux;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -37,6 +38,13 @@ class HostFileTest {
             assertEquals(1 << 16, f.size());
             f.readFully(1024, m.address() + 9000, 512);
             assertEquals(-1, m.segment().asSlice(4000, 512).mismatch(m.segment().asSlice(9000, 512)));
+            // what has just been written is in memory, unless the file system can't tell
+            if (f.readNow(1024, m.address() + 19000, 512)) {
+                assertEquals(
+                        -1, m.segment().asSlice(4000, 512).mismatch(m.segment().asSlice(19000, 512)));
+            }
+            assertFalse(f.readNow((1 << 16) - 100, m.address(), 4096), "the file ends before");
+            assertFalse(f.readNow(0, 8, 100), "no memory there");
             assertEquals(100, f.read((1 << 16) - 100, m.address(), 4096));
             LinuxException e =
                     assertThrows(LinuxException.class, () -> f.readFully((1 << 16) - 100, m.address(), 4096));

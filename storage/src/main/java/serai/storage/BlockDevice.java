@@ -26,6 +26,16 @@ public interface BlockDevice extends AutoCloseable {
      */
     void read(long position, long hostAddress, long length) throws IOException;
 
+    /**
+     * Reads, if that takes no longer than copying: nothing is waited for, be it storage, a network or other threads. Who must not wait may try
+     * this before.
+     *
+     * @return whether it has been read; if not, the memory may have been written in part, and {@link #read} tells what is wrong, if anything
+     */
+    default boolean readNow(long position, long hostAddress, long length) throws IOException {
+        return false;
+    }
+
     /** Writes. */
     void write(long position, long hostAddress, long length) throws IOException;
 

@@ -142,6 +142,11 @@ public final class HostImageFile implements ImageFile {
     }
 
     @Override
+    public boolean readNow(long position, long hostAddress, long length) {
+        return file.readNow(position, hostAddress, length);
+    }
+
+    @Override
     public void write(long position, long hostAddress, long length) throws IOException {
         file.write(position, hostAddress, length);
     }

@@ -23,6 +23,15 @@ public interface ImageFile extends AutoCloseable {
     /** Reads {@code length} bytes at {@code position} to {@code hostAddress}. */
     void read(long position, long hostAddress, long length) throws IOException;
 
+    /**
+     * Reads, if nothing has to be waited for; see {@link BlockDevice#readNow}.
+     *
+     * @return whether it has been read
+     */
+    default boolean readNow(long position, long hostAddress, long length) {
+        return false;
+    }
+
     /** Writes. */
     void write(long position, long hostAddress, long length) throws IOException;
 

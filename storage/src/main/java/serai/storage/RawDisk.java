@@ -57,6 +57,12 @@ public final class RawDisk implements BlockDevice {
     }
 
     @Override
+    public boolean readNow(long position, long hostAddress, long length) throws IOException {
+        BlockDevice.check(this, position, length);
+        return file.readNow(position, hostAddress, length);
+    }
+
+    @Override
     public void write(long position, long hostAddress, long length) throws IOException {
         BlockDevice.check(this, position, length);
         file.write(position, hostAddress, length);

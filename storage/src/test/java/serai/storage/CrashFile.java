@@ -61,6 +61,12 @@ public final class CrashFile implements ImageFile {
     }
 
     @Override
+    public boolean readNow(long position, long hostAddress, long length) {
+        read(position, hostAddress, length);
+        return true;
+    }
+
+    @Override
     public synchronized void write(long position, long hostAddress, long length) {
         MemorySegment from = NativeBuffer.at(hostAddress, length);
         for (long at = position; at < position + length; ) {

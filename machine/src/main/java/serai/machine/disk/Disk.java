@@ -24,6 +24,15 @@ public interface Disk {
      */
     void read(long offset, long host, int length) throws IOException;
 
+    /**
+     * Reads, if nothing has to be waited for; with the machine lock held.
+     *
+     * @return whether it has been read; if not, the memory may have been written in part, and {@link #read} is to be called
+     */
+    default boolean readNow(long offset, long host, int length) throws IOException {
+        return false;
+    }
+
     /** Writes. */
     void write(long offset, long host, int length) throws IOException;
 

@@ -13,6 +13,11 @@ public interface IoExecutor {
         public static final Submitted BY_HOST = new Submitted(0, () -> {});
     }
 
+    /** Whether work that needs no waiting may be done, and completed, at once in place of {@link #submit}. */
+    default boolean allowsNow() {
+        return false;
+    }
+
     /**
      * Runs {@code work} without the machine lock, then {@code completion} with it.
      *

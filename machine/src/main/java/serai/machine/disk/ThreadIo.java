@@ -47,6 +47,11 @@ public final class ThreadIo implements AutoCloseable {
         }
 
         @Override
+        public boolean allowsNow() {
+            return !closed;
+        }
+
+        @Override
         public Submitted submit(Runnable work, Runnable completion, long due) {
             synchronized (this) {
                 queue.add(new Request(work, completion));

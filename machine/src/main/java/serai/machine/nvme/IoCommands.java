@@ -102,10 +102,10 @@ final class IoCommands {
         GuestBuffers buffers = Prp.buffers(memory, c, bytes, read);
         counters[read ? 0 : 1] += blocks;
         counters[read ? 2 : 3]++;
-        DiskRequests.Work work = () -> buffers.transfer(disk, at);
         if (read) {
-            start.start(Demand.Kind.READ, bytes, work, buffers, Status.UNRECOVERED_READ_ERROR);
+            start.start(Demand.Kind.READ, bytes, buffers.filling(disk, at), buffers, Status.UNRECOVERED_READ_ERROR);
         } else {
+            DiskRequests.Work work = () -> buffers.transfer(disk, at);
             start.start(Demand.Kind.WRITE, bytes, durable(c, work), buffers, Status.WRITE_FAULT);
         }
     }

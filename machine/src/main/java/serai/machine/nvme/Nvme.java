@@ -594,15 +594,16 @@ public final class Nvme extends PciFunction<NvmeState> {
     private void restoreCommands(long[] words) {
         for (int i = 0; i < words.length; i += 10) {
             long id = words[i];
+            long due = DiskRequests.restored(words[i + 1]);
             if (id == SHUTDOWN_FLUSH) {
-                flushForShutdown(words[i + 1]);
+                flushForShutdown(due);
                 continue;
             }
             SubmissionQueue q = id > 0 && id <= IO_QUEUES ? submissions[(int) id] : null;
             if (q == null || !q.completions.hasRoom()) {
                 throw new IllegalArgumentException("an NVMe command of a queue that can't have it");
             }
-            execute(q, new Command(Arrays.copyOfRange(words, i + 2, i + 10)), words[i + 1]);
+            execute(q, new Command(Arrays.copyOfRange(words, i + 2, i + 10)), due);
         }
     }
 

@@ -151,7 +151,8 @@ public final class VirtioBlk extends VirtioDevice {
         }
         GuestBuffers buffers = new GuestBuffers(memory, read);
         data.forEach(b -> buffers.add(b.address(), b.length()));
-        DiskRequests.Work work = () -> buffers.transfer(disk, sector * SECTOR);
+        DiskRequests.Work work =
+                read ? buffers.filling(disk, sector * SECTOR) : () -> buffers.transfer(disk, sector * SECTOR);
         submit(r, read ? Demand.Kind.READ : Demand.Kind.WRITE, bytes, work, buffers, due);
     }
 
@@ -257,7 +258,7 @@ public final class VirtioBlk extends VirtioDevice {
             if (q < 0 || q >= queues() || !from.hasNext()) {
                 throw new IllegalArgumentException("a request of queue " + q);
             }
-            long due = from.nextLong();
+            long due = DiskRequests.restored(from.nextLong());
             start(new Request((int) q, Chain.restore(from)), due);
         }
     }

@@ -81,6 +81,90 @@ class DiskRequestsTest {
         requests.submit(key, READ, this::work, f -> done.add(key + ": " + (f == null ? "ok" : f.getMessage())), 0);
     }
 
+    /** What has its data in memory, or not. */
+    private final class Short implements DiskRequests.Work {
+        boolean inMemory = true;
+
+        @Override
+        public void run() throws IOException {
+            work();
+        }
+
+        @Override
+        public boolean now() throws IOException {
+            if (failing) {
+                throw new IOException("no");
+            }
+            return inMemory;
+        }
+    }
+
+    private final Short quick = new Short();
+
+    private void submitQuick(String key, long due) {
+        requests.submit(key, READ, quick, f -> done.add(key + ": " + (f == null ? "ok" : f.getMessage())), due);
+    }
+
+    @Test
+    void whatIsInMemory_isDoneWhenItIsSubmitted() {
+        failing = false;
+        io.allowsNow = true;
+        submitQuick("a", 0);
+        assertEquals(List.of("a: ok"), done);
+        assertFalse(requests.contains("a"));
+        assertEquals(0, runs);
+        assertEquals(0, io.size());
+        quick.inMemory = false;
+        submitQuick("b", 0);
+        assertEquals(1, io.size());
+        io.doAll();
+        assertEquals(List.of("a: ok", "b: ok"), done);
+        assertEquals(1, runs);
+    }
+
+    @Test
+    void whatIsInMemory_isNotDoneAtOnceWhereTimeIsTheGuests_norInAMachineThatIsBeingRestored() {
+        failing = false;
+        submitQuick("a", 0);
+        assertEquals(1, io.size(), "the executor says when");
+        io.allowsNow = true;
+        submitQuick("b", DiskRequests.restored(0));
+        assertEquals(2, io.size());
+        assertEquals(List.of(), done);
+        io.doAll();
+        assertEquals(List.of("a: ok", "b: ok"), done);
+    }
+
+    @Test
+    void whatIsInMemory_waitsForTheGate_andForTheDeviceToBeAllowedToWrite() {
+        failing = false;
+        io.allowsNow = true;
+        gate.open = false;
+        submitQuick("a", 0);
+        assertEquals(List.of(), done);
+        gate.waiting.remove().run();
+        assertEquals(1, io.size(), "whoever opens the gate need not have the machine lock");
+        io.doAll();
+        gate.open = true;
+        mayComplete = false;
+        submitQuick("b", 0);
+        assertEquals(List.of("a: ok"), done);
+        mayComplete = true;
+        requests.resume();
+        assertEquals(List.of("a: ok", "b: ok"), done);
+    }
+
+    @Test
+    void whatFailsAtOnce_failsInTheWayThatTheGateSees() {
+        io.allowsNow = true;
+        gate.verdict = DiskGate.Verdict.REPORT;
+        submitQuick("a", 0);
+        assertEquals(List.of(), done);
+        io.doAll();
+        assertEquals(List.of("a: no"), done);
+        assertEquals(List.of("began", "ended", "no"), gate.seen);
+    }
+
     private void work() throws IOException {
         runs++;
         if (failing) {

@@ -7,6 +7,14 @@ import java.util.Deque;
 public final class HeldIo implements IoExecutor {
     private final Deque<Runnable> held = new ArrayDeque<>();
 
+    /** Whether what needs no waiting may be done at once. */
+    public boolean allowsNow;
+
+    @Override
+    public boolean allowsNow() {
+        return allowsNow;
+    }
+
     @Override
     public Submitted submit(Runnable work, Runnable completion, long due) {
         held.add(() -> {

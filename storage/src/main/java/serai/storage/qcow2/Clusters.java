@@ -64,6 +64,12 @@ final class Clusters {
         return new Mapping(kind, first, host, Math.min(end, last) - position, own);
     }
 
+    /** Whether {@link #at} need not read. */
+    boolean inMemory(long position) throws DiskException {
+        long table = l2.table(position);
+        return table == 0 || l2.hasSlice(table, position);
+    }
+
     private Mapping.Kind kind(long entry, long bitmap, long position) throws DiskException {
         if ((entry & L2Entry.COMPRESSED) != 0) {
             return Mapping.Kind.COMPRESSED;

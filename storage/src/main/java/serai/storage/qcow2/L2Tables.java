@@ -123,6 +123,11 @@ final class L2Tables {
         return slices.get(table + (long) entryIndex(position) * g.l2EntryBytes());
     }
 
+    /** Whether {@link #slice} need not read. */
+    boolean hasSlice(long table, long position) {
+        return slices.has(table + (long) entryIndex(position) * g.l2EntryBytes());
+    }
+
     private int entryIndex(long position) {
         return (int) (position >>> g.clusterBits()) & (1 << g.l2Bits()) - 1;
     }

@@ -5,6 +5,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import serai.storage.DiskException;
@@ -91,6 +92,22 @@ final class Metadata {
         lock.lock();
         try {
             return epochs.enter();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** A request begins, if it need not wait for that. */
+    OptionalInt tryEnter() {
+        if (!gate.readLock().tryLock()) {
+            return OptionalInt.empty();
+        }
+        if (!lock.tryLock()) {
+            gate.readLock().unlock();
+            return OptionalInt.empty();
+        }
+        try {
+            return OptionalInt.of(epochs.enter());
         } finally {
             lock.unlock();
         }

@@ -6,6 +6,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.locks.Condition;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
@@ -242,6 +243,51 @@ public final class Qcow2Disk implements BlockDevice {
             readPiece(map, position + done, address + done);
             done += map.length();
         }
+    }
+
+    /** Of clusters that are in the file as they are, or hold zeros, and whose entries are in memory. */
+    @Override
+    public boolean readNow(long position, long hostAddress, long length) throws IOException {
+        BlockDevice.check(this, position, length);
+        OptionalInt token = cipher == null ? m.tryEnter() : OptionalInt.empty();
+        if (token.isEmpty()) {
+            return false;
+        }
+        try {
+            long done = 0;
+            while (done < length) {
+                Mapping map = mappingNow(position + done, length - done);
+                if (map == null || !readPieceNow(map, hostAddress + done)) {
+                    return false;
+                }
+                done += map.length();
+            }
+            return true;
+        } finally {
+            m.leave(token.getAsInt());
+        }
+    }
+
+    private @Nullable Mapping mappingNow(long position, long length) throws IOException {
+        if (!m.lock.tryLock()) {
+            return null;
+        }
+        try {
+            return clusters.inMemory(position) ? clusters.at(position, length) : null;
+        } finally {
+            m.lock.unlock();
+        }
+    }
+
+    private boolean readPieceNow(Mapping map, long address) {
+        return switch (map.kind()) {
+            case DATA -> dataFile.readNow(map.host(), address, map.length());
+            case ZERO, ZERO_ALLOCATED -> {
+                NativeBuffer.at(address, map.length()).fill((byte) 0);
+                yield true;
+            }
+            case UNALLOCATED, UNALLOCATED_ALLOCATED, COMPRESSED -> false;
+        };
     }
 
     private void readPiece(Mapping map, long position, long address) throws IOException {

@@ -85,6 +85,11 @@ final class SliceCache {
         return s;
     }
 
+    /** Whether {@link #get} need not read. */
+    boolean has(long position) {
+        return slices.containsKey(position & -sliceBytes);
+    }
+
     /** Forgets what a table held, if anything, and puts zeros in its place, to be written. */
     void putZeros(long table, long bytes) {
         for (long at = table; at < table + bytes; at += sliceBytes) {

@@ -244,6 +244,11 @@ public final class TrackedDisk implements BlockDevice {
     }
 
     @Override
+    public boolean readNow(long position, long hostAddress, long length) throws IOException {
+        return disk.readNow(position, hostAddress, length);
+    }
+
+    @Override
     public void write(long position, long hostAddress, long length) throws IOException {
         changes.readLock().lock();
         try {

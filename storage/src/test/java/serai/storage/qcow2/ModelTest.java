@@ -153,11 +153,22 @@ class ModelTest {
         }
     }
 
+    /** How often what was read was in memory. */
+    private static int readAtOnce;
+
     static byte[] read(Qcow2Disk d, long position, int length, NativeBuffer b) throws IOException {
+        b.segment().asSlice(0, length).fill((byte) 0xa5);
+        boolean atOnce = d.readNow(position, b.address(), length);
+        byte[] first = new byte[length];
+        MemorySegment.copy(b.segment(), ValueLayout.JAVA_BYTE, 0, first, 0, length);
         b.segment().asSlice(0, length).fill((byte) 0x5a);
         d.read(position, b.address(), length);
         byte[] now = new byte[length];
         MemorySegment.copy(b.segment(), ValueLayout.JAVA_BYTE, 0, now, 0, length);
+        if (atOnce) {
+            assertArrayEquals(now, first, "read at once");
+            readAtOnce++;
+        }
         return now;
     }
 
@@ -187,6 +198,7 @@ class ModelTest {
         CrashFile f = new CrashFile();
         create(f, options(words, SIZE));
         byte[] model = new byte[SIZE];
+        int before = readAtOnce;
         try (NativeBuffer b = new NativeBuffer(SIZE)) {
             for (int round = 0; round < 6; round++) {
                 try (Qcow2Disk d = open(f)) {
@@ -201,6 +213,7 @@ class ModelTest {
                 }
             }
         }
+        assertEquals(options(words, SIZE).encryption() == null, readAtOnce > before, "something was read at once");
     }
 
     private static void assertStatus(Qcow2Disk d, byte[] model) throws IOException {

@@ -505,6 +505,11 @@ public final class BlockNodes implements AutoCloseable {
         }
 
         @Override
+        public boolean readNow(long offset, long host, int length) throws IOException {
+            return disk.readNow(offset, host, length);
+        }
+
+        @Override
         public void write(long offset, long host, int length) throws IOException {
             disk.write(offset, host, length);
         }
