@@ -11,9 +11,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  * A regular file or block device, transferred by raw host address: a disk's data goes straight between the page cache
  * and guest memory. Thread-safe as far as the kernel is: transfers take their position with them.
  *
- * <p>By pread and pwrite: with what is in the page cache io_uring does less, even from C. Random requests of 4 KiB a second by {@code
- * bench/uring}: 395,000 read by pread, 318,000 by io_uring with one under way and 298,000 with 32; 306,000 written by pwrite, 161,000 by
- * io_uring at best.
+ * <p>By pread and pwrite: with what is in the page cache io_uring did fewer requests of 4 KiB a second, even from C ({@code bench/uring}).
  */
 public final class HostFile implements AutoCloseable {
     /** How a file is opened. */

@@ -135,8 +135,7 @@ public final class DiskRequests<K> {
     }
 
     /**
-     * What the host has in memory is read at once, without waking a thread for it, and the vCPU again: about twice as many requests a second
-     * (bench/fio, randread-4k-qd1).
+     * What the host has in memory is read at once, without waking a thread for it, and the vCPU again. bench/fio has a job for it: randread-4k-qd1.
      */
     private boolean now(Request r) {
         if (r.submitter != Thread.currentThread() || !io.allowsNow()) {
