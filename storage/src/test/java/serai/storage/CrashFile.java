@@ -8,6 +8,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A file in memory that loses what a disk may lose in a crash: of what was written since the last flush each sector of 512 bytes has any
@@ -23,7 +24,29 @@ public final class CrashFile implements ImageFile {
 
     private long size;
     private long durableSize;
-    private long flushes;
+    /** Operations until a crash is recorded. */
+    private long left;
+
+    private Random random = new Random(0);
+    private volatile @Nullable CrashFile caught;
+
+    /** Records what a crash would leave that happens so many operations (writes, flushes, punches) from now on. */
+    public synchronized void crashAfter(long operations, Random r) {
+        left = operations;
+        random = r;
+        caught = null;
+    }
+
+    /** That, once it has been recorded; else null. */
+    public @Nullable CrashFile caught() {
+        return caught;
+    }
+
+    private void count() {
+        if (left > 0 && --left == 0) {
+            caught = crash(random);
+        }
+    }
 
     @Override
     public Path path() {
@@ -68,6 +91,7 @@ public final class CrashFile implements ImageFile {
 
     @Override
     public synchronized void write(long position, long hostAddress, long length) {
+        count();
         MemorySegment from = NativeBuffer.at(hostAddress, length);
         for (long at = position; at < position + length; ) {
             int in = (int) (at % SECTOR);
@@ -82,6 +106,7 @@ public final class CrashFile implements ImageFile {
 
     @Override
     public synchronized void flush() {
+        count();
         since.forEach((n, l) -> {
             if (l.getLast() == ZEROS) {
                 durable.remove(n);
@@ -91,16 +116,11 @@ public final class CrashFile implements ImageFile {
         });
         since.clear();
         durableSize = size;
-        flushes++;
-    }
-
-    /** How many there have been. */
-    public synchronized long flushes() {
-        return flushes;
     }
 
     @Override
     public synchronized void resize(long bytes) {
+        count();
         if (bytes < size) {
             clear(bytes, size - bytes);
         }
@@ -117,11 +137,13 @@ public final class CrashFile implements ImageFile {
 
     @Override
     public synchronized void punch(long position, long length) {
+        count();
         clear(position, Math.min(length, Math.max(0, size - position)));
     }
 
     @Override
     public synchronized void zero(long position, long length) {
+        count();
         clear(position, length);
         size = Math.max(size, position + length);
     }

@@ -110,9 +110,7 @@ final class Check {
             boolean sound = errors == errorsMended;
             long bits = Header.DIRTY | Header.CORRUPT;
             if (sound && (m.header.incompatible & bits) != 0) {
-                m.header.incompatible &= ~bits;
-                m.writeHeader();
-                m.file.flush();
+                m.mark(h -> h.incompatible &= ~bits);
             }
         }
         return new CheckResult(

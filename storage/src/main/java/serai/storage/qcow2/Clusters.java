@@ -154,6 +154,7 @@ final class Clusters {
             SliceCache.Slice s = l2.slice(table, at);
             int index = l2.inSlice(at);
             long old = l2.entry(s, index);
+            checkData(old);
             long entry = host + ((long) i << g.clusterBits()) | L2Entry.COPIED;
             long bitmap = 0;
             if (g.extended()) {
@@ -176,8 +177,19 @@ final class Clusters {
         SliceCache.Slice s = l2.slice(table, position);
         int index = l2.inSlice(position);
         long old = l2.entry(s, index);
+        checkData(old);
         l2.set(s, index, entry, 0);
         freeData(old, false);
+    }
+
+    /** Makes sure that an entry refers to no table, before it changes: giving it up would give up the table. */
+    private void checkData(long entry) throws DiskException {
+        if ((entry & L2Entry.COMPRESSED) != 0) {
+            m.checkData(
+                    L2Entry.compressedOffset(entry, g.clusterBits()), L2Entry.compressedBytes(entry, g.clusterBits()));
+        } else if ((entry & L2Entry.OFFSET) != 0) {
+            m.checkData(entry & L2Entry.OFFSET, 1);
+        }
     }
 
     /** Gives up the data that an entry referred to. */
@@ -211,6 +223,7 @@ final class Clusters {
         int n = Math.min(clusters, l2.leftInSlice(position));
         for (int i = 0; i < n; i++) {
             long old = l2.entry(s, first + i);
+            checkData(old);
             boolean keep = !mayFree && isOwn(old);
             long entry = keep ? old & (L2Entry.OFFSET | L2Entry.COPIED) : 0;
             if (g.extended()) {

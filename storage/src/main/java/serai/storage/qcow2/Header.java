@@ -111,6 +111,36 @@ final class Header {
         return (incompatible & incompatibleBit) != 0;
     }
 
+    /** What puts all back to what it is now. */
+    Runnable saved() {
+        long theSize = size;
+        int entries = l1Entries;
+        long l1 = l1Offset;
+        long table = refcountTableOffset;
+        int tableClusters = refcountTableClusters;
+        int count = snapshotCount;
+        long snapshots = snapshotOffset;
+        long bits = incompatible;
+        long cleared = autoclear;
+        String name = backingFile;
+        String format = backingFormat;
+        BitmapDirectory directory = bitmaps;
+        return () -> {
+            size = theSize;
+            l1Entries = entries;
+            l1Offset = l1;
+            refcountTableOffset = table;
+            refcountTableClusters = tableClusters;
+            snapshotCount = count;
+            snapshotOffset = snapshots;
+            incompatible = bits;
+            autoclear = cleared;
+            backingFile = name;
+            backingFormat = format;
+            bitmaps = directory;
+        };
+    }
+
     /** The recorded format of the backing file. */
     Optional<ImageFormat> backingFormat() throws DiskException {
         return backingFormat == null ? Optional.empty() : Optional.of(ImageFormat.named(backingFormat));

@@ -8,6 +8,8 @@ import java.util.List;
 import java.util.OptionalInt;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import serai.storage.DiskException;
 import serai.storage.ImageFile;
 import serai.storage.NativeBuffer;
@@ -33,8 +35,11 @@ import serai.storage.NativeBuffer;
  * A crash between the steps leaves clusters that are counted and not used (leaks), and nothing else. Entries have 8 or 16 bytes and are
  * aligned, so no entry is torn. A flush of the disk is one flush of the file if only data was written, else two (QEMU's order needs two as well).
  *
- * <p>Changes of more than this (snapshots, moving a table) are made with all else standing still; they mark the image as dirty meanwhile where an
- * intermediate state would be wrong ("incompatible feature 0": refcounts are rebuilt when it is opened next).
+ * <h2>Changes of the structure</h2>
+ *
+ * A snapshot changes which clusters are shared, and so counts and COPIED marks all over the image, which must agree at every moment. Such a
+ * change ({@link #restructure}) is made with all else standing still: new tables, new refcount blocks and a new refcount table are written to
+ * free places, then one write of the header's first sector refers to them instead of the old ones, which become free.
  */
 final class Metadata {
     /** Space that was given up. */
@@ -49,6 +54,11 @@ final class Metadata {
     final Geometry g;
     final L2Tables l2;
     final Refcounts refcounts;
+    /** Clusters of the file with the header and tables, which no data may be written to; guarded by the lock. */
+    private final ClusterSet places = new ClusterSet();
+    /** Where two tables were when the image was opened, or -1. */
+    private final long overlap;
+
     final ReentrantLock lock = new ReentrantLock();
     final Epochs epochs = new Epochs();
 
@@ -60,10 +70,10 @@ final class Metadata {
     private long done;
     private List<Freed> unlinked = new ArrayList<>();
     private final ArrayDeque<Limbo> limbo = new ArrayDeque<>();
-    /** From here on the file holds nothing. */
-    private long unused;
-
     private boolean fresh;
+
+    /** Why nothing more may be written; guarded by the lock. */
+    private @Nullable IOException broken;
 
     /** Where the next compressed cluster begins, if there is room in that cluster of the file; guarded by the lock. */
     long compressedNext;
@@ -76,10 +86,79 @@ final class Metadata {
         this.dataFile = dataFile;
         this.header = header;
         g = Geometry.of(header);
-        unused = file.size();
         l2 = new L2Tables(file, g, header.l1Offset, header.l1Entries, l2CacheBytes);
         refcounts = new Refcounts(
-                file, g, header.refcountTableOffset, header.refcountTableClusters, Math.max(1 << 20, l2CacheBytes / 4));
+                file,
+                g,
+                header.refcountTableOffset,
+                header.refcountTableClusters,
+                Math.max(1 << 20, l2CacheBytes / 4),
+                places);
+        overlap = findPlaces();
+    }
+
+    /**
+     * Looks for all tables.
+     *
+     * @return where two of them are, in bytes; -1 if each has a place of its own
+     */
+    private long findPlaces() {
+        places.clear();
+        places.add(0);
+        long twice = addPlaces(l2.l1Offset(), g.clusters(8L * l2.l1().length));
+        twice = Math.max(twice, addPlaces(refcounts.tableOffset(), refcounts.tableClusters()));
+        if (header.snapshotCount > 0) {
+            twice = Math.max(twice, addPlaces(header.snapshotOffset, 1));
+        }
+        for (long[] table : List.of(l2.l1(), refcounts.table())) {
+            for (long entry : table) {
+                if ((entry & L2Entry.TABLE) != 0) {
+                    twice = Math.max(twice, addPlaces(entry & L2Entry.TABLE, 1));
+                }
+            }
+        }
+        return twice;
+    }
+
+    private long addPlaces(long offset, long clusters) {
+        long twice = -1;
+        for (long i = 0; i < clusters; i++) {
+            long c = (offset >>> g.clusterBits()) + i;
+            if (!places.add(c)) {
+                twice = c << g.clusterBits();
+            }
+        }
+        return twice;
+    }
+
+    /**
+     * Makes sure that each table has a place of its own: else one would be written over another.
+     *
+     * @throws DiskException if not
+     */
+    void checkPlaces() throws DiskException {
+        if (overlap >= 0) {
+            throw new DiskException("%s is damaged: two of its tables are both at %d; it can only be read"
+                    .formatted(file.path(), overlap));
+        }
+    }
+
+    /**
+     * Makes sure that no metadata is where data is to be written or given up; with the lock.
+     *
+     * @throws DiskException if there is, so that the image is damaged
+     */
+    void checkData(long offset, long bytes) throws DiskException {
+        if (external()) {
+            return;
+        }
+        for (long c = offset >>> g.clusterBits(); c <= offset + bytes - 1 >>> g.clusterBits(); c++) {
+            if (places.contains(c)) {
+                throw new DiskException(
+                        "%s is damaged: it has data and its own tables both at %d; 'serai image check' tells more"
+                                .formatted(file.path(), c << g.clusterBits()));
+            }
+        }
     }
 
     boolean external() {
@@ -113,6 +192,23 @@ final class Metadata {
         }
     }
 
+    /** The same for one that changes something: also data, as nobody may know whose it is. */
+    int enterToWrite() throws IOException {
+        int token = enter();
+        boolean whole = false;
+        lock.lock();
+        try {
+            checkWhole();
+            whole = true;
+            return token;
+        } finally {
+            lock.unlock();
+            if (!whole) {
+                leave(token);
+            }
+        }
+    }
+
     /** A request is over. */
     void leave(int token) {
         epochs.leave(token);
@@ -121,20 +217,23 @@ final class Metadata {
 
     /** Clusters of the file for a table, which follow each other; with the lock. */
     long allocateTable(int clusters) throws IOException {
-        reclaim();
-        return allocated(refcounts.allocate(clusters, clusters));
+        long at = allocate(clusters, clusters);
+        addPlaces(at, clusters);
+        return at;
     }
 
     /** Clusters of the file for data, as many as follow each other and at most {@code wanted}; with the lock. */
     long allocateData(int wanted) throws IOException {
-        reclaim();
-        return allocated(refcounts.allocate(wanted, 1));
+        return allocate(wanted, 1);
     }
 
-    private long allocated(long cluster) {
+    private long allocate(int wanted, int least) throws IOException {
+        reclaim();
+        long unused = refcounts.unused();
+        long cluster = refcounts.allocate(wanted, least);
+        fresh = cluster >= unused;
         long at = cluster << g.clusterBits();
-        fresh = at >= unused;
-        unused = Math.max(unused, at + ((long) refcounts.found << g.clusterBits()));
+        checkData(at, (long) refcounts.found << g.clusterBits()); // it was counted as free
         return at;
     }
 
@@ -147,6 +246,9 @@ final class Metadata {
     void free(long offset, int clusters, boolean punch) {
         if (compressedNext >= offset && compressedNext < offset + ((long) clusters << g.clusterBits())) {
             compressedNext = 0; // nothing more may come to a cluster that may be given free
+        }
+        for (int i = 0; i < clusters; i++) {
+            places.remove((offset >>> g.clusterBits()) + i);
         }
         unlinked.add(new Freed(offset >>> g.clusterBits(), clusters, punch));
     }
@@ -176,6 +278,7 @@ final class Metadata {
         long mine;
         boolean clean;
         try {
+            checkWhole();
             mine = begun;
             clean = !l2.isDirty() && !refcounts.isDirty() && unlinked.isEmpty() && begun == done;
         } finally {
@@ -209,6 +312,7 @@ final class Metadata {
         List<Freed> freed;
         lock.lock();
         try {
+            checkWhole();
             begun++;
             tables = l2.take();
             counts = refcounts.take();
@@ -226,11 +330,12 @@ final class Metadata {
             try {
                 l2.done(tables, written);
                 refcounts.done(counts, written);
-                if (!written) {
+                if (written) {
+                    done = begun;
+                } else {
                     freed.addAll(unlinked);
                     unlinked = freed;
                 }
-                done = begun;
             } finally {
                 lock.unlock();
             }
@@ -275,7 +380,12 @@ final class Metadata {
         }
         for (Freed f : joined) {
             if (f.punch) {
-                punchUnshared(f);
+                try {
+                    punchUnshared(f);
+                } catch (IOException e) {
+                    // the host's space stays in use until there is other data: no reason for a flush to fail
+                    System.getLogger("serai.disk").log(System.Logger.Level.DEBUG, "{0}: {1}", file.path(), e);
+                }
             }
         }
         lock.lock();
@@ -324,6 +434,7 @@ final class Metadata {
                 commit();
                 lock.lock();
                 try {
+                    reclaim(); // all of it, as there are no requests
                     if (!l2.isDirty() && !refcounts.isDirty() && unlinked.isEmpty()) {
                         what.run();
                         return;
@@ -338,17 +449,56 @@ final class Metadata {
         }
     }
 
-    /** The same, again with a larger refcount table if it has to be: what was done up to there is undone by counting. */
-    void retry(Alone what) throws IOException {
+    /** A change of the image's structure: it shows by one write of the header. All of it with everything else standing still. */
+    interface Structure {
+        /** Writes tables to new places and counts what they refer to; no count falls to 0 here. */
+        void build() throws IOException;
+
+        /** Refers to what has been built. */
+        void link(Header header);
+
+        /** The header has been written: takes over the new tables, and gives up the old ones. */
+        void linked() throws IOException;
+    }
+
+    /**
+     * Does a change of the structure, or nothing of it if that throws. Not inside a request.
+     *
+     * @throws DiskException if the change can't be made
+     */
+    void restructure(Structure change) throws IOException {
         while (true) {
             try {
-                alone(what);
-                return;
+                alone(() -> restructureAlone(change));
+                break;
             } catch (Refcounts.TableFull e) {
-                Check.repair(this);
                 growRefcountTable();
             }
         }
+        finish(); // what it gave up gets free
+    }
+
+    private void restructureAlone(Structure change) throws IOException {
+        refcounts.build();
+        boolean built = false;
+        try {
+            markDirty(); // what is given up is counted for a moment
+            change.build();
+            refcounts.writeBuilt();
+            file.flush();
+            writeHeader(h -> {
+                h.refcountTableOffset = refcounts.builtOffset;
+                change.link(h);
+            });
+            built = true;
+        } finally {
+            if (!built) {
+                refcounts.abandon();
+                findPlaces();
+            }
+        }
+        refcounts.adopt(at -> free(at, 1, false));
+        change.linked();
     }
 
     /** Writes what {@code alone} has changed, in order; with the lock and inside {@link #alone}. */
@@ -373,38 +523,70 @@ final class Metadata {
      */
     void markDirty() throws IOException {
         if (header.version == 3 && !header.has(Header.DIRTY)) {
-            header.incompatible |= Header.DIRTY;
-            writeHeader();
-            file.flush();
+            mark(h -> h.incompatible |= Header.DIRTY);
         }
     }
 
     /** Commits all that is left and takes the mark off. No request may be under way. */
     void finish() throws IOException {
         alone(() -> {
-            // what was freed last has its refcounts changed now, which one more commit writes
-            reclaim();
-            commitAlone();
             if (header.has(Header.DIRTY)) {
-                header.incompatible &= ~Header.DIRTY;
-                writeHeader();
-                file.flush();
+                mark(h -> h.incompatible &= ~Header.DIRTY);
             }
         });
     }
 
-    /** Writes the header, whose first sector reaches the file whole; with the lock. */
-    void writeHeader() throws IOException {
-        byte[] b = header.encode();
-        int n = b.length;
-        while (n > 512 && b[n - 1] == 0) {
-            n--;
+    /**
+     * Changes where the header says that things are, and makes that durable; with the lock.
+     *
+     * @throws DiskException if it has no room for the change; nothing has changed then
+     * @throws IOException if it could not be written: nobody knows which of both the file has, so nothing is written any more
+     */
+    void writeHeader(Consumer<Header> change) throws IOException {
+        try {
+            mark(change);
+        } catch (DiskException e) {
+            throw e;
+        } catch (IOException e) {
+            broken = e;
+            throw e;
         }
-        // what stood behind, a longer name, must not stay
-        n = Math.min(b.length, Math.max(4096, n + 511 & -512));
-        try (NativeBuffer buffer = NativeBuffer.confined(n)) {
-            buffer.segment().asByteBuffer().put(b, 0, n);
-            file.write(0, buffer.address(), n);
+    }
+
+    /** Changes what may be in the header or not, and makes that durable. The header's first sector reaches the file whole. */
+    void mark(Consumer<Header> change) throws IOException {
+        checkWhole();
+        Runnable back = header.saved();
+        change.accept(header);
+        boolean written = false;
+        try {
+            byte[] b = header.encode();
+            int n = b.length;
+            while (n > 512 && b[n - 1] == 0) {
+                n--;
+            }
+            // what stood behind, a longer name, must not stay
+            n = Math.min(b.length, Math.max(4096, n + 511 & -512));
+            try (NativeBuffer buffer = NativeBuffer.confined(n)) {
+                buffer.segment().asByteBuffer().put(b, 0, n);
+                file.write(0, buffer.address(), n);
+                file.flush();
+            }
+            written = true;
+        } finally {
+            if (!written) {
+                back.run();
+            }
+        }
+    }
+
+    private void checkWhole() throws IOException {
+        if (broken != null) {
+            throw new IOException(
+                    file.path()
+                            + " can't be written any more until it is opened again: its header could not be written ("
+                            + broken.getMessage() + ")",
+                    broken);
         }
     }
 
@@ -429,20 +611,32 @@ final class Metadata {
             L2Tables.writeTable(file, start << g.clusterBits(), table, 0, table.length);
             long oldOffset = refcounts.tableOffset();
             refcounts.replaceTable(start << g.clusterBits(), table);
-            for (int i = 0; i < blocks; i++) {
-                refcounts.cache().putZeros(table[old.length + i], g.cluster());
+            addPlaces(start << g.clusterBits(), clusters + blocks);
+            boolean linked = false;
+            try {
+                for (int i = 0; i < blocks; i++) {
+                    refcounts.cache().putZeros(table[old.length + i], g.cluster());
+                }
+                for (long c = start; c < start + clusters + blocks; c++) {
+                    refcounts.add(c, 1);
+                }
+                refcounts.spill();
+                file.flush();
+                int more = clusters;
+                writeHeader(h -> {
+                    h.refcountTableOffset = refcounts.tableOffset();
+                    h.refcountTableClusters = more;
+                });
+                linked = true;
+            } finally {
+                if (!linked) {
+                    for (int i = 0; i < blocks; i++) {
+                        refcounts.cache().forget(table[old.length + i], g.cluster());
+                    }
+                    refcounts.replaceTable(oldOffset, old);
+                    findPlaces();
+                }
             }
-            for (long c = start; c < start + clusters + blocks; c++) {
-                refcounts.add(c, 1);
-            }
-            Refcounts.Changes c = refcounts.take();
-            SliceCache.write(file, c.blocks());
-            refcounts.done(c, true);
-            file.flush();
-            header.refcountTableOffset = refcounts.tableOffset();
-            header.refcountTableClusters = clusters;
-            writeHeader();
-            file.flush();
             free(oldOffset, old.length / perCluster, false);
         });
     }

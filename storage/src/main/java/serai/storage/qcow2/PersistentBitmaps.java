@@ -169,42 +169,58 @@ final class PersistentBitmaps {
         marked.remove(k.bitmap);
     }
 
-    /** Writes them all to new places, and the directory that refers to them; with everything standing still. */
+    /** Writes them all to new places, and the directory that refers to them. */
     synchronized void store() throws IOException {
-        Header.BitmapDirectory old = m.header.bitmaps;
-        if (old == null && all.isEmpty()) {
-            return;
+        if (m.header.bitmaps != null || !all.isEmpty()) {
+            m.restructure(new Storing());
         }
-        List<BitmapDirectory.Entry> before = BitmapDirectory.read(m);
-        List<BitmapDirectory.Entry> entries = new ArrayList<>();
-        for (Kept k : all) {
-            if (k.bitmap != null) {
-                entries.add(store(k.bitmap));
-            } else if (k.unknown != null) {
-                entries.add(k.unknown.with(k.unknown.flags() | BitmapDirectory.IN_USE));
+    }
+
+    private final class Storing implements Metadata.Structure {
+        private final Header.@Nullable BitmapDirectory old = m.header.bitmaps;
+        private List<BitmapDirectory.Entry> before = List.of();
+        private List<BitmapDirectory.Entry> entries = List.of();
+        private Header.@Nullable BitmapDirectory now;
+
+        @Override
+        public void build() throws IOException {
+            before = BitmapDirectory.read(m);
+            entries = new ArrayList<>();
+            for (Kept k : all) {
+                if (k.bitmap != null) {
+                    entries.add(store(k.bitmap));
+                } else if (k.unknown != null) {
+                    entries.add(k.unknown.with(k.unknown.flags() | BitmapDirectory.IN_USE));
+                }
+            }
+            byte[] directory = BitmapDirectory.encode(entries);
+            int clusters = (int) g.clusters(directory.length);
+            now = null;
+            if (clusters > 0) {
+                long at = m.allocateTable(clusters);
+                write(at, directory, clusters << g.clusterBits());
+                now = new Header.BitmapDirectory(entries.size(), directory.length, at);
             }
         }
-        byte[] directory = BitmapDirectory.encode(entries);
-        int clusters = (int) g.clusters(directory.length);
-        long at = clusters == 0 ? 0 : m.allocateTable(clusters);
-        if (clusters > 0) {
-            write(at, directory, clusters << g.clusterBits());
+
+        @Override
+        public void link(Header h) {
+            h.bitmaps = now;
+            h.autoclear = now == null ? h.autoclear & ~Header.BITMAPS : h.autoclear | Header.BITMAPS;
         }
-        m.commitAlone();
-        m.header.bitmaps = clusters == 0 ? null : new Header.BitmapDirectory(entries.size(), directory.length, at);
-        m.header.autoclear = clusters == 0 ? m.header.autoclear & ~Header.BITMAPS : m.header.autoclear | Header.BITMAPS;
-        m.writeHeader();
-        m.file.flush();
-        if (old != null) {
-            m.free(old.offset(), (int) g.clusters(old.size()), false);
-        }
-        for (BitmapDirectory.Entry e : before) {
-            // those that were not loaded keep their place
-            if (entries.stream().noneMatch(n -> n.table() == e.table() && n.tableEntries() > 0)) {
-                free(e);
+
+        @Override
+        public void linked() throws IOException {
+            if (old != null) {
+                m.free(old.offset(), (int) g.clusters(old.size()), false);
+            }
+            for (BitmapDirectory.Entry e : before) {
+                // those that were not loaded keep their place
+                if (entries.stream().noneMatch(n -> n.table() == e.table() && n.tableEntries() > 0)) {
+                    free(e);
+                }
             }
         }
-        m.commitAlone();
     }
 
     private BitmapDirectory.Entry store(DirtyBitmap b) throws IOException {

@@ -191,6 +191,7 @@ public final class Qcow2Disk implements BlockDevice {
 
     /** What the last writer may have left is put right. */
     private void takeOver() throws IOException {
+        m.checkPlaces();
         if (m.header.has(Header.DIRTY)) {
             Check.repair(m);
         }
@@ -380,7 +381,7 @@ public final class Qcow2Disk implements BlockDevice {
         while (done < length) {
             boolean grow = false;
             boolean full = false;
-            int token = m.enter();
+            int token = m.enterToWrite();
             try {
                 done += part.run(position + done, length - done);
                 m.lock.lock();
@@ -428,6 +429,8 @@ public final class Qcow2Disk implements BlockDevice {
             if (map.kind() != Mapping.Kind.DATA || !map.own()) {
                 plan = map.kind().hasCluster() && map.own() ? fillOwn(map, position) : allocate(position, length);
                 pending.add(new Pending(start, start + ((long) plan.count << g.clusterBits())));
+            } else {
+                m.checkData(map.host(), map.length());
             }
         } finally {
             m.lock.unlock();
@@ -442,6 +445,7 @@ public final class Qcow2Disk implements BlockDevice {
 
     /** The cluster is there and this disk's alone, and what is read there comes from elsewhere. */
     private Plan fillOwn(Mapping map, long position) throws IOException {
+        m.checkData(map.entry() & L2Entry.OFFSET, 1);
         long n = Math.min(map.length(), g.down(position) + g.cluster() - position);
         return new Plan(map.entry() & L2Entry.OFFSET, 1, false, !g.extended(), readsZero(position), false, n);
     }
@@ -906,18 +910,10 @@ public final class Qcow2Disk implements BlockDevice {
                     file.path() + " has a raw data file with all of the disk, and can't have a backing file");
         }
         m.alone(() -> {
-            String oldName = m.header.backingFile;
-            String oldFormat = m.header.backingFormat;
-            m.header.backingFile = name;
-            m.header.backingFormat = format == null ? null : format.word();
-            try {
-                m.writeHeader();
-            } catch (DiskException e) {
-                m.header.backingFile = oldName;
-                m.header.backingFormat = oldFormat;
-                throw e;
-            }
-            m.file.flush();
+            m.writeHeader(h -> {
+                h.backingFile = name;
+                h.backingFormat = format == null ? null : format.word();
+            });
         });
     }
 
@@ -932,7 +928,7 @@ public final class Qcow2Disk implements BlockDevice {
                 BlockDevice b = backing;
                 LuksVolume v = volume) {
             if (!readOnly && !forCheck) {
-                m.retry(bitmaps::store);
+                bitmaps.store();
                 m.finish();
             }
         }

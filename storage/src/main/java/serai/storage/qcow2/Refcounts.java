@@ -4,6 +4,9 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
+import java.util.Objects;
+import java.util.function.LongConsumer;
+import org.jspecify.annotations.Nullable;
 import serai.storage.DiskException;
 import serai.storage.ImageFile;
 
@@ -29,6 +32,9 @@ final class Refcounts {
     private final ImageFile file;
     private final Geometry g;
     private final SliceCache slices;
+    /** Clusters that hold metadata; new blocks are added. */
+    private final ClusterSet places;
+
     private long tableOffset;
     private long[] table;
     /** Table entries that a commit has to write; their blocks are new. */
@@ -38,13 +44,29 @@ final class Refcounts {
     /** The highest cluster that may be in use. */
     private long end;
 
-    Refcounts(ImageFile file, Geometry g, long tableOffset, int tableClusters, long cacheBytes) throws IOException {
+    /** From this cluster on the file has never held anything. */
+    private long unused;
+
+    /** The table that the file has, while another is being built in {@link #table}; see {@link #build}. */
+    private long @Nullable [] built;
+    /** Blocks of the table that is being built that are other ones than the file's. */
+    private BitSet moved = new BitSet();
+
+    Refcounts(ImageFile file, Geometry g, long tableOffset, int tableClusters, long cacheBytes, ClusterSet places)
+            throws IOException {
+        this.places = places;
         this.file = file;
         this.g = g;
         this.tableOffset = tableOffset;
         slices = new SliceCache(file, g.clusterBits(), cacheBytes);
         table = L2Tables.readTable(file, tableOffset, tableClusters << g.clusterBits() - 3);
         end = g.clusters(file.size());
+        unused = end;
+    }
+
+    /** The first cluster from which on the file has never held anything, also not for a change that was abandoned. */
+    long unused() {
+        return unused;
     }
 
     SliceCache cache() {
@@ -144,6 +166,8 @@ final class Refcounts {
         long block = block(cluster);
         if (block == 0) {
             block = newBlock(cluster);
+        } else if (isToBeMoved(cluster)) {
+            block = move(cluster);
         }
         long index = cluster & (1L << g.blockBits()) - 1;
         SliceCache.Slice s = slices.get(block + byteOf(index));
@@ -157,6 +181,7 @@ final class Refcounts {
                                     .formatted(file.path(), g.maxRefcount(), 1 << g.refcountOrder()));
         }
         write(s, index, value);
+        unused = Math.max(unused, cluster + 1);
         if (value == 0) {
             firstFree = Math.min(firstFree, cluster);
         }
@@ -177,12 +202,139 @@ final class Refcounts {
         firstFree = 0;
     }
 
+    // ---- counts that change at once, with a header that refers to another table ----
+
+    /**
+     * From here on blocks are changed in copies, which a new table refers to; the file keeps the counts that it has. Nothing may be waiting to
+     * be written. Clusters that get free are not used again before it is over: counts don't fall to 0 meanwhile.
+     */
+    void build() {
+        built = table;
+        table = table.clone();
+        moved = new BitSet();
+    }
+
+    /** Writes what has been built to places that are counted in it; the header may refer to the table, once the file is flushed. */
+    void writeBuilt() throws IOException {
+        int clusters = tableClusters();
+        long at = allocate(clusters, clusters);
+        for (int i = 0; i < clusters; i++) {
+            places.add(at + i);
+        }
+        builtOffset = at << g.clusterBits();
+        spill();
+        L2Tables.writeTable(file, builtOffset, table, 0, table.length);
+    }
+
+    /** Where the table is that has been written. */
+    long builtOffset;
+
+    /** Writes blocks of what is being built, if there are many. */
+    void spillIfFull() throws IOException {
+        if (slices.isFull()) {
+            spill();
+        }
+    }
+
+    /** Writes all blocks that have changed, with no order kept. */
+    void spill() throws IOException {
+        List<SliceCache.Copy> copies = slices.takeDirty();
+        boolean written = false;
+        try {
+            SliceCache.write(file, copies);
+            written = true;
+        } finally {
+            slices.written(copies, written);
+        }
+    }
+
+    /** Nothing has been built after all. */
+    void abandon() {
+        long[] old = Objects.requireNonNull(built);
+        moved.stream().forEach(b -> slices.forget(table[b], g.cluster()));
+        table = old;
+        built = null;
+        dirty = new BitSet();
+        firstFree = 0;
+    }
+
+    /** The header refers to what has been built. Takes the clusters of the old table and of its blocks that were copied. */
+    void adopt(LongConsumer given) {
+        long[] old = Objects.requireNonNull(built);
+        moved.stream().filter(b -> old[b] != 0).forEach(b -> {
+            slices.forget(old[b], g.cluster());
+            given.accept(old[b]);
+        });
+        for (long c = 0; c < tableClusters(); c++) {
+            given.accept(tableOffset + (c << g.clusterBits()));
+        }
+        tableOffset = builtOffset;
+        built = null;
+        dirty = new BitSet();
+        firstFree = 0;
+    }
+
+    private boolean isToBeMoved(long cluster) {
+        int b = (int) (cluster >>> g.blockBits());
+        return built != null && table[b] != 0 && !moved.get(b);
+    }
+
+    /** Copies the block that counts a cluster. */
+    private long move(long cluster) throws IOException {
+        int b = (int) (cluster >>> g.blockBits());
+        long from = block(cluster);
+        moved.set(b); // the search may find a cluster that this block counts
+        long free = firstFree;
+        while (block(free) == 0 || get(free) != 0) {
+            if (block(free) == 0) {
+                newBlock(free);
+            } else {
+                checkEnd(free);
+                free = nextFree(free);
+            }
+        }
+        firstFree = free + 1;
+        end = Math.max(end, free + 1);
+        places.add(free);
+        long to = free << g.clusterBits();
+        slices.putZeros(to, g.cluster());
+        for (long at = 0; at < g.cluster(); at += slices.sliceBytes()) {
+            slices.get(to + at).bytes.copyFrom(slices.get(from + at).bytes);
+        }
+        table[b] = to;
+        add(free, 1); // may move another one
+        return to;
+    }
+
+    /** Copies the blocks that count a range; tells whether there were any. */
+    private boolean moveAll(long cluster, int count) throws IOException {
+        boolean any = false;
+        long last = cluster + count - 1 >>> g.blockBits();
+        for (long b = cluster >>> g.blockBits(); b <= last; b++) {
+            if (isToBeMoved(b << g.blockBits())) {
+                move(b << g.blockBits());
+                any = true;
+            }
+        }
+        return any;
+    }
+
+    private void checkEnd(long cluster) throws DiskException {
+        if (cluster > end + PAST_END) {
+            throw new DiskException(
+                    "%s is damaged: it counts clusters as in use that lie far behind its end; 'serai image check -r all' may mend it"
+                            .formatted(file.path()));
+        }
+    }
+
     /** A block gets another place, of zeros, or none: repair. */
     void setBlock(int block, long offset) {
         table[block] = offset;
         dirty.set(block);
         if (offset != 0) {
+            places.add(offset >>> g.clusterBits());
             slices.putZeros(offset, g.cluster());
+            unused = Math.max(unused, (offset >>> g.clusterBits()) + 1);
         }
     }
 
@@ -197,6 +349,9 @@ final class Refcounts {
         slices.putZeros(at, g.cluster());
         table[b] = at;
         dirty.set(b);
+        moved.set(b);
+        places.add(first);
+        unused = Math.max(unused, first + 1);
         write(slices.get(at), 0, 1);
         return at;
     }
@@ -222,11 +377,7 @@ final class Refcounts {
                 newBlock(at);
                 continue;
             }
-            if (at > end + PAST_END) {
-                throw new DiskException(
-                        "%s is damaged: it counts clusters as in use that lie far behind its end; 'serai image check -r all' may mend it"
-                                .formatted(file.path()));
-            }
+            checkEnd(at);
             if (get(at) != 0) {
                 at = nextFree(at);
                 if (!skipped) {
@@ -248,6 +399,9 @@ final class Refcounts {
                 at += n;
                 skipped = true;
                 continue;
+            }
+            if (moveAll(at, n)) {
+                continue; // the copies may have taken some of them
             }
             for (int i = 0; i < n; i++) {
                 add(at + i, 1);
@@ -279,7 +433,9 @@ final class Refcounts {
             long at = start + wanted + i << g.clusterBits();
             slices.putZeros(at, g.cluster());
             table[b + i] = at;
+            places.add(at >>> g.clusterBits());
             dirty.set(b + i);
+            moved.set(b + i);
         }
         for (long c = start; c < start + wanted + blocks; c++) {
             add(c, 1);

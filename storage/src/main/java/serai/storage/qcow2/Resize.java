@@ -19,15 +19,15 @@ final class Resize {
             throw new DiskException("%s can't have %d bytes: with clusters of %d bytes a disk has at most %d"
                     .formatted(m.file.path(), size, m.g.cluster(), Header.MAX_L1_BYTES / 8 * m.g.l2Reach()));
         }
+        int then = (int) entries;
         while (true) {
             try {
                 m.alone(() -> {
-                    if (entries > m.l2.l1().length) {
-                        growL1(m, (int) entries);
+                    if (then > m.l2.l1().length) {
+                        grow(m, then, size);
+                    } else {
+                        m.writeHeader(h -> h.size = size);
                     }
-                    m.header.size = size;
-                    m.writeHeader();
-                    m.file.flush();
                 });
                 return;
             } catch (Refcounts.TableFull e) {
@@ -36,27 +36,35 @@ final class Resize {
         }
     }
 
-    /** With all else standing still. */
-    static void growL1(Metadata m, int entries) throws IOException {
+    private static void grow(Metadata m, int entries, long size) throws IOException {
         long[] old = m.l2.l1();
         long oldOffset = m.l2.l1Offset();
-        int clusters = (int) m.g.clusters(8L * entries);
-        long at = m.allocateTable(clusters);
         long[] table = Arrays.copyOf(old, entries);
-        L2Tables.writeTable(
-                m.file,
-                at,
-                Arrays.copyOf(table, clusters << m.g.clusterBits() - 3),
-                0,
-                clusters << m.g.clusterBits() - 3);
+        long at = writeL1(m, table);
         m.commitAlone();
+        m.writeHeader(h -> {
+            h.l1Offset = at;
+            h.l1Entries = entries;
+            h.size = size;
+        });
         m.l2.replaceL1(at, table);
-        m.header.l1Offset = at;
-        m.header.l1Entries = entries;
-        m.writeHeader();
-        m.file.flush();
-        if (old.length > 0) {
-            m.free(oldOffset, (int) m.g.clusters(8L * old.length), false);
+        m.free(oldOffset, clusters(m, old.length), false);
+    }
+
+    /** Writes an L1 table to a new place, with zeros up to its last cluster's end. */
+    static long writeL1(Metadata m, long[] table) throws IOException {
+        int clusters = clusters(m, table.length);
+        if (clusters == 0) {
+            return 0;
         }
+        long at = m.allocateTable(clusters);
+        long[] whole = Arrays.copyOf(table, clusters << m.g.clusterBits() - 3);
+        L2Tables.writeTable(m.file, at, whole, 0, whole.length);
+        return at;
+    }
+
+    /** Clusters of an L1 table. */
+    static int clusters(Metadata m, int entries) {
+        return (int) m.g.clusters(8L * entries);
     }
 }

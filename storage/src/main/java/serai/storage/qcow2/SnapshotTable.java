@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import serai.storage.DiskException;
 import serai.storage.NativeBuffer;
@@ -94,6 +95,22 @@ final class SnapshotTable {
             }
         }
         return all;
+    }
+
+    /** Writes them to a new place. */
+    static long write(Metadata m, List<Entry> entries) throws IOException {
+        byte[] b = encode(entries);
+        int clusters = (int) m.g.clusters(b.length);
+        if (clusters == 0) {
+            return 0;
+        }
+        long at = m.allocateTable(clusters);
+        byte[] whole = Arrays.copyOf(b, clusters << m.g.clusterBits());
+        try (NativeBuffer n = NativeBuffer.confined(whole.length)) {
+            n.segment().asByteBuffer().put(whole);
+            m.file.write(at, n.address(), whole.length);
+        }
+        return at;
     }
 
     /** Bytes of the table in the file. */

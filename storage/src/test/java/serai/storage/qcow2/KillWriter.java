@@ -8,6 +8,7 @@ import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import serai.storage.BlockDevice;
 import serai.storage.ImageFormat;
 import serai.storage.NativeBuffer;
@@ -67,6 +68,15 @@ public final class KillWriter {
         }
     }
 
+    /** Hears of what the threads do. */
+    interface Listener {
+        /** A flush has completed that began when thread i had done its first {@code done[i]} operations. */
+        void flushed(long[] done);
+
+        /** Whether a thread goes on. */
+        boolean goOn();
+    }
+
     private KillWriter() {}
 
     /** What a sector holds after an operation has written it. */
@@ -87,7 +97,20 @@ public final class KillWriter {
                 int me = t;
                 Thread.ofPlatform().start(() -> {
                     try {
-                        run((Qcow2Disk) d, new Script(seed, me), me, done);
+                        run((Qcow2Disk) d, new Script(seed, me), me, done, new Listener() {
+                            @Override
+                            public void flushed(long[] then) {
+                                System.out.println("F "
+                                        + LongStream.of(then)
+                                                .mapToObj(Long::toString)
+                                                .collect(Collectors.joining(" ")));
+                            }
+
+                            @Override
+                            public boolean goOn() {
+                                return true;
+                            }
+                        });
                     } catch (IOException | RuntimeException | Error e) {
                         e.printStackTrace();
                         Runtime.getRuntime().halt(3);
@@ -99,9 +122,10 @@ public final class KillWriter {
         }
     }
 
-    private static void run(Qcow2Disk d, Script script, int me, AtomicLongArray done) throws IOException {
+    /** Does what a thread does. */
+    static void run(Qcow2Disk d, Script script, int me, AtomicLongArray done, Listener listener) throws IOException {
         try (NativeBuffer b = new NativeBuffer(512)) {
-            while (true) {
+            while (listener.goOn()) {
                 Operation o = script.next();
                 switch (o.kind) {
                     case WRITE -> {
@@ -118,11 +142,10 @@ public final class KillWriter {
                     }
                     case DISCARD -> d.discard(o.sector * 512L, 512);
                     case FLUSH -> {
-                        String vector = IntStream.range(0, THREADS)
-                                .mapToObj(t -> Long.toString(done.get(t)))
-                                .collect(Collectors.joining(" "));
+                        long[] then =
+                                IntStream.range(0, THREADS).mapToLong(done::get).toArray();
                         d.flush();
-                        System.out.println("F " + vector);
+                        listener.flushed(then);
                     }
                     case SNAPSHOT -> {
                         if (d.snapshots().isEmpty()) {
