@@ -58,7 +58,8 @@ public enum ImageFormat {
      */
     public static ImageFormat named(String name) throws DiskException {
         return suffixed(name)
-                .orElseThrow(() -> new DiskException("there is no image format '" + name + "'; there are " + words()));
+                .orElseThrow(() -> new DiskException(
+                        "there is no image format '" + References.printable(name) + "'; there are " + words()));
     }
 
     /** What the suffix of a file's name says; empty if that says nothing. */

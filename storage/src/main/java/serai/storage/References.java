@@ -16,7 +16,7 @@ public interface References {
     /** None: the image has to be whole in itself. */
     References NONE = (image, path, what) -> {
         throw new DiskException("%s names '%s' as its %s, and may name no other file unless that is allowed by name"
-                .formatted(image, path, what));
+                .formatted(image, printable(path.toString()), what));
     };
 
     /** Any: the image's owner made it himself. */

@@ -59,6 +59,9 @@ final class BitmapDirectory {
                     "its bitmap directory has " + (d.count() & 0xffffffffL) + " bitmaps in "
                             + Long.toUnsignedString(d.size()) + " bytes");
         }
+        if (d.count() > 0 && (d.offset() < m.g.cluster() || (d.offset() & m.g.cluster() - 1) != 0)) {
+            throw damaged(m, "its bitmap directory is at " + d.offset() + ", which is no cluster of it");
+        }
         ByteBuffer b = ByteBuffer.allocate((int) d.size());
         try (NativeBuffer n = NativeBuffer.confined(Math.max(1, d.size()))) {
             m.file.read(d.offset(), n.address(), d.size());

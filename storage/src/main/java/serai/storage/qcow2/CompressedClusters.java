@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import serai.storage.DiskException;
 import serai.storage.NativeBuffer;
 
 /** Reads compressed clusters, of which the last few stay unpacked, and packs them one behind the other. */
@@ -29,7 +30,11 @@ final class CompressedClusters {
         codec = new Codec(m.header.compressionType == 1, (int) g.cluster());
     }
 
-    /** The content of a cluster by its L2 entry. Without the lock. */
+    /**
+     * The content of a cluster by its L2 entry. Without the lock.
+     *
+     * @throws DiskException if there is none
+     */
     byte[] read(long entry) throws IOException {
         synchronized (kept) {
             byte[] known = kept.get(entry);
@@ -47,7 +52,7 @@ final class CompressedClusters {
         try {
             content = codec.decompress(packed);
         } catch (IOException e) {
-            throw new IOException(m.file.path() + ": " + e.getMessage(), e);
+            throw new DiskException(m.file.path() + " is damaged: " + e.getMessage(), e);
         }
         synchronized (kept) {
             kept.put(entry, content);

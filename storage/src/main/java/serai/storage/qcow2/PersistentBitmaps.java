@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.jspecify.annotations.Nullable;
+import serai.storage.BlockDevice;
 import serai.storage.DiskException;
 import serai.storage.NativeBuffer;
 import serai.storage.track.DirtyBitmap;
@@ -61,11 +62,12 @@ final class PersistentBitmaps {
                 (e.flags() & ~(BitmapDirectory.IN_USE | BitmapDirectory.AUTO | BitmapDirectory.EXTRA_COMPATIBLE)) != 0
                         || e.type() != BitmapDirectory.DIRTY_TRACKING
                         || e.extra().length > 0 && (e.flags() & BitmapDirectory.EXTRA_COMPATIBLE) == 0;
-        long granules = m.header.size >> e.granularityBits();
+        long size = m.header.size + BlockDevice.SECTOR - 1 & -BlockDevice.SECTOR; // the disk's
+        long granules = size >> e.granularityBits();
         if (e.inUse() || strange || granules >= DirtyBitmap.MAX_GRANULES) {
             return null;
         }
-        DirtyBitmap b = new DirtyBitmap(e.name(), m.header.size, 1L << e.granularityBits());
+        DirtyBitmap b = new DirtyBitmap(e.name(), size, 1L << e.granularityBits());
         if (e.tableEntries() != g.clusters(b.bytes())) {
             throw BitmapDirectory.damaged(
                     m,

@@ -802,8 +802,11 @@ public final class Qcow2Disk implements BlockDevice {
         }
         size = bytes;
         bitmaps.resize(bytes);
-        if (bytes > old && backing != null && backing.size() > old) {
-            zero(old, Math.min(bytes, backing.size() + SECTOR - 1 & -SECTOR) - old, true);
+        if (bytes > old) {
+            // what another writer left in the last cluster behind the end when it made the disk smaller, and what the
+            // backing file has
+            long below = backing == null ? 0 : Math.min(bytes, backing.size() + SECTOR - 1 & -SECTOR);
+            zero(old, Math.max(below, Math.min(bytes, g.up(old))) - old, true);
         }
     }
 

@@ -98,9 +98,9 @@ final class Refcounts {
     private long block(long cluster) throws DiskException {
         long b = cluster >>> g.blockBits();
         long at = b < table.length ? table[(int) b] & L2Entry.TABLE : 0;
-        if ((at & g.cluster() - 1) != 0) {
+        if ((at & g.cluster() - 1) != 0 || at >>> g.clusterBits() > end + PAST_END) {
             throw new DiskException(
-                    "%s is damaged: a refcount block at %d is not at a cluster's start; 'serai image check -r' may mend it"
+                    "%s is damaged: a refcount block at %d is at no cluster's start, or far behind its end; 'serai image check -r' may mend it"
                             .formatted(file.path(), at));
         }
         return at;
@@ -165,6 +165,14 @@ final class Refcounts {
     long add(long cluster, int delta) throws IOException {
         long block = block(cluster);
         if (block == 0) {
+            if (delta < 0) {
+                throw countedAsFree(cluster);
+            }
+            if (cluster > end + PAST_END) {
+                throw new DiskException(
+                        "%s is damaged: it refers to cluster %d, far behind its end; 'serai image check -r all' may mend it"
+                                .formatted(file.path(), cluster));
+            }
             block = newBlock(cluster);
         } else if (isToBeMoved(cluster)) {
             block = move(cluster);
@@ -172,13 +180,12 @@ final class Refcounts {
         long index = cluster & (1L << g.blockBits()) - 1;
         SliceCache.Slice s = slices.get(block + byteOf(index));
         long value = read(s, index, g.refcountOrder()) + delta;
-        if (value < 0 || value > g.maxRefcount()) {
-            throw new DiskException(
-                    value < 0
-                            ? "%s is damaged: cluster %d is in use and counted as free; 'serai image check -r' may mend it"
-                                    .formatted(file.path(), cluster)
-                            : "%s can't share a cluster more than %d times: its refcounts have %d bits"
-                                    .formatted(file.path(), g.maxRefcount(), 1 << g.refcountOrder()));
+        if (value < 0) {
+            throw countedAsFree(cluster);
+        }
+        if (value > g.maxRefcount()) {
+            throw new DiskException("%s can't share a cluster more than %d times: its refcounts have %d bits"
+                    .formatted(file.path(), g.maxRefcount(), 1 << g.refcountOrder()));
         }
         write(s, index, value);
         unused = Math.max(unused, cluster + 1);
@@ -186,6 +193,12 @@ final class Refcounts {
             firstFree = Math.min(firstFree, cluster);
         }
         return value;
+    }
+
+    private DiskException countedAsFree(long cluster) {
+        return new DiskException(
+                "%s is damaged: cluster %d is in use and counted as free; 'serai image check -r' may mend it"
+                        .formatted(file.path(), cluster));
     }
 
     /** Sets the refcount of a cluster whose block is there. */
@@ -343,6 +356,9 @@ final class Refcounts {
         int b = Math.toIntExact(cluster >>> g.blockBits());
         if (b >= table.length) {
             throw new TableFull();
+        }
+        if (b == 0) {
+            throw countedAsFree(0); // the header, where the block would go
         }
         long first = (long) b << g.blockBits();
         long at = first << g.clusterBits();
