@@ -59,7 +59,10 @@ final class BitmapDirectory {
                     "its bitmap directory has " + (d.count() & 0xffffffffL) + " bitmaps in "
                             + Long.toUnsignedString(d.size()) + " bytes");
         }
-        if (d.count() > 0 && (d.offset() < m.g.cluster() || (d.offset() & m.g.cluster() - 1) != 0)) {
+        if (d.count() > 0
+                && (d.offset() < m.g.cluster()
+                        || d.offset() > L2Entry.OFFSET
+                        || (d.offset() & m.g.cluster() - 1) != 0)) {
             throw damaged(m, "its bitmap directory is at " + d.offset() + ", which is no cluster of it");
         }
         ByteBuffer b = ByteBuffer.allocate((int) d.size());
@@ -84,6 +87,9 @@ final class BitmapDirectory {
                         m,
                         "bitmap " + i + " has a table of " + (entries & 0xffffffffL)
                                 + " entries and a granularity of 2^" + bits);
+            }
+            if ((b.getLong(at) & m.g.cluster() - 1) != 0 || Long.compareUnsigned(b.getLong(at), L2Entry.OFFSET) > 0) {
+                throw damaged(m, "bitmap " + i + " has its table at " + Long.toUnsignedString(b.getLong(at)));
             }
             byte[] x = new byte[(int) extra];
             b.get(at + FIXED, x);

@@ -89,6 +89,9 @@ final class Check {
     }
 
     private CheckResult check() throws IOException {
+        if (mendErrors || mendLeaks) {
+            m.checkPlaces(); // what would be mended is not all that is written then
+        }
         use("the header", 0, 1);
         useTable();
         walk(m.l2.l1(), m.header.l1Offset, "the L1 table", true);

@@ -110,11 +110,20 @@ final class Metadata {
         if (header.snapshotCount > 0) {
             twice = Math.max(twice, addPlaces(header.snapshotOffset, 1));
         }
-        for (long[] table : List.of(l2.l1(), refcounts.table())) {
-            for (long entry : table) {
-                if ((entry & L2Entry.TABLE) != 0) {
-                    twice = Math.max(twice, addPlaces(entry & L2Entry.TABLE, 1));
-                }
+        for (long entry : refcounts.table()) {
+            if ((entry & L2Entry.TABLE) != 0) {
+                twice = Math.max(twice, addPlaces(entry & L2Entry.TABLE, 1));
+            }
+        }
+        // that an L2 table maps several parts of the disk, counts and COPIED tell
+        for (long entry : l2.l1()) {
+            if ((entry & L2Entry.TABLE) != 0 && places.contains((entry & L2Entry.TABLE) >>> g.clusterBits())) {
+                twice = entry & L2Entry.TABLE;
+            }
+        }
+        for (long entry : l2.l1()) {
+            if ((entry & L2Entry.TABLE) != 0) {
+                places.add((entry & L2Entry.TABLE) >>> g.clusterBits());
             }
         }
         return twice;
@@ -136,10 +145,19 @@ final class Metadata {
      *
      * @throws DiskException if not
      */
-    void checkPlaces() throws DiskException {
-        if (overlap >= 0) {
+    void checkPlaces() throws IOException {
+        long twice = overlap;
+        for (SnapshotTable.Entry s :
+                header.snapshotCount == 0 ? List.<SnapshotTable.Entry>of() : SnapshotTable.read(this)) {
+            for (long i = 0; i < g.clusters(8L * s.l1Entries()); i++) {
+                if (places.contains((s.l1Offset() >>> g.clusterBits()) + i)) {
+                    twice = s.l1Offset();
+                }
+            }
+        }
+        if (twice >= 0) {
             throw new DiskException("%s is damaged: two of its tables are both at %d; it can only be read"
-                    .formatted(file.path(), overlap));
+                    .formatted(file.path(), twice));
         }
     }
 

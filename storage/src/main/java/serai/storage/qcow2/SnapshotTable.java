@@ -70,7 +70,10 @@ final class SnapshotTable {
             byte[] extra = bytes(m, at + FIXED, (int) extraLength).array();
             ByteBuffer e = ByteBuffer.wrap(extra);
             int entries = f.getInt(8);
-            if (entries < 0 || entries > Header.MAX_L1_BYTES / 8 || (f.getLong(0) & m.g.cluster() - 1) != 0) {
+            if (entries < 0
+                    || entries > Header.MAX_L1_BYTES / 8
+                    || (f.getLong(0) & m.g.cluster() - 1) != 0
+                    || Long.compareUnsigned(f.getLong(0), L2Entry.OFFSET) > 0) {
                 throw new DiskException(m.file.path() + " is damaged: snapshot " + i + " has an L1 table of "
                         + (entries & 0xffffffffL) + " entries at " + Long.toUnsignedString(f.getLong(0)));
             }

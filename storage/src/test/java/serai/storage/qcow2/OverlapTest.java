@@ -80,16 +80,15 @@ class OverlapTest {
 
     @Test
     void aTableThatIsWhereAnotherIsIsNotWritten() throws IOException {
-        for (int t = 0; t < 5; t++) {
+        for (int t = 1; t < 4; t++) {
             CrashFile f = image();
-            long at = tables(f)[t];
-            long l1 = Header.read(f).l1Offset;
-            set(f, l1, (at == 0 ? word(f, l1 + 16) & L2Entry.TABLE : at) | L2Entry.COPIED);
+            set(f, Header.read(f).l1Offset, tables(f)[t] | L2Entry.COPIED);
             String said = String.valueOf(assertThrows(DiskException.class, () -> Qcow2Disk.open(f, OPENING))
                     .getMessage());
             assertTrue(said.contains("is damaged: two of its tables are both at "), said);
             try (Qcow2Disk d = Qcow2Disk.open(f, OPENING.forCheck())) {
                 assertTrue(d.check(false, false, n -> {}).errors() > 0);
+                assertThrows(DiskException.class, () -> d.check(true, true, n -> {}));
             }
         }
     }
