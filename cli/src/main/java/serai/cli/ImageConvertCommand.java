@@ -17,6 +17,7 @@ import serai.storage.image.AsideFile;
 import serai.storage.image.ByteSize;
 import serai.storage.image.Copy;
 import serai.storage.image.NewImage;
+import serai.storage.qcow2.Qcow2Disk;
 
 /** {@code serai image convert}. */
 @Command(
@@ -60,6 +61,13 @@ final class ImageConvertCommand extends ImageAction {
             description = "Blocks of so many zeros take no space in DST (default: 4k). 0: all is written, zeros, too.")
     private String sparse = "4k";
 
+    @Option(
+            names = {"-l", "--snapshot"},
+            paramLabel = "NAME",
+            description = "What SRC was when this internal snapshot of it was made (qcow2): its ID or name,"
+                    + " or snapshot.id=ID, snapshot.name=NAME.")
+    private @Nullable String snapshot;
+
     @Option(names = "-n", description = "DST is there, and is filled; it has at least the size of SRC.")
     private boolean inPlace;
 
@@ -96,7 +104,7 @@ final class ImageConvertCommand extends ImageAction {
         }
         if (ImageSource.isNbd(to)) {
             ImageSource.rawOnly(to, format);
-            try (BlockDevice src = source.read(this, from);
+            try (BlockDevice src = source();
                     BlockDevice dst = ImageSource.nbd(to, false)) {
                 fill(src, dst, copy);
             }
@@ -110,7 +118,7 @@ final class ImageConvertCommand extends ImageAction {
         if (inPlace || special && target == ImageFormat.RAW) {
             ImageSource.checkWritable(path);
             source.secrets().check();
-            try (BlockDevice src = source.read(this, from);
+            try (BlockDevice src = source();
                     BlockDevice dst =
                             Opening.with(References.ANY, source.secrets()::of).open(path, target, false)) {
                 fill(src, dst, copy);
@@ -122,6 +130,26 @@ final class ImageConvertCommand extends ImageAction {
         }
         convert(path, target, copy);
         return Status.OK;
+    }
+
+    private BlockDevice source() throws IOException {
+        BlockDevice src = source.read(this, from);
+        if (snapshot == null) {
+            return src;
+        }
+        boolean done = false;
+        try {
+            if (!(src instanceof Qcow2Disk disk)) {
+                throw new DiskException("only qcow2 images have snapshots");
+            }
+            disk.showSnapshot(snapshot.replaceFirst("^snapshot\\.(id|name)=", ""));
+            done = true;
+            return src;
+        } finally {
+            if (!done) {
+                src.close();
+            }
+        }
     }
 
     private Copy.Options copyOptions() throws IOException, CliException {
@@ -138,7 +166,7 @@ final class ImageConvertCommand extends ImageAction {
     private void convert(Path path, ImageFormat target, Copy.Options copy) throws IOException {
         if (target == ImageFormat.VMDK) {
             options.onlyForVmdk();
-            try (BlockDevice src = source.read(this, from)) {
+            try (BlockDevice src = source()) {
                 ImageVmdk.write(src, path, shown.progress("converting"), !cache.equals("unsafe"));
             }
             return;
@@ -146,7 +174,7 @@ final class ImageConvertCommand extends ImageAction {
         NewImage wanted = options.image(path, target, 0);
         wanted.keySecret().ifPresent(source.secrets()::useForNew);
         ImageNew.refuseOldDataFile(wanted, path);
-        try (BlockDevice src = source.read(this, from)) {
+        try (BlockDevice src = source()) {
             NewImage image = wanted.size() == 0 ? wanted.withSize(src.size()) : wanted;
             try (AsideFile file = AsideFile.create(path, AsideFile.IfThere.REPLACE);
                     ImageEnd end = new ImageEnd(file, image, path);

@@ -478,6 +478,9 @@ class ImageCommandsTest {
         done("snapshot -d first @a.qcow2");
         assertEquals("", done("snapshot -l @a.qcow2"));
         done("check @a.qcow2");
+        refused(6, "has no snapshot with the name or ID 'none'", "convert -l none @a.qcow2 @b.raw");
+        refused(6, "only qcow2 images have snapshots", "convert -l none @a.raw @b.raw");
+        assertFalse(names().contains("b.raw"));
         refused(2, "exclude each other", "snapshot -l -c x @a.qcow2");
         refused(6, "only qcow2 images have snapshots", "snapshot -l @a.raw");
     }

@@ -843,6 +843,23 @@ public final class Qcow2Disk implements BlockDevice {
     }
 
     /**
+     * This disk, which is open for reading, shows what it was when a snapshot was made. Not while it is in use.
+     *
+     * @throws DiskException if there is none
+     */
+    public void showSnapshot(String idOrName) throws IOException {
+        if (!readOnly) {
+            throw new IllegalStateException("open for writing");
+        }
+        m.lock.lock();
+        try {
+            size = new Snapshots(m).show(idOrName) + SECTOR - 1 & -SECTOR;
+        } finally {
+            m.lock.unlock();
+        }
+    }
+
+    /**
      * Deletes a snapshot; what it alone had becomes free.
      *
      * @throws DiskException if there is none

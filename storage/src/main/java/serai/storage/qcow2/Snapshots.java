@@ -43,6 +43,19 @@ final class Snapshots {
         return all;
     }
 
+    /** The tables of a snapshot take the place of the disk's, in memory; tells the size that the disk had, in bytes. */
+    long show(String idOrName) throws IOException {
+        SnapshotTable.Entry s = find(SnapshotTable.read(m), idOrName);
+        long entries = s.diskSize() < 0 ? Long.MAX_VALUE : Resize.l1Entries(g, s.diskSize());
+        if (entries > Header.MAX_L1_BYTES / 8) {
+            throw new DiskException("%s is damaged: snapshot '%s' is of a disk of %s bytes"
+                    .formatted(m.file.path(), idOrName, Long.toUnsignedString(s.diskSize())));
+        }
+        long[] l1 = L2Tables.readTable(m.file, s.l1Offset(), s.l1Entries());
+        m.l2.replaceL1(s.l1Offset(), Arrays.copyOf(l1, (int) Math.max(l1.length, entries)));
+        return s.diskSize();
+    }
+
     /** A change of the snapshots, and of the disk's L1 table. */
     private abstract class Change implements Metadata.Structure {
         private long[] oldL1 = {};
