@@ -7,12 +7,12 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -112,8 +112,8 @@ class ModelTest {
         }
     }
 
-    /** What the disk was at each of its snapshots, by their names. */
-    private static final Map<String, byte[]> THEN = new HashMap<>();
+    /** What the disk that was created last was at each of its snapshots, by their names. */
+    private static final Map<String, byte[]> THEN = new ConcurrentHashMap<>();
 
     static byte[] content(String snapshot) {
         return Objects.requireNonNull(THEN.get(snapshot));
@@ -181,6 +181,7 @@ class ModelTest {
     }
 
     static void create(CrashFile f, Qcow2Options o) throws IOException {
+        THEN.clear(); // a new image has no snapshots
         if (o.encryption() == null) {
             Qcow2Disk.create(f, o);
         } else {
