@@ -210,19 +210,20 @@ final class Metadata {
         }
     }
 
-    /** The same for one that changes something: also data, as nobody may know whose it is. */
+    /** {@link #enter} for one that changes something: also data, as nobody may know whose it is. */
     int enterToWrite() throws IOException {
-        int token = enter();
-        boolean whole = false;
+        gate.readLock().lock();
         lock.lock();
+        boolean entered = false;
         try {
             checkWhole();
-            whole = true;
+            int token = epochs.enter();
+            entered = true;
             return token;
         } finally {
             lock.unlock();
-            if (!whole) {
-                leave(token);
+            if (!entered) {
+                gate.readLock().unlock();
             }
         }
     }

@@ -2,7 +2,6 @@ package serai.storage.qcow2;
 
 import java.util.HashMap;
 import java.util.Map;
-import java.util.TreeSet;
 
 /** How many times each cluster of the file is in use, as a walk finds it. Memory follows what is in use, not the file's size. */
 final class UseCounts {
@@ -26,21 +25,5 @@ final class UseCounts {
     /** The first cluster behind all that are in use. */
     long end() {
         return end;
-    }
-
-    /** Takes each cluster in use. */
-    interface Visitor {
-        void visit(long cluster, int count) throws java.io.IOException;
-    }
-
-    void forEach(Visitor v) throws java.io.IOException {
-        for (long page : new TreeSet<>(pages.keySet())) {
-            int[] p = pages.get(page);
-            for (int i = 0; p != null && i < PAGE; i++) {
-                if (p[i] != 0) {
-                    v.visit(page * PAGE + i, p[i]);
-                }
-            }
-        }
     }
 }
