@@ -26,14 +26,17 @@ final class ModuleArrowsTest {
             Map.entry("fuzz", List.of()),
             Map.entry("linux", List.of()),
             Map.entry("storage", List.of("linux")),
+            Map.entry("network", List.of("linux")),
             Map.entry("machine", List.of()),
             Map.entry("cpu", List.of("machine", "linux")),
             Map.entry("kvm", List.of("machine", "linux")),
-            Map.entry("vmm", List.of("linux", "storage", "machine", "cpu", "kvm")),
+            Map.entry("vmm", List.of("linux", "storage", "network", "machine", "cpu", "kvm")),
             Map.entry("image", List.of("storage")),
             Map.entry("cli", List.of("image", "storage")),
-            Map.entry("bench", List.of("linux", "storage", "machine", "cpu", "kvm", "vmm", "image", "cli")),
-            Map.entry("checks", List.of("linux", "storage", "machine", "cpu", "kvm", "vmm", "image", "cli", "bench"))));
+            Map.entry("bench", List.of("linux", "storage", "network", "machine", "cpu", "kvm", "vmm", "image", "cli")),
+            Map.entry(
+                    "checks",
+                    List.of("linux", "storage", "network", "machine", "cpu", "kvm", "vmm", "image", "cli", "bench"))));
 
     static final List<String> MODULES = List.copyOf(MAY_USE.keySet());
 
