@@ -1,10 +1,14 @@
 package serai.machine.memory;
 
+import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.lang.ref.Reference;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.LongConsumer;
 import jdk.internal.misc.Unsafe;
@@ -340,7 +344,7 @@ public final class GuestMemory {
      */
     public void read(long physical, byte[] into, int offset, int length) {
         long host = check(physical, length, false);
-        java.util.Objects.checkFromIndexSize(offset, length, into.length);
+        Objects.checkFromIndexSize(offset, length, into.length);
         UNSAFE.copyMemory(null, host, into, Unsafe.ARRAY_BYTE_BASE_OFFSET + offset, length);
     }
 
@@ -357,7 +361,7 @@ public final class GuestMemory {
      * @throws GuestAddressException if a byte of it is not RAM of one region
      */
     public void write(long physical, byte[] from, int offset, int length) {
-        java.util.Objects.checkFromIndexSize(offset, length, from.length);
+        Objects.checkFromIndexSize(offset, length, from.length);
         long host = check(physical, length, true);
         UNSAFE.copyMemory(from, Unsafe.ARRAY_BYTE_BASE_OFFSET + offset, null, host, length);
     }
@@ -365,6 +369,45 @@ public final class GuestMemory {
     /** Copies into guest RAM. */
     public void write(long physical, byte[] from) {
         write(physical, from, 0, from.length);
+    }
+
+    /**
+     * Copies out of guest memory into a buffer that is not read-only, whose position stays.
+     *
+     * @param at bytes past the buffer's position
+     * @throws GuestAddressException if a byte of it is not RAM or ROM of one region
+     */
+    public void read(long physical, ByteBuffer into, int at, int length) {
+        long host = check(physical, length, false);
+        Objects.checkFromIndexSize(at, length, into.remaining());
+        if (into.isDirect()) {
+            UNSAFE.copyMemory(host, MemorySegment.ofBuffer(into).address() + at, length);
+            Reference.reachabilityFence(into);
+        } else {
+            long offset = Unsafe.ARRAY_BYTE_BASE_OFFSET + into.arrayOffset() + into.position() + at;
+            UNSAFE.copyMemory(null, host, into.array(), offset, length);
+        }
+    }
+
+    /**
+     * Copies from a buffer, whose position stays, into guest RAM.
+     *
+     * @param at bytes past the buffer's position
+     * @throws GuestAddressException if a byte of it is not RAM of one region
+     */
+    public void write(long physical, ByteBuffer from, int at, int length) {
+        Objects.checkFromIndexSize(at, length, from.remaining());
+        if (from.isDirect()) {
+            long host = check(physical, length, true);
+            UNSAFE.copyMemory(MemorySegment.ofBuffer(from).address() + at, host, length);
+            Reference.reachabilityFence(from);
+        } else if (from.hasArray()) {
+            write(physical, from.array(), from.arrayOffset() + from.position() + at, length);
+        } else {
+            byte[] b = new byte[length];
+            from.get(from.position() + at, b);
+            write(physical, b);
+        }
     }
 
     /** Fills guest RAM with zeros. */

@@ -1,4 +1,4 @@
-/** What network interfaces need of the host ({@link serai.machine.net.NetBackend}). */
+/** What network interfaces need of the host ({@link serai.machine.net.NetBackend}), and what it has of them ({@link serai.machine.net.NetDevice}). */
 @NullMarked
 package serai.machine.net;
 

@@ -1,5 +1,6 @@
 package serai.machine.virtio;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import serai.machine.memory.GuestMemory;
 
@@ -84,19 +85,51 @@ final class PackedRing implements Ring {
 
     @Override
     public void push(Chain c, int written) {
-        long d = descriptor(nextUsed);
+        use(nextUsed, usedWrap, c, written);
+        used(c.slots());
+        GuestMemory.fence();
+    }
+
+    @Override
+    public void push(List<Chain> chains, int[] written) {
+        int slots = chains.getFirst().slots();
+        for (int i = 1; i < chains.size(); i++) {
+            int at = nextUsed + slots;
+            use(at % q.size, usedWrap ^ at >= q.size, chains.get(i), written[i]);
+            slots += chains.get(i).slots();
+        }
+        // the driver looks at one after the other: the first one last
+        use(nextUsed, usedWrap, chains.getFirst(), written[0]);
+        used(slots);
+        GuestMemory.fence();
+    }
+
+    private void use(int at, boolean wrap, Chain c, int written) {
+        long d = descriptor(at);
         memory.writeInt(d + 8, written);
         memory.writeShort(d + 12, c.id());
         // the flags last: they give the descriptor to the driver (2.8.22)
-        memory.writeShort(
-                d + 14, (c.writable().isEmpty() ? 0 : ChainBuilder.WRITE) | (usedWrap ? AVAILABLE | USED : 0));
-        nextUsed += c.slots();
+        memory.writeShort(d + 14, (c.writable().isEmpty() ? 0 : ChainBuilder.WRITE) | (wrap ? AVAILABLE | USED : 0));
+    }
+
+    private void used(int slots) {
+        nextUsed += slots;
         if (nextUsed >= q.size) {
             nextUsed -= q.size;
             usedWrap = !usedWrap;
         }
-        unsignalled = Math.min(unsignalled + c.slots(), MAX_SIGNAL);
-        GuestMemory.fence();
+        unsignalled = Math.min(unsignalled + slots, MAX_SIGNAL);
+    }
+
+    @Override
+    public int position() {
+        return nextAvailable | (availableWrap ? WRAP : 0);
+    }
+
+    @Override
+    public void back(int position) {
+        nextAvailable = position & ~WRAP;
+        availableWrap = (position & WRAP) != 0;
     }
 
     /** 2.8.10. */
@@ -131,7 +164,7 @@ final class PackedRing implements Ring {
     @Override
     public int[] save() {
         return new int[] {
-            nextAvailable | (availableWrap ? WRAP : 0), nextUsed | (usedWrap ? WRAP : 0), unsignalled,
+            position(), nextUsed | (usedWrap ? WRAP : 0), unsignalled,
         };
     }
 

@@ -1,5 +1,6 @@
 package serai.machine.virtio;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** One of the two kinds of virtqueue, {@link SplitRing} and {@link PackedRing}: where a queue's chains are and how they go back. */
@@ -10,6 +11,19 @@ sealed interface Ring permits SplitRing, PackedRing {
 
     /** Gives a chain back; {@code written} bytes of its writable buffers have been written. */
     void push(Chain c, int written);
+
+    /**
+     * Gives several back at once: a driver that sees the first sees them all.
+     *
+     * @param written bytes of each
+     */
+    void push(List<Chain> chains, int[] written);
+
+    /** Where the next chain is, for {@link #back}. */
+    int position();
+
+    /** Puts the chains taken since then back where they were; none of them has been given back. */
+    void back(int position);
 
     /** Whether the driver wants an interrupt for what was pushed since this was last asked. */
     boolean shouldInterrupt();

@@ -1,5 +1,6 @@
 package serai.machine.virtio;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import serai.machine.memory.GuestMemory;
 
@@ -86,12 +87,38 @@ final class SplitRing implements Ring {
 
     @Override
     public void push(Chain c, int written) {
+        use(c, written);
+        publish();
+    }
+
+    @Override
+    public void push(List<Chain> chains, int[] written) {
+        for (int i = 0; i < chains.size(); i++) {
+            use(chains.get(i), written[i]);
+        }
+        publish();
+    }
+
+    private void use(Chain c, int written) {
         long entry = q.used + 4 + (nextUsed % q.size) * 8L;
         memory.writeInt(entry, c.id());
         memory.writeInt(entry + 4, written);
         nextUsed = nextUsed + 1 & 0xffff;
+    }
+
+    private void publish() {
         memory.writeShort(q.used + 2, nextUsed);
         GuestMemory.fence(); // the index before the look at the driver's wish (2.7.13.4.1)
+    }
+
+    @Override
+    public int position() {
+        return nextAvailable;
+    }
+
+    @Override
+    public void back(int position) {
+        nextAvailable = position;
     }
 
     /** 2.7.7.2. */

@@ -1,5 +1,6 @@
 package serai.machine.virtio;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import serai.machine.memory.GuestMemory;
 
@@ -84,6 +85,21 @@ final class Virtqueue {
     /** Gives a chain back; {@code written} bytes of its writable buffers have been written. */
     void push(Chain c, int written) {
         ring.push(c, written);
+    }
+
+    /** Gives several back at once: a driver that sees the first sees them all. */
+    void push(List<Chain> chains, int[] written) {
+        ring.push(chains, written);
+    }
+
+    /** Where the next chain is, for {@link #back}. */
+    int position() {
+        return ring.position();
+    }
+
+    /** Puts the chains taken since then back where they were; none of them has been given back. */
+    void back(int position) {
+        ring.back(position);
     }
 
     /** Whether the driver wants an interrupt for what was pushed since the last one. */

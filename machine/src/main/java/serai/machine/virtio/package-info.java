@@ -1,4 +1,4 @@
-/** Virtio 1.2: split and packed virtqueues, the PCI transport, and the devices block, console and entropy; transport and devices apart. */
+/** Virtio 1.2: split and packed virtqueues, the PCI transport, and the devices network, block, console, entropy and memory; transport and devices apart. */
 @NullMarked
 package serai.machine.virtio;
 

@@ -76,6 +76,7 @@ final class GuestDriver {
     /** The steps of 3.1.1; returns whether FEATURES_OK stayed set. */
     boolean initialize(long features, int queues) {
         packed = (features & F_PACKED) != 0;
+        nextDescriptor = 0;
         common(20, 1, 0);
         common(20, 1, 1);
         common(20, 1, 3);
@@ -97,9 +98,11 @@ final class GuestDriver {
             common(48, 4, at + 0x800);
             common(52, 4, 0);
             common(28, 2, 1);
-            if (packed) {
-                memory.zero(at, QUEUE_BYTES);
-            }
+            memory.zero(at, QUEUE_BYTES);
+            available[q] = 0;
+            seen[q] = 0;
+            place[q] = 0;
+            usedPlace[q] = 0;
         }
         common(20, 1, 15);
         return true;
