@@ -108,6 +108,16 @@ final class RunCommand implements Callable<Integer> {
     private String memory = "512M";
 
     @Option(
+            names = "--balloon",
+            paramLabel = "true|SIZE",
+            description = {
+                "The machine has a memory balloon: what the guest does not use goes back to the host, and 'serai qmp PATH balloon"
+                        + " value=256M' says how much it is to be left with.",
+                "With SIZE, that at the start already."
+            })
+    private @Nullable String balloon;
+
+    @Option(
             names = "--cpus",
             paramLabel = "N[,max=M]",
             defaultValue = "1",
@@ -381,6 +391,7 @@ final class RunCommand implements Callable<Integer> {
             throw CliException.usage((reset ? "--reset" : "--temporary") + " goes with an image");
         }
         p.add("memory", Values.memoryWord(memory));
+        p.addIfGiven("balloon", balloon);
         p.add("cpus", Values.cpus(cpus));
         numa.forEach(n -> p.add("numa", n));
         numaDistances.forEach(d -> p.add("numa-distance", d));

@@ -86,6 +86,7 @@ class ImagesTest {
         kernel.put(modules + "char/hw_random/virtio-rng.ko", module("virtio,virtio_ring"));
         kernel.put(modules + "net/virtio_net.ko", module("virtio"));
         kernel.put(modules + "virtio/virtio.ko", module(""));
+        kernel.put(modules + "virtio/virtio_balloon.ko", module("virtio,virtio_ring"));
         kernel.put(modules + "virtio/virtio_pci.ko", module("virtio-ring,virtio,virtio_pci_modern_dev"));
         kernel.put(modules + "virtio/virtio_pci_modern_dev.ko", module(""));
         kernel.put(modules + "virtio/virtio_ring.ko", module("virtio"));
@@ -139,9 +140,12 @@ class ImagesTest {
         assertEquals(
                 List.of("virtio", "virtio_ring", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk", "virtio_rng"),
                 init.lines()
+                        .takeWhile(l -> !l.startsWith("for "))
                         .filter(l -> l.startsWith("insmod /lib/"))
                         .map(l -> l.substring(12, l.length() - 3))
                         .toList());
+
+        assertTrue(init.contains("case $id in\n0x0005)\ninsmod /lib/virtio_balloon.ko\n;;\nesac\ndone\n"), init);
 
         images.get("tiny");
         assertEquals(1, calls.size());

@@ -93,6 +93,8 @@ public final class Layout {
     public static final int MEMORY_SLOT = 24;
     /** {@link serai.machine.ahci.Ahci}, in a machine with SATA disks or CD-ROM drives. */
     public static final int AHCI_SLOT = 25;
+    /** {@link serai.machine.virtio.VirtioBalloon}, in a machine that has one. */
+    public static final int BALLOON_SLOT = 26;
 
     public static final int LPC_SLOT = 31;
 

@@ -82,6 +82,11 @@ class DeviceFuzzTest {
     }
 
     @FuzzTest
+    void virtioBalloon(byte[] input) {
+        HostileGuest.run(Part.VIRTIO_BALLOON, input);
+    }
+
+    @FuzzTest
     void pciHotplug(byte[] input) {
         HostileGuest.run(Part.PCI_HOTPLUG, input);
     }

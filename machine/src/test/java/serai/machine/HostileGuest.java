@@ -9,6 +9,7 @@ import serai.machine.engine.GeneralProtection;
 import serai.machine.engine.VcpuHost;
 import serai.machine.memory.GuestAddressException;
 import serai.machine.nvme.NvmeDriver;
+import serai.machine.virtio.VirtioBalloon;
 
 /**
  * A guest that does what bytes say: each few of them are an access, most to one part of the machine, some anywhere. What fuzzers and
@@ -44,6 +45,7 @@ public final class HostileGuest {
             pc.console(c -> c.hostOpen(1, true));
             pc.console(c -> c.resize(0, 0));
             pc.requestMemory(0);
+            pc.balloon(b -> b.want(0));
             pc.tray(true, true, true);
             pc.tray(false, false, true);
             pc.machine.reset();
@@ -216,6 +218,7 @@ public final class HostileGuest {
             case PCI_HOTPLUG -> hotplug(pc);
             case VIRTIO_MEM -> memoryDevice(pc);
             case CPU_HOTPLUG -> cpus(pc);
+            case VIRTIO_BALLOON -> balloon(pc);
             case NVME -> nvme(pc);
             case AHCI -> ahci(pc);
             case MSIX -> memory(h, (pc.config(1 + next() % 5, 0x14) & 0xfffffff0L) + (next(2) & 0xfff));
@@ -345,6 +348,33 @@ public final class HostileGuest {
             }
             offer(pc, 0);
             pc.host().mmioWrite(pc.bar4(Layout.MEMORY_SLOT) + 0x3000, 2, 0);
+        }
+    }
+
+    /** Numbers of pages that hold nothing of the driver's, for the most part, and free pages; the rings serve more than one queue. */
+    private void balloon(TestPc pc) {
+        long bar = pc.bar4(Layout.BALLOON_SLOT);
+        int what = next() & 15;
+        if (what < 2) {
+            pc.balloon(b -> b.want(next(4)));
+        } else if (what < 4) {
+            pc.balloon(VirtioBalloon::requestStatistics);
+        } else if (what == 4) {
+            memory(pc.host(), bar + 0x2000 + (next() & 15));
+        } else if (what > 10) {
+            virtio(pc, Layout.BALLOON_SLOT);
+        } else {
+            long numbers = RINGS + 0x4000;
+            int count = 1 + (next() & 7);
+            for (int i = 0; i < count; i++) {
+                pc.memory.writeInt(numbers + i * 4L, seldom(8) ? (int) value() : 0x80 + (next() & 15));
+            }
+            boolean reports = seldom(2);
+            pc.memory.writeLong(RINGS, reports ? 0x80000 + (seldom(4) ? value() : next() * 0x100L) : numbers);
+            pc.memory.writeInt(RINGS + 8, reports ? (seldom(8) ? (int) value() : next() * 0x100) : count * 4);
+            pc.memory.writeShort(RINGS + 12, reports ? 2 : 0);
+            offer(pc, 0);
+            pc.host().mmioWrite(bar + 0x3000 + (next() % 6) * 4L, 2, 0);
         }
     }
 
@@ -617,13 +647,22 @@ public final class HostileGuest {
         pc.memory.writeShort(d + 14, (what & 4) != 0 ? next() & 31 : (int) value() & 0xffff);
     }
 
+    /** The device's own that the driver accepts. */
+    private static int features(int slot, int how) {
+        return switch (slot) {
+            case Layout.CONSOLE_SLOT -> how >>> 4 & 2;
+            case Layout.BALLOON_SLOT -> (how & 0x10) != 0 ? 0x26 : 0x36;
+            default -> 0;
+        };
+    }
+
     private void initialize(VcpuHost h, long bar, int slot) {
         h.mmioWrite(Layout.ECAM_BASE + ((long) slot << 15) + 4, 2, next() < 240 ? 6 : next() & 7);
         int how = next() < 128 ? next() & 0x13 : next();
         h.mmioWrite(bar + 20, 1, 0);
         h.mmioWrite(bar + 20, 1, 3);
         h.mmioWrite(bar + 8, 4, 0);
-        h.mmioWrite(bar + 12, 4, (long) (how & 3) << 28 | (slot == Layout.CONSOLE_SLOT ? how >>> 4 & 2 : 0));
+        h.mmioWrite(bar + 12, 4, (long) (how & 3) << 28 | features(slot, how));
         h.mmioWrite(bar + 8, 4, 1);
         int kind = next();
         packedSlot = 0;

@@ -30,6 +30,7 @@ public enum Part {
     VIRTIO_MEM,
     CPU_HOTPLUG,
     AHCI,
+    VIRTIO_BALLOON,
     /** One of those above, another each time. */
     ALL;
 

@@ -16,6 +16,7 @@ import serai.machine.engine.GeneralProtection;
 import serai.machine.engine.Msr;
 import serai.machine.engine.VcpuHost;
 import serai.machine.memory.RamRegion;
+import serai.machine.virtio.VirtioBalloon;
 
 /**
  * Whatever a guest does with a device: a machine saved in the midst of it and restored elsewhere goes on as the one that was not.
@@ -227,6 +228,7 @@ class SaveAnywhereTest {
             case VIRTIO_MEM -> memoryDevice(random);
             case PCI_HOTPLUG -> hotplug(random);
             case CPU_HOTPLUG -> cpus(random);
+            case VIRTIO_BALLOON -> balloon(random);
             case NVME -> nvme(random);
             case AHCI -> ahci(random);
             case PORTS -> port(random, random.nextInt(0x10000), random.nextInt(0x1000));
@@ -483,6 +485,31 @@ class SaveAnywhereTest {
         };
     }
 
+    /** What the host wants, the configuration, and chains for each queue: page numbers and, as they are written to, free pages. */
+    private static Operation balloon(Random random) {
+        int n = random.nextInt(1 << random.nextInt(31));
+        int at = random.nextInt(16);
+        return switch (random.nextInt(8)) {
+            case 0 ->
+                pc -> {
+                    pc.balloon(b -> b.want(n));
+                    return 0;
+                };
+            case 1 ->
+                pc -> {
+                    pc.balloon(VirtioBalloon::requestStatistics);
+                    return 0;
+                };
+            case 2 ->
+                pc -> {
+                    pc.host().mmioWrite(pc.bar4(Layout.BALLOON_SLOT) + 0x2000 + at, 4, n);
+                    return 0;
+                };
+            case 3 -> pc -> pc.host().mmioRead(pc.bar4(Layout.BALLOON_SLOT) + 0x2000 + at, 4);
+            default -> virtio(random, Layout.BALLOON_SLOT);
+        };
+    }
+
     /** What the host does, what the DSDT's methods do, and messages to CPUs that may be there. */
     private static Operation cpus(Random random) {
         int cpu = 1 + random.nextInt(TestPc.MAX_CPUS - 1);
@@ -706,12 +733,33 @@ class SaveAnywhereTest {
     /** Those of two ports and of control messages. */
     private static final int CONSOLE_QUEUES = 6;
 
+    /** How many of a device's queues are used. */
+    private static int queues(int slot) {
+        return switch (slot) {
+            case Layout.CONSOLE_SLOT -> CONSOLE_QUEUES;
+            case Layout.BALLOON_SLOT -> 5;
+            default -> 1;
+        };
+    }
+
+    /** Of the device type itself, what the driver accepts. */
+    private static int features(int slot, boolean some) {
+        return switch (slot) {
+            case Layout.CONSOLE_SLOT -> some ? 2 : 0;
+            case Layout.BALLOON_SLOT -> some ? 0x36 : 0x26;
+            default -> 0;
+        };
+    }
+
     private static long ring(int slot, int queue) {
+        if (slot == Layout.BALLOON_SLOT) {
+            return 0x100000 + queue * 0x4000L;
+        }
         return queue < 2 ? 0x10000L + slot * 0x8000L + queue * 0x4000L : 0xb0000L + queue * 0x4000L;
     }
 
     private static Operation virtio(Random random, int slot) {
-        int queue = slot == Layout.CONSOLE_SLOT ? random.nextInt(CONSOLE_QUEUES) : 0;
+        int queue = random.nextInt(queues(slot));
         return switch (random.nextInt(16)) {
             case 0, 1 -> initialize(slot, random.nextInt(4) != 0, random.nextBoolean(), random.nextBoolean());
             case 2 -> pc -> pc.host().mmioRead(pc.bar4(slot) + 0x1000, 1); // ISR
@@ -756,15 +804,12 @@ class SaveAnywhereTest {
                 h.mmioWrite(bar + 20, 1, status);
             }
             h.mmioWrite(bar + 8, 4, 0);
-            h.mmioWrite(
-                    bar + 12,
-                    4,
-                    (events ? 1L << 29 : 0) | (slot == Layout.CONSOLE_SLOT && !(events && packed) ? 2 : 0));
+            h.mmioWrite(bar + 12, 4, (events ? 1L << 29 : 0) | features(slot, !(events && packed)));
             h.mmioWrite(bar + 8, 4, 1);
             h.mmioWrite(bar + 12, 4, 1 | (packed ? 4 : 0) | 1 << 8);
             h.mmioWrite(bar + 20, 1, 11);
             int queues = (int) h.mmioRead(bar + 18, 2);
-            for (int q = 0; q < Math.min(slot == Layout.CONSOLE_SLOT ? CONSOLE_QUEUES : 1, queues); q++) {
+            for (int q = 0; q < Math.min(queues(slot), queues); q++) {
                 h.mmioWrite(bar + 22, 2, q);
                 h.mmioWrite(bar + 24, 2, SIZE);
                 pc.memory.zero(ring(slot, q), 0x1000);
@@ -800,10 +845,10 @@ class SaveAnywhereTest {
             if (n < CHAINS) {
                 busy |= 1 << n;
                 long data = ring + 0x1000 + n * 0x400L;
-                boolean write = type == 1 && slot != Layout.MEMORY_SLOT;
                 request(pc, slot, data, type, sector, available);
                 descriptor(pc, ring, n * 3, data, header(slot), 1);
-                descriptor(pc, ring, n * 3 + 1, data + 32, type == 5 ? 20 : 512, write ? 1 : 3);
+                long[] middle = middle(slot, queue, data, type, sector);
+                descriptor(pc, ring, n * 3 + 1, middle[0], (int) middle[1], (int) middle[2]);
                 descriptor(pc, ring, n * 3 + 2, data + 24, 1, 2);
                 pc.memory.writeShort(ring + 0x404 + available % SIZE * 2L, n * 3);
                 pc.memory.writeShort(ring + 0x402, available + 1 & 0xffff);
@@ -822,6 +867,13 @@ class SaveAnywhereTest {
     }
 
     private static void request(TestPc pc, int slot, long data, int type, int sector, int seed) {
+        if (slot == Layout.BALLOON_SLOT) {
+            // page numbers, or tags of statistics; and something in those pages
+            pc.memory.writeLong(data, GIVEN / 4096 + type | (GIVEN / 4096 + sector % 8) << 32);
+            pc.memory.writeLong(data + 8, (long) sector << 32);
+            pc.memory.writeLong(GIVEN + sector * 0x3f8L, seed);
+            return;
+        }
         if (slot == Layout.MEMORY_SLOT) {
             // type, address, blocks: some beyond the ends of the region
             pc.memory.writeLong(data, type);
@@ -837,6 +889,18 @@ class SaveAnywhereTest {
                 pc.memory.writeLong(data + 32 + i, seed * 77L + i);
             }
         }
+    }
+
+    /** Where the pages are that go into the balloon. */
+    private static final long GIVEN = 0x118000;
+
+    /** A chain's second buffer: where, how long, and whether it goes on and is written to. */
+    private static long[] middle(int slot, int queue, long data, int type, int sector) {
+        if (slot == Layout.BALLOON_SLOT && queue > 2) {
+            return new long[] {GIVEN + sector * 0x100L, 0x2000, 3};
+        }
+        boolean write = type == 1 && slot != Layout.MEMORY_SLOT;
+        return new long[] {data + 32, type == 5 ? 20 : 512, write ? 1 : 3};
     }
 
     /** Where the driver of a packed ring keeps: that it is one, its place, that of the device, which chains are under way. */
@@ -871,10 +935,7 @@ class SaveAnywhereTest {
             busy |= 1 << n;
             long data = ring + 0x1000 + n * 0x400L;
             request(pc, slot, data, type, sector, place);
-            boolean write = type == 1 && slot != Layout.MEMORY_SLOT;
-            long[][] parts = {
-                {data, header(slot), 1}, {data + 32, type == 5 ? 20 : 512, write ? 1 : 3}, {data + 24, 1, 2}
-            };
+            long[][] parts = {{data, header(slot), 1}, middle(slot, queue, data, type, sector), {data + 24, 1, 2}};
             int first = place;
             for (int i = 0; i < 3; i++) {
                 long d = ring + (place & ~WRAP) * 16L;

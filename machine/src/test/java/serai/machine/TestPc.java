@@ -28,6 +28,7 @@ import serai.machine.pci.PciFunction;
 import serai.machine.time.Clock;
 import serai.machine.time.VirtualClock;
 import serai.machine.virtio.ConsolePort;
+import serai.machine.virtio.VirtioBalloon;
 import serai.machine.virtio.VirtioBlk;
 import serai.machine.virtio.VirtioConsole;
 import serai.machine.virtio.VirtioMem;
@@ -86,6 +87,9 @@ public final class TestPc implements AutoCloseable {
 
     /** Of a machine {@link #withAll}. */
     public final @Nullable VirtioMem memoryDevice;
+
+    /** The same. */
+    public final @Nullable VirtioBalloon balloon;
 
     private final boolean[] hot = new boolean[HOT_SLOTS.length];
     private final IoExecutor executor;
@@ -163,6 +167,10 @@ public final class TestPc implements AutoCloseable {
         if (memoryDevice != null) {
             plug(Layout.MEMORY_SLOT, memoryDevice.onPci("virtio-mem0", memory, machine.msi()));
         }
+        balloon = all ? new VirtioBalloon() : null;
+        if (balloon != null) {
+            plug(Layout.BALLOON_SLOT, balloon.onPci("virtio-balloon0", memory, machine.msi()));
+        }
         machine.onEjected(slot -> {
             for (int i = 0; i < hot.length; i++) {
                 hot[i] &= HOT_SLOTS[i] != slot;
@@ -183,6 +191,16 @@ public final class TestPc implements AutoCloseable {
         machine.lock().lock();
         try {
             Objects.requireNonNull(memoryDevice).request(blocks * BLOCK);
+        } finally {
+            machine.lock().unlock();
+        }
+    }
+
+    /** Does something with the balloon as the host does: with the lock. */
+    public void balloon(java.util.function.Consumer<VirtioBalloon> action) {
+        machine.lock().lock();
+        try {
+            action.accept(Objects.requireNonNull(balloon));
         } finally {
             machine.lock().unlock();
         }

@@ -4,9 +4,11 @@ import java.io.IOException;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import serai.machine.Machine;
+import serai.vmm.plug.BalloonDevice;
 import serai.vmm.plug.MemoryDevice;
 import serai.vmm.plug.Peripherals;
 import serai.vmm.plug.PluggedCpus;
+import serai.vmm.qmp.BalloonCommands;
 import serai.vmm.qmp.CommandTable;
 import serai.vmm.qmp.Commands;
 import serai.vmm.qmp.CpuCommands;
@@ -27,7 +29,8 @@ final class ControlSocket {
             Machine machine,
             Peripherals peripherals,
             PluggedCpus cpus,
-            @Nullable MemoryDevice memory)
+            @Nullable MemoryDevice memory,
+            @Nullable BalloonDevice balloon)
             throws VmmException {
         CommandTable table = new CommandTable();
         QmpServer server;
@@ -37,10 +40,13 @@ final class ControlSocket {
             throw new VmmException(
                     VmmException.HOST, "the control socket " + path + " can't be had: " + Reasons.of(e), e);
         }
-        Commands.addAll(table, control, server, machine, peripherals, cpus, memory);
+        Commands.addAll(table, control, server, machine, peripherals, cpus, memory, balloon);
         if (memory != null) {
             memory.onSizeChanged(
                     new Throttle(size -> server.tell("MEMORY_DEVICE_SIZE_CHANGE", MemoryCommands.sizeChanged(size))));
+        }
+        if (balloon != null) {
+            balloon.onChanged(new Throttle(left -> server.tell("BALLOON_CHANGE", BalloonCommands.changed(left))));
         }
         control.events(server);
         peripherals.onDeleted(id -> server.tell("DEVICE_DELETED", DeviceCommands.deleted(id)));

@@ -47,7 +47,7 @@ final class Ram implements AutoCloseable {
             if (bytes > low) {
                 regions.add(new RamRegion(Layout.HIGH_RAM, bytes - low, m.address() + low, false, m.fd(), low));
             }
-            return new Ram(mappings, new GuestMemory(regions, pluggable(size, mappings)));
+            return new Ram(mappings, new GuestMemory(regions, pluggable(size, mappings), discard(m)));
         } catch (LinuxException e) {
             mappings.forEach(SharedMapping::close);
             throw new VmmException(
@@ -72,14 +72,18 @@ final class Ram implements AutoCloseable {
         }
         SharedMapping m = create(mappings, "serai-plugged", size.pluggable());
         RamRegion r = new RamRegion(Layout.pluggableRam(size.bytes()), m.size(), m.address(), false, m.fd(), 0);
-        return new PluggableRam(r, VirtioMem.BLOCK_SIZE, size.node(), (offset, length) -> {
+        return new PluggableRam(r, VirtioMem.BLOCK_SIZE, size.node(), discard(m));
+    }
+
+    private static PluggableRam.Discard discard(SharedMapping m) {
+        return (offset, length) -> {
             try {
                 m.discard(offset, length);
             } catch (LinuxException e) {
                 // what matters to the guest is that nothing of it is left
                 m.segment().asSlice(offset, length).fill((byte) 0);
             }
-        });
+        };
     }
 
     GuestMemory memory() {

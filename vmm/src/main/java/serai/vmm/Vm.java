@@ -31,6 +31,7 @@ import serai.machine.time.RealClock;
 import serai.machine.time.VirtualClock;
 import serai.vmm.gdb.GdbStub;
 import serai.vmm.gdb.Stop;
+import serai.vmm.plug.BalloonDevice;
 import serai.vmm.plug.MemoryDevice;
 import serai.vmm.plug.Peripherals;
 import serai.vmm.plug.PluggedCpus;
@@ -125,6 +126,9 @@ final class Vm implements AutoCloseable {
             Peripherals peripherals = Devices.plug(
                     machine, config, consolePorts.device(), random, control, past == null ? d -> d : past::disk, parts);
             MemoryDevice memoryDevice = MemoryDevice.plug(machine);
+            BalloonDevice balloon = config.balloon().present() || head != null && head.has(BalloonDevice.NAME)
+                    ? BalloonDevice.plug(machine, config.balloon().bytes())
+                    : null;
             PluggedCpus pluggedCpus =
                     new PluggedCpus(machine, model.name(), config.hardware().numa());
             InputLog log = own(inputLog(past != null));
@@ -138,7 +142,7 @@ final class Vm implements AutoCloseable {
             consolePorts.start(machine);
             Path socket = config.session().qmp();
             if (socket != null) {
-                own(ControlSocket.open(socket, control, machine, peripherals, pluggedCpus, memoryDevice));
+                own(ControlSocket.open(socket, control, machine, peripherals, pluggedCpus, memoryDevice, balloon));
             }
             profile = Profile.start(config.session().profile(), machine);
             debugger = config.session().gdbPort() < 0

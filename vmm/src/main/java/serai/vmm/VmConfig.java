@@ -10,6 +10,7 @@ import java.util.Map;
  *
  * @param boot what it boots
  * @param hardware the machine
+ * @param balloon whether the machine has a memory balloon
  * @param disks in the order of their PCI slots
  * @param cdroms in the order of their ports, behind the SATA disks
  * @param secrets the files with passphrases of disks, by name
@@ -21,6 +22,7 @@ import java.util.Map;
 public record VmConfig(
         BootConfig boot,
         HardwareConfig hardware,
+        BalloonConfig balloon,
         List<DiskConfig> disks,
         List<CdromConfig> cdroms,
         Map<String, Path> secrets,
@@ -30,7 +32,7 @@ public record VmConfig(
         SessionConfig session) {
     /** The same with another machine: that of a snapshot. */
     VmConfig withHardware(HardwareConfig other) {
-        return new VmConfig(boot, other, disks, cdroms, secrets, streams, repeat, snapshots, session);
+        return new VmConfig(boot, other, balloon, disks, cdroms, secrets, streams, repeat, snapshots, session);
     }
 
     /**
@@ -41,13 +43,14 @@ public record VmConfig(
     public static VmConfig parse(List<String> words) throws VmmException {
         BootConfig.Group boot = new BootConfig.Group();
         HardwareConfig.Group hardware = new HardwareConfig.Group();
+        BalloonConfig.Group balloon = new BalloonConfig.Group();
         DiskConfig.Group disks = new DiskConfig.Group();
         CdromConfig.Group cdroms = new CdromConfig.Group();
         StreamConfig.Group streams = new StreamConfig.Group();
         RepeatConfig.Group repeat = new RepeatConfig.Group();
         SnapshotConfig.Group snapshots = new SnapshotConfig.Group();
         SessionConfig.Group session = new SessionConfig.Group();
-        List<WordGroup> groups = List.of(boot, hardware, disks, cdroms, streams, repeat, snapshots, session);
+        List<WordGroup> groups = List.of(boot, hardware, balloon, disks, cdroms, streams, repeat, snapshots, session);
         for (String w : words) {
             int eq = w.indexOf('=');
             if (eq <= 0) {
@@ -59,6 +62,7 @@ public record VmConfig(
         VmConfig c = new VmConfig(
                 boot.finish(saved.load() != null),
                 hardware.finish(),
+                balloon.finish(),
                 disks.finish(),
                 cdroms.finish(),
                 disks.secrets(),

@@ -69,6 +69,7 @@ public final class GuestMemory {
     private final int fixed;
 
     private final @Nullable PluggableRam pluggable;
+    private final PluggableRam.@Nullable Discard discard;
     private final byte[][] flags;
     /** By page: a bit for each vCPU that may have it in its TLB for writing. */
     private final short[][] writers;
@@ -100,6 +101,18 @@ public final class GuestMemory {
      * @throws IllegalArgumentException if two of them overlap
      */
     public GuestMemory(List<RamRegion> regions, @Nullable PluggableRam pluggable) {
+        this(regions, pluggable, null);
+    }
+
+    /**
+     * Memory of the given regions, whose pages can be given back to the host, and of what is plugged.
+     *
+     * @param discard gives back pages of the regions, by their offset in the file behind them, or null if they are only to be zeroed
+     * @throws IllegalArgumentException if two of them overlap
+     */
+    public GuestMemory(
+            List<RamRegion> regions, @Nullable PluggableRam pluggable, PluggableRam.@Nullable Discard discard) {
+        this.discard = discard;
         List<RamRegion> all = new ArrayList<>(regions);
         all.sort(Comparator.comparingLong(RamRegion::base));
         fixed = all.size();
@@ -413,6 +426,32 @@ public final class GuestMemory {
     /** Fills guest RAM with zeros. */
     public void zero(long physical, long length) {
         UNSAFE.setMemory(check(physical, length, true), length, (byte) 0);
+    }
+
+    /**
+     * Gives pages back to the host: they read as zeros, and take memory again once they are touched. Host addresses of them stay good, so
+     * no engine has to hear of it but for the instructions that it may have cached: those count as written before and after, as a vCPU may
+     * look at the old ones meanwhile.
+     *
+     * @param physical a multiple of 4 KiB
+     * @param length a multiple of 4 KiB
+     * @throws GuestAddressException if a byte of it is not RAM of one region
+     */
+    public void discard(long physical, long length) {
+        if (((physical | length) & PAGE_SIZE - 1) != 0) {
+            throw new IllegalArgumentException("%#x+%#x is not of whole pages".formatted(physical, length));
+        }
+        long host = check(physical, length, true);
+        int i = find(physical);
+        long offset = physical - regions[i].base();
+        if (i >= fixed && pluggable != null) {
+            pluggable.discardPages(offset, length);
+        } else if (discard != null) {
+            discard.discard(regions[i].fileOffset() + offset, length);
+        } else {
+            UNSAFE.setMemory(host, length, (byte) 0);
+        }
+        written(physical, length);
     }
 
     /**

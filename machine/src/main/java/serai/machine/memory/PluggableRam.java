@@ -26,8 +26,8 @@ public final class PluggableRam {
         /**
          * Makes these bytes read as zeros, and takes none of the host's memory for them from then on.
          *
-         * @param offset from the start of the range, a multiple of the block size
-         * @param length a multiple of the block size
+         * @param offset from the start of the range, a multiple of 4 KiB
+         * @param length a multiple of 4 KiB
          */
         void discard(long offset, long length);
     }
@@ -204,6 +204,11 @@ public final class PluggableRam {
         for (int b = first; b < first + count; b++) {
             PLUGGED.setRelease(plugged, b, (byte) (now ? 1 : 0));
         }
+    }
+
+    /** Pages of plugged blocks. */
+    void discardPages(long offset, long length) {
+        discard.discard(offset, length);
     }
 
     private void discard(int first, int count) {

@@ -71,6 +71,13 @@ abstract class VirtioDevice {
     /** A byte of the device's configuration; 0 past its end. */
     abstract int configByte(int offset);
 
+    /**
+     * The driver writes to the device's configuration, by default to no effect.
+     *
+     * @param size 1, 2, 4 or 8 bytes, the lowest first
+     */
+    void configWritten(int offset, int size, long value) {}
+
     /** The driver has put something into {@code q}, or taken something out. */
     abstract void notified(Virtqueue q) throws Virtqueue.Malformed;
 

@@ -213,6 +213,8 @@ public final class VirtioPci extends PciFunction<VirtioState> implements VirtioD
     protected void writeBar(int bar, long offset, int size, long value) {
         if (offset >= NOTIFY) {
             notified((int) (offset - NOTIFY) / 4);
+        } else if (offset >= CONFIG) {
+            device.configWritten((int) offset - CONFIG, size, value);
         } else if (offset < ISR) {
             writeCommon((int) offset, size, value);
         }

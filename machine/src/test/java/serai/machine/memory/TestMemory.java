@@ -25,6 +25,17 @@ public final class TestMemory {
                         .fill((byte) 0)));
     }
 
+    /** The same; pages that are given back are told to {@code discard}, and those that can be plugged zeroed. */
+    public static GuestMemory givingBack(long size, long base, long block, int blocks, PluggableRam.Discard discard) {
+        MemorySegment s = Arena.global().allocate(block * blocks, 4096);
+        RamRegion r = new RamRegion(base, s.byteSize(), s.address(), false, -1, 0);
+        return new GuestMemory(
+                List.of(new RamRegion(0, size, allocate(size), false, -1, 0)),
+                new PluggableRam(r, block, 3, (offset, length) -> s.asSlice(offset, length)
+                        .fill((byte) 0)),
+                discard);
+    }
+
     static long allocate(long size) {
         return Arena.global().allocate(size, 4096).address();
     }

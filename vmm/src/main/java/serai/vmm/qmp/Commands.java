@@ -1,7 +1,10 @@
 package serai.vmm.qmp;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import serai.machine.Machine;
+import serai.vmm.plug.BalloonDevice;
 import serai.vmm.plug.MemoryDevice;
 import serai.vmm.plug.Peripherals;
 import serai.vmm.plug.PluggedCpus;
@@ -15,6 +18,7 @@ public final class Commands {
      *
      * @param events where commands that are events themselves tell so
      * @param memory what can be plugged, or null
+     * @param balloon the memory balloon, or null
      */
     public static void addAll(
             CommandTable table,
@@ -23,7 +27,8 @@ public final class Commands {
             Machine machine,
             Peripherals devices,
             PluggedCpus cpus,
-            @Nullable MemoryDevice memory) {
+            @Nullable MemoryDevice memory,
+            @Nullable BalloonDevice balloon) {
         new StatusCommands(vm).addTo(table);
         new PowerCommands(vm, events).addTo(table);
         new BlockCommands(devices.nodes(), devices.sizes(), devices.drives()).addTo(table);
@@ -31,6 +36,12 @@ public final class Commands {
         CpuCommands cpuCommands = new CpuCommands(vm, cpus);
         cpuCommands.addTo(table);
         new DeviceCommands(devices, cpuCommands, machine::pciFunctions).addTo(table);
-        new MemoryCommands(machine.memory().ramSize(), memory).addTo(table);
+        MemoryCommands memoryCommands = new MemoryCommands(machine.memory().ramSize(), memory);
+        memoryCommands.addTo(table);
+        BalloonCommands balloonCommands = new BalloonCommands(balloon);
+        balloonCommands.addTo(table);
+        List<QomObject> objects = new ArrayList<>(memoryCommands.objects());
+        objects.addAll(balloonCommands.objects());
+        new QomCommands(objects).addTo(table);
     }
 }

@@ -10,8 +10,7 @@ import tools.jackson.databind.node.LongNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Memory: {@code query-memory-devices}, {@code query-memory-size-summary}, and of {@code qom-set} and {@code qom-get} what concerns the memory
- * device. The event {@code MEMORY_DEVICE_SIZE_CHANGE} is told by whoever wires it.
+ * Memory: {@code query-memory-devices}, {@code query-memory-size-summary}, and the properties of the memory device. The event {@code MEMORY_DEVICE_SIZE_CHANGE} is told by whoever wires it.
  */
 public final class MemoryCommands {
     private static final String PATH = "/machine/peripheral/" + MemoryDevice.ID;
@@ -37,37 +36,42 @@ public final class MemoryCommands {
         table.add("query-memory-size-summary", a -> Json.object()
                 .put("base-memory", base)
                 .put("plugged-memory", device == null ? 0 : device.info().plugged()));
-        table.add("qom-set", List.of("path", "property", "value"), List.of(), a -> {
-            MemoryDevice d = at(a.string("path"));
-            if (!a.string("property").equals(REQUESTED)) {
-                property(d, a.string("property")); // whether there is one at all
-                throw new QmpException("Property 'virtio-mem-pci." + a.string("property") + "' is not writable");
+    }
+
+    /** The device, if there is one, with its properties. */
+    List<QomObject> objects() {
+        MemoryDevice d = device;
+        return d == null ? List.of() : List.of(new Properties(d));
+    }
+
+    private record Properties(MemoryDevice device) implements QomObject {
+        @Override
+        public String id() {
+            return MemoryDevice.ID;
+        }
+
+        @Override
+        public JsonNode get(String property) throws QmpException {
+            return property(device, property);
+        }
+
+        @Override
+        public void set(String property, Arguments a) throws QmpException {
+            if (!property.equals(REQUESTED)) {
+                JsonNode unused = property(device, property); // whether there is one at all
+                throw new QmpException("Property 'virtio-mem-pci." + property + "' is not writable");
             }
             try {
-                d.request(a.size("value"));
+                device.request(a.size("value"));
             } catch (PlugException e) {
                 throw new QmpException(String.valueOf(e.getMessage()));
             }
-            return Json.object();
-        });
-        table.add(
-                "qom-get",
-                List.of("path", "property"),
-                List.of(),
-                a -> property(at(a.string("path")), a.string("property")));
+        }
     }
 
     /** The event's data. */
     public static ObjectNode sizeChanged(long size) {
         return Json.object().put("id", MemoryDevice.ID).put("size", size).put("qom-path", PATH);
-    }
-
-    private MemoryDevice at(String path) throws QmpException {
-        MemoryDevice d = device;
-        if (d == null || !path.equals(PATH) && !path.equals(MemoryDevice.ID)) {
-            throw new QmpException(QmpException.ErrorClass.DEVICE_NOT_FOUND, "Device '" + path + "' not found");
-        }
-        return d;
     }
 
     private static JsonNode property(MemoryDevice device, String name) throws QmpException {

@@ -9,7 +9,9 @@ public final class QmpException extends Exception {
         /** {@code CommandNotFound}: no such command, or not in this state of the connection. */
         COMMAND_NOT_FOUND("CommandNotFound"),
         /** {@code DeviceNotFound}. */
-        DEVICE_NOT_FOUND("DeviceNotFound");
+        DEVICE_NOT_FOUND("DeviceNotFound"),
+        /** {@code DeviceNotActive}: the VM was started without it. */
+        DEVICE_NOT_ACTIVE("DeviceNotActive");
 
         final String word;
 

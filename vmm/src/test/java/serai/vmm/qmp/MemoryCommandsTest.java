@@ -46,7 +46,12 @@ final class MemoryCommandsTest {
                         1, 1, X86Model.v1(1), new RealClock(), () -> 0, b -> {}, b -> {}, Numa.NONE, false, -1),
                 memory,
                 new JavaEngine());
-        new MemoryCommands(memory.ramSize(), MemoryDevice.plug(machine)).addTo(table);
+        addTo(table, new MemoryCommands(memory.ramSize(), MemoryDevice.plug(machine)));
+    }
+
+    private static void addTo(CommandTable table, MemoryCommands commands) {
+        commands.addTo(table);
+        new QomCommands(commands.objects()).addTo(table);
     }
 
     private static RamRegion region(long base, long size) {
@@ -106,7 +111,7 @@ final class MemoryCommandsTest {
     @Test
     void aMachineThatCantGrowHasNoDevice() throws QmpException {
         CommandTable t = new CommandTable();
-        new MemoryCommands(2 * MIB, null).addTo(t);
+        addTo(t, new MemoryCommands(2 * MIB, null));
         assertEquals("[]", execute(t, "query-memory-devices", null));
         assertEquals("{'base-memory':2097152,'plugged-memory':0}", execute(t, "query-memory-size-summary", null));
         assertThrows(QmpException.class, () -> execute(t, "qom-set", REQUEST.formatted(0)));

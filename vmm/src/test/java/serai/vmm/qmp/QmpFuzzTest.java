@@ -26,6 +26,7 @@ import serai.machine.memory.PluggableRam;
 import serai.machine.memory.RamRegion;
 import serai.machine.time.VirtualClock;
 import serai.vmm.block.BlockNodes;
+import serai.vmm.plug.BalloonDevice;
 import serai.vmm.plug.MemoryDevice;
 import serai.vmm.plug.Peripherals;
 import serai.vmm.plug.PluggedCpus;
@@ -85,6 +86,8 @@ public final class QmpFuzzTest {
             "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"virtio-rng-pci\",\"id\":\"r\",\"bus\":\"pci.0\"}}",
             "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"r\",\"x-force\":\"on\"}}",
             "{\"execute\":\"query-memory-devices\"}{\"execute\":\"query-memory-size-summary\"}",
+            "{\"execute\":\"balloon\",\"arguments\":{\"value\":1048576}}{\"execute\":\"query-balloon\"}",
+            "{\"execute\":\"qom-get\",\"arguments\":{\"path\":\"balloon0\",\"property\":\"guest-stats\"}}",
             "{\"execute\":\"qom-set\",\"arguments\":{\"path\":\"virtiomem0\",\"property\":\"requested-size\",\"value\":\"2M\"}}",
             "{\"execute\":\"qom-get\",\"arguments\":{\"path\":\"virtiomem0\",\"property\":\"size\"}}",
             "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"x86-64-v1-x86_64-cpu\",\"id\":\"c\",\"socket-id\":1,"
@@ -167,7 +170,8 @@ public final class QmpFuzzTest {
                     machine,
                     new Peripherals(machine, nodes, () -> new DeterministicIo(machine.timers(), 1), 1, () -> 0),
                     new PluggedCpus(machine, "x86-64-v1", Numa.NONE),
-                    MemoryDevice.plug(machine));
+                    MemoryDevice.plug(machine),
+                    BalloonDevice.plug(machine, 0));
             table.add("query-commands", a -> table.names());
             talk(new Conversation(table), input);
         }
