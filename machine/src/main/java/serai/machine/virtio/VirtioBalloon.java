@@ -108,17 +108,23 @@ public final class VirtioBalloon extends VirtioDevice {
         }
     }
 
-    /** Asks the guest for statistics, if its driver has any (5.5.6.3). */
+    /**
+     * Asks the guest for statistics, if its driver has any (5.5.6.3). Linux gives its buffer before DRIVER_OK and tells of it only then, when
+     * no device listens: so it is looked for here, and what is in it is too old to be told.
+     */
     public void requestStatistics() {
-        Chain c = statistics;
-        if (c != null && transport.runs()) {
-            statistics = null;
-            try {
+        if (!transport.runs() || !has(F_STATISTICS)) {
+            return;
+        }
+        try {
+            Chain c = statistics == null ? queue[STATS].pop() : statistics;
+            if (c != null) {
+                statistics = null;
                 queue[STATS].push(c, 0);
                 transport.usedBuffers(queue[STATS]);
-            } catch (GuestAddressException e) {
-                transport.broken(String.valueOf(e.getMessage()));
             }
+        } catch (Virtqueue.Malformed | GuestAddressException e) {
+            transport.broken(String.valueOf(e.getMessage()));
         }
     }
 

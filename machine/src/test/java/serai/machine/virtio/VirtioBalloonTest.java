@@ -166,6 +166,19 @@ class VirtioBalloonTest {
         assertEquals(3, statistics.size());
     }
 
+    @Test
+    void statisticsThatAreThereBeforeTheDeviceListens() {
+        memory.zero(d.queue(STATS), 0x1000);
+        GuestDriver other = new GuestDriver(memory, pci, 5);
+        assertTrue(other.initialize(GuestDriver.F_VERSION_1 | F_ALL, 5));
+        other.descriptor(STATS, 0, DATA, 10, 0, 0);
+        other.offer(STATS, 0);
+        assertEquals(List.of(), statistics);
+        device.requestStatistics();
+        assertEquals(2, other.used(STATS).size());
+        assertEquals(List.of(), statistics, "they are old");
+    }
+
     private static GuestDriver.Part free(long address, long length) {
         return new GuestDriver.Part(address, (int) length, true);
     }
