@@ -139,6 +139,13 @@ public final class FioBench {
             for (int j = 0; j < jobs.size(); j++) {
                 for (FioGuest g : (j + round) % 2 == 0 ? List.of(s, q) : List.of(q, s)) {
                     double took = g.job(jobs.get(j));
+                    System.err.printf(
+                            Locale.ROOT,
+                            "%s %s %s: %.2f s%n",
+                            kind,
+                            g == s ? "Serai" : "QEMU",
+                            jobs.get(j).label(),
+                            took);
                     longest = Math.max(longest, took - FioJob.seconds(seconds));
                     shortest = Math.min(shortest, took - FioJob.seconds(seconds));
                     if (j + 1 < jobs.size()) {

@@ -69,7 +69,7 @@ final class FioGuest implements AutoCloseable {
                 kind.bus.equals("nvme") ? "nvme,drive=d,serial=d" : "virtio-blk-pci,drive=d"));
         c.addAll(List.of(
                 "-drive",
-                "if=none,id=t,file=%s,format=raw,readonly=on".formatted(tools),
+                "if=none,id=t,file=%s,format=raw,readonly=on,file.locking=off".formatted(tools),
                 "-device",
                 "virtio-blk-pci,drive=t"));
         c.addAll(boot(files));

@@ -15,7 +15,7 @@ import serai.machine.irq.LocalApic;
 import serai.machine.memory.GuestMemory;
 
 /** A vCPU in its machine: what it sees of the machine, its local APIC, and where its thread waits in HLT. */
-final class MachineCpu implements VcpuHost {
+final class MachineCpu implements VcpuHost, HaltPolling.Sleeper {
     /** What all vCPUs share. */
     record Shared(MachineConfig config, GuestMemory memory, ReentrantLock lock, PortBus ports, MmioBus mmio) {}
 
@@ -35,6 +35,9 @@ final class MachineCpu implements VcpuHost {
     private boolean present = true;
     /** It was pulled out and its registers are still those of then. Guarded likewise. */
     private boolean pulled;
+
+    /** How often it was roused, or an interrupt may have come. Changed with the machine lock held. */
+    private volatile int rouses;
 
     /** It waits in HLT with interrupts off. Guarded by the machine lock. */
     boolean haltedForEver;
@@ -111,11 +114,22 @@ final class MachineCpu implements VcpuHost {
     /** Whoever runs or waits as this vCPU looks up soon. With the machine lock held. */
     void rouse() {
         vcpu.kick();
+        wakeUp();
+    }
+
+    @SuppressWarnings("NonAtomicVolatileUpdate") // with the machine lock held
+    private void wakeUp() {
+        rouses++;
         wake.signalAll();
     }
 
-    /** Waits until {@link #rouse}, or until an interrupt may have come; spurious returns are possible. With the machine lock held. */
-    void await() {
+    @Override
+    public int rouses() {
+        return rouses;
+    }
+
+    @Override
+    public void await() {
         wake.awaitUninterruptibly();
     }
 
@@ -269,7 +283,7 @@ final class MachineCpu implements VcpuHost {
         public void onPending(Runnable action) {
             apic.onPending(() -> {
                 action.run();
-                wake.signalAll();
+                wakeUp();
             });
         }
     }

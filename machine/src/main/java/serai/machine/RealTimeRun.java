@@ -35,6 +35,7 @@ final class RealTimeRun implements AutoCloseable {
     private long until;
     private Schedule schedule = Schedule.ALL;
     private final IdleWatch idle;
+    private final HaltPolling polling;
     private Runnable onIdle = () -> {};
 
     RealTimeRun(List<MachineCpu> cpus, Timers timers, ReentrantLock lock, Requests requests) {
@@ -47,6 +48,8 @@ final class RealTimeRun implements AutoCloseable {
         roundEnds = lock.newCondition();
         sleeper = lock.newCondition();
         idle = new IdleWatch(cpus.size(), timers.clock());
+        polling = new HaltPolling(
+                cpus.size(), lock, timers.clock(), Runtime.getRuntime().availableProcessors());
         timers.onEarlier(timerMoved::signalAll);
     }
 
@@ -277,7 +280,7 @@ final class RealTimeRun implements AutoCloseable {
                     return;
                 }
                 idle.sleeps();
-                cpu.await();
+                polling.await(cpu);
                 idle.wakes();
             }
             cpu.haltedForEver = false;

@@ -66,7 +66,8 @@ final class Devices {
             io = () -> timed;
             parts.add(nodes);
         } else {
-            ThreadIo threads = new ThreadIo(machine.lock());
+            ThreadIo threads = new ThreadIo(
+                    machine.lock(), System::nanoTime, Runtime.getRuntime().availableProcessors());
             io = () -> threads.lane(LANE);
             parts.add(() -> close(threads, nodes));
             control.onContinue(nodes::continued);

@@ -294,7 +294,7 @@ class DiskRequestsTest {
         CountDownLatch begun = new CountDownLatch(1);
         CountDownLatch hanging = new CountDownLatch(1);
         List<String> over = new ArrayList<>();
-        try (ThreadIo threads = new ThreadIo(lock)) {
+        try (ThreadIo threads = new ThreadIo(lock, System::nanoTime, 2)) {
             DiskRequests<String> real = new DiskRequests<>(threads.lane(1), DiskGate.OPEN, () -> true);
             lock.lock();
             real.submit("hangs", READ, () -> hang(begun, hanging), f -> over.add("hangs"), 0);

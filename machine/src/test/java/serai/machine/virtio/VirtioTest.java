@@ -231,7 +231,7 @@ class VirtioTest {
             public void zero(long offset, long length, boolean mayFree) {}
         };
         ReentrantLock lock = new ReentrantLock();
-        try (ThreadIo threads = new ThreadIo(lock)) {
+        try (ThreadIo threads = new ThreadIo(lock, System::nanoTime, 2)) {
             GuestDriver d = driver(VirtioBlk.create("virtio-blk0", slow, threads.lane(1), 1, memory, (a, v) -> {}));
             d.submit(0, header(0, 1), in(DATA + 0x1000, 512), in(DATA + 0x100, 1));
             begun.await();
