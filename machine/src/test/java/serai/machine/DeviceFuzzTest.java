@@ -107,6 +107,16 @@ class DeviceFuzzTest {
     }
 
     @FuzzTest
+    void virtioNet(byte[] input) {
+        HostileGuest.run(Part.VIRTIO_NET, input);
+    }
+
+    @FuzzTest
+    void e1000(byte[] input) {
+        HostileGuest.run(Part.E1000, input);
+    }
+
+    @FuzzTest
     void msix(byte[] input) {
         HostileGuest.run(Part.MSIX, input);
     }

@@ -5,9 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.util.List;
 import serai.machine.ahci.AhciDriver;
+import serai.machine.e1000.E1000Driver;
 import serai.machine.engine.GeneralProtection;
 import serai.machine.engine.VcpuHost;
 import serai.machine.memory.GuestAddressException;
+import serai.machine.net.Offload;
+import serai.machine.net.TestNetwork;
 import serai.machine.nvme.NvmeDriver;
 import serai.machine.virtio.VirtioBalloon;
 
@@ -48,6 +51,7 @@ public final class HostileGuest {
             pc.balloon(b -> b.want(0));
             pc.tray(true, true, true);
             pc.tray(false, false, true);
+            pc.link(true);
             pc.machine.reset();
             fresh.plugAs(pc);
             fresh.plugCpusAs(pc);
@@ -221,6 +225,8 @@ public final class HostileGuest {
             case VIRTIO_BALLOON -> balloon(pc);
             case NVME -> nvme(pc);
             case AHCI -> ahci(pc);
+            case VIRTIO_NET -> net(pc);
+            case E1000 -> e1000(pc);
             case MSIX -> memory(h, (pc.config(1 + next() % 5, 0x14) & 0xfffffff0L) + (next(2) & 0xfff));
             case PORTS -> port(h, (int) next(2));
             case MEMORY -> anywhere(pc);
@@ -531,6 +537,107 @@ public final class HostileGuest {
         d.issue(port, 1 << slot, seldom(8));
     }
 
+    /** A frame of the host, to the interface, a group or anybody, or one of those bytes. */
+    private byte[] frame() {
+        byte[] f = seldom(4)
+                ? TestNetwork.tcp4(0x525400123456L, 0x525400aabbccL, next() & 7, next() & 7, (int) next(2) & 0x7ff)
+                : TestNetwork.frame(
+                        seldom(4) ? value() : 0x525400123456L, 0x525400aabbccL, 0x8100, 14 + ((int) next(2) & 0x7ff));
+        if (seldom(4)) {
+            f[next() % f.length] = (byte) next();
+        }
+        return f;
+    }
+
+    private static final int NET_FEATURES = 1 | 2 | 4 | 1 << 5 | 3 << 7 | 3 << 11 | 0xf << 15 | 1 << 19 | 7 << 21;
+
+    /** Frames both ways, sound ones for the most part, and commands. */
+    private void net(TestPc pc) {
+        pc.network.echoes = true;
+        int what = next() & 15;
+        if (what < 3) {
+            int flags = next() & 3;
+            Offload o = flags == 0
+                    ? new Offload(true, 34, 16, false, Offload.Segmentation.TCP4, next())
+                    : new Offload(flags == 1, next(), next(), flags == 2, Offload.Segmentation.NONE, 0);
+            pc.network.give(frame(), seldom(2) ? o : Offload.NONE);
+        } else if (what == 3) {
+            pc.link(!seldom(4));
+        } else if (what > 11) {
+            virtio(pc, TestPc.NET_SLOT);
+        } else {
+            // receive, transmit, control of two pairs; the rings are shared
+            int queue = seldom(3) ? 4 : next() & 3;
+            long ring = RINGS + (queue & 1) * 0x1000L;
+            int n = next() & 7;
+            long data = RINGS + 0x4000 + n * 0x400L;
+            int length = 12 + (next() & 0xff) * 4;
+            if (queue == 4) {
+                pc.memory.writeLong(data, value());
+                pc.memory.writeShort(data, next() % 6 | (next() & 1) << 8);
+                pc.memory.writeByte(data + 2, next() & 3);
+            } else {
+                pc.memory.writeLong(data, next() & 1 | (next() % 5) << 8);
+                pc.memory.writeInt(data + 4, next() | 34 << 16);
+                pc.memory.writeInt(data + 8, seldom(4) ? (int) value() : 16);
+            }
+            int write = queue == 4 || (queue & 1) != 0 ? 0 : 2;
+            long[][] chain = {{data, queue == 4 ? 2 + next() : 12, write | 1}, {data + 12, length, write}};
+            if (queue == 4) {
+                chain[1] = new long[] {data + 0x200, 1, 2};
+            }
+            for (int i = 0; i < 2; i++) {
+                long d = ring + (n * 2L + i) * 16;
+                pc.memory.writeLong(d, chain[i][0]);
+                pc.memory.writeInt(d + 8, (int) chain[i][1]);
+                pc.memory.writeShort(d + 12, (int) chain[i][2]);
+                pc.memory.writeShort(d + 14, n * 2 + i + 1);
+            }
+            if (seldom(8)) {
+                descriptor(pc, ring + (n * 2L + (next() & 1)) * 16);
+            }
+            offer(pc, ring, n * 2);
+            pc.host().mmioWrite(pc.bar4(TestPc.NET_SLOT) + 0x3000 + queue * 4, 2, 0);
+        }
+    }
+
+    private void e1000(TestPc pc) {
+        pc.e1000Network.echoes = true;
+        E1000Driver d = pc.e1000();
+        switch (next() & 15) {
+            case 0, 1 -> pc.startE1000(seldom(2) ? (int) value() : 0x8018 | (next() & 3) << 16);
+            case 2 -> memory(pc.host(), (pc.config(TestPc.E1000_SLOT, 0x10) & 0xfffffff0L) + (next(3) & 0x1ffff));
+            case 3 -> d.register((int) next(2) & 0x5ffc, (int) value());
+            case 4 ->
+                d.register(List.of(0, 0x10, 0x14, 0x20, 0xc4, 0xc8, 0xd0, 0xd8).get(next() & 7), (int) value());
+            case 5 ->
+                d.register(
+                        List.of(0x100, 0x400, 0x2808, 0x2810, 0x2818, 0x3808, 0x3810, 0x3818)
+                                .get(next() & 7),
+                        seldom(2) ? (int) value() : next());
+            case 6 -> port(pc.host(), (pc.config(TestPc.E1000_SLOT, 0x14) & 0xfffc) + (next() & 15));
+            case 7 -> pc.link(!seldom(4));
+            case 8, 9 ->
+                pc.e1000Network.give(
+                        frame(),
+                        seldom(2) ? new Offload(false, 0, 0, true, Offload.Segmentation.NONE, 0) : Offload.NONE);
+            case 10 -> d.register(0x2818, next() & 7);
+            case 11 -> pc.memory.writeLong(seldom(2) ? d.receive(next() & 7) : d.transmit(next() & 7), value());
+            case 12 -> {
+                // a context of segmentation or of checksums
+                long places = 14 | 24 << 8 | 33 << 16 | 34L << 32 | 50L << 40;
+                int lower = next() | (next() & 7 | E1000Driver.EXTENDED | 8) << 24;
+                d.put(seldom(4) ? value() : places, seldom(8) ? (int) value() : lower, 54 << 8 | next() << 16);
+            }
+            default -> {
+                int length = seldom(8) ? (int) value() & 0xfffff : 60 + next();
+                int command = (next() & 0x65 | E1000Driver.SEND) << 24;
+                long at = seldom(16) ? value() : d.outgoing(next() & 7);
+                d.put(at, length | command | (next() & 1) << 20, (seldom(8) ? (int) value() : next()) << 8);
+            }
+        }
+    }
+
     private void pci(VcpuHost h) {
         int slot = List.of(0, 1, 2, 3, 4, 31, 5, 30).get(next() & 7);
         if ((next() & 1) == 0) {
@@ -604,11 +711,15 @@ public final class HostileGuest {
     }
 
     private static void offer(TestPc pc, int head) {
-        int index = pc.memory.readShort(RINGS + 0x402);
+        offer(pc, RINGS, head);
+    }
+
+    private static void offer(TestPc pc, long ring, int head) {
+        int index = pc.memory.readShort(ring + 0x402);
         for (int size = 8; size <= 256; size *= 2) { // whatever the size of the queue
-            pc.memory.writeShort(RINGS + 0x404 + index % size * 2L, head);
+            pc.memory.writeShort(ring + 0x404 + index % size * 2L, head);
         }
-        pc.memory.writeShort(RINGS + 0x402, index + 1 & 0xffff);
+        pc.memory.writeShort(ring + 0x402, index + 1 & 0xffff);
     }
 
     /** The same in a packed ring of 32. */
@@ -648,10 +759,11 @@ public final class HostileGuest {
     }
 
     /** The device's own that the driver accepts. */
-    private static int features(int slot, int how) {
+    private int features(int slot, int how) {
         return switch (slot) {
             case Layout.CONSOLE_SLOT -> how >>> 4 & 2;
             case Layout.BALLOON_SLOT -> (how & 0x10) != 0 ? 0x26 : 0x36;
+            case TestPc.NET_SLOT -> NET_FEATURES & (seldom(2) ? -1 : (int) next(4));
             default -> 0;
         };
     }

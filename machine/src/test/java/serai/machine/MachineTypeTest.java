@@ -101,6 +101,47 @@ class MachineTypeTest {
         Golden.check("ahci.txt", s.toString());
     }
 
+    /** The network interfaces. */
+    @Test
+    void network() {
+        StringBuilder s = new StringBuilder();
+        try (TestPc pc = TestPc.withAll()) {
+            for (int slot : new int[] {TestPc.NET_SLOT, TestPc.E1000_SLOT}) {
+                long at = Layout.ECAM_BASE + ((long) slot << 15);
+                s.append(Golden.hex(config(pc.host(), at)));
+                bars(s, pc.host(), at);
+            }
+            VcpuHost h = pc.host();
+            long bar = pc.bar4(TestPc.NET_SLOT);
+            h.mmioWrite(bar, 4, 0);
+            s.append("features %08x, %d queues\n".formatted(h.mmioRead(bar + 4, 4), h.mmioRead(bar + 18, 2)));
+            for (int i = 0; i < 16; i += 4) {
+                s.append("configuration %x: %08x\n".formatted(i, h.mmioRead(bar + 0x2000 + i, 4)));
+            }
+            for (int i = 0; i < 0x6000; i += 4) {
+                int v = pc.e1000().register(i);
+                if (v != 0) {
+                    s.append("register %04x: %08x\n".formatted(i, v));
+                }
+            }
+            for (int i = 0; i < 64; i++) {
+                pc.e1000().register(0x14, i << 8 | 1);
+                int v = pc.e1000().register(0x14) >>> 16;
+                if (v != 0) {
+                    s.append("EEPROM %02x: %04x\n".formatted(i, v));
+                }
+            }
+            for (int i = 0; i < 32; i++) {
+                pc.e1000().register(0x20, 2 << 26 | 1 << 21 | i << 16);
+                int v = pc.e1000().register(0x20) & 0xffff;
+                if (v != 0) {
+                    s.append("transceiver %02x: %04x\n".formatted(i, v));
+                }
+            }
+        }
+        Golden.check("network.txt", s.toString());
+    }
+
     private static byte[] config(VcpuHost h, long at) {
         byte[] b = new byte[4096];
         for (int i = 0; i < b.length; i++) {

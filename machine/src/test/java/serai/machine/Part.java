@@ -31,6 +31,8 @@ public enum Part {
     CPU_HOTPLUG,
     AHCI,
     VIRTIO_BALLOON,
+    VIRTIO_NET,
+    E1000,
     /** One of those above, another each time. */
     ALL;
 

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.Collectors;
@@ -12,10 +13,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import serai.machine.ahci.AhciDriver;
+import serai.machine.e1000.E1000Driver;
 import serai.machine.engine.GeneralProtection;
 import serai.machine.engine.Msr;
 import serai.machine.engine.VcpuHost;
 import serai.machine.memory.RamRegion;
+import serai.machine.net.Offload;
+import serai.machine.net.TestNetwork;
 import serai.machine.virtio.VirtioBalloon;
 
 /**
@@ -77,6 +81,8 @@ class SaveAnywhereTest {
                     int bytes = (int) r.size();
                     assertArrayEquals(one.memory.read(r.base(), bytes), other.memory.read(r.base(), bytes), where);
                 }
+                assertEquals(one.network.digest, other.network.digest, where);
+                assertEquals(one.e1000Network.digest, other.e1000Network.digest, where);
                 for (int d = 0; d < one.disks.length; d++) {
                     assertArrayEquals(one.disks[d].bytes, other.disks[d].bytes, where);
                 }
@@ -231,6 +237,8 @@ class SaveAnywhereTest {
             case VIRTIO_BALLOON -> balloon(random);
             case NVME -> nvme(random);
             case AHCI -> ahci(random);
+            case VIRTIO_NET -> net(random);
+            case E1000 -> e1000(random);
             case PORTS -> port(random, random.nextInt(0x10000), random.nextInt(0x1000));
             case MEMORY -> {
                 long at = (random.nextBoolean() ? Layout.PCI_WINDOW_32 : Layout.PCI_WINDOW_64)
@@ -418,6 +426,100 @@ class SaveAnywhereTest {
                     return pc.ahci().port(1, AhciDriver.TFD);
                 };
             }
+        };
+    }
+
+    private static byte[] frame(Random random) {
+        long mac = 0x525400123456L;
+        byte[] f = random.nextBoolean()
+                ? TestNetwork.tcp4(mac, 0x525400aabbccL, random.nextInt(8), random.nextInt(8), random.nextInt(1400))
+                : TestNetwork.frame(mac, 0x525400aabbccL, 0x88b5, 14 + random.nextInt(1500));
+        f[0] = (byte) (random.nextInt(4) == 0 ? 1 : f[0]);
+        return f;
+    }
+
+    private static final Offload VERIFIED = new Offload(false, 0, 0, true, Offload.Segmentation.NONE, 0);
+
+    private static Operation net(Random random) {
+        byte[] frame = frame(random);
+        boolean link = random.nextInt(4) != 0;
+        Offload o = random.nextBoolean()
+                ? Offload.NONE
+                : random.nextBoolean() ? VERIFIED : new Offload(true, 34, 16, false, Offload.Segmentation.NONE, 0);
+        return switch (random.nextInt(8)) {
+            case 0, 1 ->
+                pc -> {
+                    pc.network.give(frame, o);
+                    return pc.network.waiting.size();
+                };
+            case 2 ->
+                pc -> {
+                    pc.link(link);
+                    return pc.network.digest;
+                };
+            default -> virtio(random, TestPc.NET_SLOT);
+        };
+    }
+
+    private static Operation e1000(Random random) {
+        byte[] frame = frame(random);
+        boolean link = random.nextInt(8) != 0;
+        int v = value(random);
+        int at = List.of(
+                        0, 8, 0x10, 0x14, 0x20, 0xc0, 0xc4, 0xc8, 0xd0, 0xd8, 0x2810, 0x3810, 0x4074, 0x4088, 0x408c,
+                        0x5000)
+                .get(random.nextInt(16));
+        boolean write = random.nextInt(3) == 0;
+        int size = random.nextInt(4);
+        int part = random.nextInt(frame.length + 1);
+        return switch (random.nextInt(12)) {
+            case 0 ->
+                pc -> {
+                    pc.startE1000(0x8018 | size << 16);
+                    return pc.e1000().register(0x100);
+                };
+            case 1, 2, 3 ->
+                pc -> {
+                    pc.e1000Network.give(frame, size == 0 ? VERIFIED : Offload.NONE);
+                    return pc.e1000Network.waiting.size();
+                };
+            case 4 ->
+                pc -> {
+                    pc.link(link);
+                    return pc.e1000().register(8);
+                };
+            case 5, 6 ->
+                pc -> {
+                    byte[] got = pc.e1000().take();
+                    return got == null ? -1 : Arrays.hashCode(got);
+                };
+            case 7 ->
+                pc -> {
+                    // a frame in two parts, with time between them for all that may happen, and its checksum
+                    long out = pc.e1000().outgoing(0);
+                    pc.memory.write(out, frame);
+                    pc.e1000().put(34L << 32 | 50L << 40, (0x28 | size) << 24, 0);
+                    pc.e1000().put(out, part | 1 << 20 | (E1000Driver.EXTENDED | 2) << 24, 2 << 8);
+                    return pc.e1000Network.digest;
+                };
+            case 8 ->
+                pc -> {
+                    long out = pc.e1000().outgoing(0);
+                    pc.e1000()
+                            .put(
+                                    out + part,
+                                    frame.length - part | 1 << 20 | (E1000Driver.EXTENDED | E1000Driver.SEND) << 24,
+                                    0);
+                    return pc.e1000Network.digest;
+                };
+            case 9 -> store(Layout.ECAM_BASE + ((long) TestPc.E1000_SLOT << 15) + 4, 2, random.nextInt(4) == 0 ? 3 : 7);
+            default ->
+                pc -> {
+                    if (write) {
+                        pc.e1000().register(at, v);
+                    }
+                    return pc.e1000().register(at);
+                };
         };
     }
 
@@ -732,12 +834,15 @@ class SaveAnywhereTest {
     private static final int SIZE = 32, CHAINS = 8;
     /** Those of two ports and of control messages. */
     private static final int CONSOLE_QUEUES = 6;
+    /** Those of one pair and of control messages. */
+    private static final int NET_QUEUES = 3;
 
     /** How many of a device's queues are used. */
     private static int queues(int slot) {
         return switch (slot) {
             case Layout.CONSOLE_SLOT -> CONSOLE_QUEUES;
             case Layout.BALLOON_SLOT -> 5;
+            case TestPc.NET_SLOT -> NET_QUEUES;
             default -> 1;
         };
     }
@@ -747,6 +852,7 @@ class SaveAnywhereTest {
         return switch (slot) {
             case Layout.CONSOLE_SLOT -> some ? 2 : 0;
             case Layout.BALLOON_SLOT -> some ? 0x36 : 0x26;
+            case TestPc.NET_SLOT -> some ? 0xaf8003 : 0xaf0003;
             default -> 0;
         };
     }
@@ -754,6 +860,9 @@ class SaveAnywhereTest {
     private static long ring(int slot, int queue) {
         if (slot == Layout.BALLOON_SLOT) {
             return 0x100000 + queue * 0x4000L;
+        }
+        if (slot == TestPc.NET_SLOT) {
+            return TestPc.NET_AREA + queue % NET_QUEUES * 0x4000L;
         }
         return queue < 2 ? 0x10000L + slot * 0x8000L + queue * 0x4000L : 0xb0000L + queue * 0x4000L;
     }

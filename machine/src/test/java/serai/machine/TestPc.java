@@ -18,10 +18,14 @@ import serai.machine.cpuid.X86Model;
 import serai.machine.disk.ArrayDisk;
 import serai.machine.disk.DeterministicIo;
 import serai.machine.disk.IoExecutor;
+import serai.machine.e1000.E1000;
+import serai.machine.e1000.E1000Driver;
 import serai.machine.engine.VcpuHost;
 import serai.machine.memory.GuestMemory;
 import serai.machine.memory.PluggableRam;
 import serai.machine.memory.RamRegion;
+import serai.machine.net.NetDevice;
+import serai.machine.net.TestNetwork;
 import serai.machine.nvme.Nvme;
 import serai.machine.nvme.NvmeDriver;
 import serai.machine.pci.PciFunction;
@@ -32,6 +36,7 @@ import serai.machine.virtio.VirtioBalloon;
 import serai.machine.virtio.VirtioBlk;
 import serai.machine.virtio.VirtioConsole;
 import serai.machine.virtio.VirtioMem;
+import serai.machine.virtio.VirtioNet;
 import serai.machine.virtio.VirtioRng;
 
 /** A whole machine of type pc-1.0 on a {@link FakeEngine}, with a console, an entropy device and two disks, as the VMM plugs them. */
@@ -78,6 +83,24 @@ public final class TestPc implements AutoCloseable {
 
     /** Where the NVMe controller is. */
     public static final int NVME_SLOT = Layout.FIRST_DISK_SLOT + 2;
+
+    /** Where the virtio network device and the e1000 of a machine {@link #withAll} are: behind all that were there before, whose addresses are pinned. */
+    public static final int NET_SLOT = 27;
+
+    public static final int E1000_SLOT = 28;
+
+    /** For the rings of the virtio network device: three queues. */
+    public static final long NET_AREA = 0x68000;
+
+    private static final long E1000_AREA = 0x78000;
+    private static final byte[] MAC = {0x52, 0x54, 0, 0x12, 0x34, 0x56};
+
+    /** What those two are plugged into. */
+    public final TestNetwork network = new TestNetwork();
+
+    public final TestNetwork e1000Network = new TestNetwork();
+
+    private final List<NetDevice> nics = new ArrayList<>();
 
     private static final long NVME_AREA = 0x38000;
     private static final long AHCI_AREA = 0x48000;
@@ -163,6 +186,13 @@ public final class TestPc implements AutoCloseable {
                     Layout.AHCI_SLOT,
                     new Ahci("ahci0", List.of(new AtaDisk(disks[5]), drive), () -> executor, memory, machine.msi()));
         }
+        if (all) {
+            VirtioNet net = new VirtioNet(network, MAC, 1500, 2, machine.lock());
+            plug(NET_SLOT, net.onPci("virtio-net0", memory, machine.msi()));
+            E1000 e1000 = new E1000("e1000-0", e1000Network, MAC, memory, machine.timers(), machine.lock());
+            plug(E1000_SLOT, e1000);
+            nics.addAll(List.of(net, e1000));
+        }
         memoryDevice = pluggable == null ? null : new VirtioMem(pluggable);
         if (memoryDevice != null) {
             plug(Layout.MEMORY_SLOT, memoryDevice.onPci("virtio-mem0", memory, machine.msi()));
@@ -201,6 +231,16 @@ public final class TestPc implements AutoCloseable {
         machine.lock().lock();
         try {
             action.accept(Objects.requireNonNull(balloon));
+        } finally {
+            machine.lock().unlock();
+        }
+    }
+
+    /** The host plugs the cables of both network interfaces in or out. */
+    public void link(boolean up) {
+        machine.lock().lock();
+        try {
+            nics.forEach(n -> n.setLink(up));
         } finally {
             machine.lock().unlock();
         }
@@ -380,6 +420,28 @@ public final class TestPc implements AutoCloseable {
         return new AhciDriver(memory, access, config(Layout.AHCI_SLOT, 0x24) & 0xfffffff0L, AHCI_AREA);
     }
 
+    /** A driver for the e1000 where it is now. */
+    public E1000Driver e1000() {
+        E1000Driver.Access access = new E1000Driver.Access() {
+            @Override
+            public long read(long address, int size) {
+                return host().mmioRead(address, size);
+            }
+
+            @Override
+            public void write(long address, int size, long value) {
+                host().mmioWrite(address, size, value);
+            }
+        };
+        return new E1000Driver(memory, access, config(E1000_SLOT, 0x10) & 0xfffffff0L, E1000_AREA);
+    }
+
+    /** Lets the e1000 reach memory, and starts it. */
+    public void startE1000(int rctl) {
+        host().mmioWrite(Layout.ECAM_BASE + ((long) E1000_SLOT << 15) + 4, 2, 7);
+        e1000().start(rctl);
+    }
+
     /** The host moves the tray of the CD-ROM drive, and has a medium in it or not if that can be. */
     public void tray(boolean open, boolean force, boolean medium) {
         machine.lock().lock();
@@ -415,6 +477,8 @@ public final class TestPc implements AutoCloseable {
             System.arraycopy(other.disks[i].bytes, 0, disks[i].bytes, 0, disks[i].bytes.length);
         }
         random[0] = other.random[0];
+        network.copy(other.network);
+        e1000Network.copy(other.e1000Network);
         plugAs(other);
         tray(true, true, other.drive.hasMedium());
         machine.restore(state);
