@@ -405,7 +405,7 @@ public final class E1000 extends PciFunction<E1000State> implements NetDevice {
 
     @Override
     public E1000State save() {
-        Frame f = receiver.waiting;
+        Frame f = receiver.waiting.get();
         byte[] waiting = new byte[f == null ? 0 : f.bytes().remaining()];
         if (f != null) {
             f.bytes().get(f.bytes().position(), waiting);
@@ -454,7 +454,7 @@ public final class E1000 extends PciFunction<E1000State> implements NetDevice {
         broken = s.broken();
         if (s.waiting().length > 0) {
             Offload o = s.verified() ? new Offload(false, 0, 0, true, Offload.Segmentation.NONE, 0) : Offload.NONE;
-            receiver.waiting = new Frame(ByteBuffer.wrap(s.waiting().clone()), o);
+            receiver.waiting.hold(new Frame(ByteBuffer.wrap(s.waiting()), o));
         }
         throttle.restore(s.throttle());
     }

@@ -4,8 +4,8 @@ import static serai.machine.e1000.Registers.*;
 
 import java.nio.ByteBuffer;
 import java.util.zip.CRC32;
-import org.jspecify.annotations.Nullable;
 import serai.machine.memory.GuestMemory;
+import serai.machine.net.HeldFrame;
 import serai.machine.net.NetBackend;
 import serai.machine.net.NetBackend.Frame;
 import serai.machine.net.Offload;
@@ -45,8 +45,7 @@ final class Receiver {
 
     private final CRC32 crc = new CRC32();
 
-    @Nullable
-    Frame waiting;
+    final HeldFrame waiting = new HeldFrame();
 
     long frames;
     long bytes;
@@ -60,8 +59,7 @@ final class Receiver {
     }
 
     void reset() {
-        drops += waiting == null ? 0 : 1;
-        waiting = null;
+        drops += waiting.take() == null ? 0 : 1;
     }
 
     /**
@@ -73,8 +71,8 @@ final class Receiver {
         int causes = 0;
         boolean more = host.runs() && (host.register(RCTL) & RCTL_ENABLE) != 0;
         for (int i = 0; more && i < max; i++) {
-            Frame f = waiting != null ? waiting : backend.receive();
-            waiting = null;
+            Frame held = waiting.take();
+            Frame f = held != null ? held : backend.receive();
             if (f == null) {
                 more = false;
             } else if (!takes(f)) {
@@ -82,7 +80,7 @@ final class Receiver {
             } else if (deliver(f)) {
                 causes = RXT0;
             } else {
-                waiting = f;
+                waiting.hold(f);
                 more = false;
             }
         }

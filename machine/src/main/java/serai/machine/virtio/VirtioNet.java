@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 import serai.machine.bus.MsiSink;
 import serai.machine.memory.GuestAddressException;
 import serai.machine.memory.GuestMemory;
+import serai.machine.net.HeldFrame;
 import serai.machine.net.NetBackend;
 import serai.machine.net.NetBackend.Abilities;
 import serai.machine.net.NetBackend.Frame;
@@ -88,7 +89,7 @@ public final class VirtioNet extends VirtioDevice implements NetDevice {
     /** Pairs in use. */
     private int active = 1;
     /** A frame that there was no room for. */
-    private @Nullable Frame waiting;
+    private final HeldFrame waiting = new HeldFrame();
 
     private long received;
     private long receivedBytes;
@@ -363,8 +364,8 @@ public final class VirtioNet extends VirtioDevice implements NetDevice {
         boolean more = true;
         int used = 0;
         for (int i = 0; i < max; i++) {
-            Frame f = waiting != null ? waiting : backend.receive();
-            waiting = null;
+            Frame held = waiting.take();
+            Frame f = held != null ? held : backend.receive();
             if (f == null) {
                 more = false;
                 break;
@@ -375,7 +376,7 @@ public final class VirtioNet extends VirtioDevice implements NetDevice {
             }
             int pair = active == 1 ? 0 : FlowHash.of(f.bytes()) % active;
             if (!deliver(queue[2 * pair], f)) {
-                waiting = f;
+                waiting.hold(f);
                 more = false;
                 break;
             }
@@ -601,8 +602,7 @@ public final class VirtioNet extends VirtioDevice implements NetDevice {
     }
 
     private void drop() {
-        receivedDrops += waiting == null ? 0 : 1;
-        waiting = null;
+        receivedDrops += waiting.take() == null ? 0 : 1;
     }
 
     /**
@@ -618,7 +618,7 @@ public final class VirtioNet extends VirtioDevice implements NetDevice {
                 .add(active)
                 .add(guestOffloads);
         filter.save(w);
-        Frame f = waiting;
+        Frame f = waiting.get();
         if (f == null) {
             return w.add(-1).build().toArray();
         }
@@ -654,7 +654,10 @@ public final class VirtioNet extends VirtioDevice implements NetDevice {
             }
             offloads(from.nextLong() & features & GUEST_OFFLOADS);
             filter.restore(from);
-            waiting = frame(from);
+            Frame f = frame(from);
+            if (f != null) {
+                waiting.hold(f);
+            }
         } catch (NoSuchElementException e) {
             throw new IllegalArgumentException("a network device's state that ends in the middle", e);
         }
