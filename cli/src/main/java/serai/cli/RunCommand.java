@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import serai.image.Image;
@@ -44,6 +45,7 @@ import serai.image.Progress;
             "  serai run debian",
             "  serai run debian:trixie --temporary",
             "  serai run tiny --memory 1G --disk data.raw",
+            "  serai run debian --net user,hostfwd=tcp:127.0.0.1:2222-:22",
             "  serai run generic --cdrom debian-netinst.iso",
             "  serai run --kernel vmlinuz --initrd initrd.img --append 'console=ttyS0 root=/dev/vda1'",
             "  serai run --kernel vmlinuz --append 'console=ttyS0 root=/dev/nvme0n1' --disk root.ext4,bus=nvme"
@@ -199,6 +201,9 @@ final class RunCommand implements Callable<Integer> {
             paramLabel = "id=NAME,file=PATH",
             description = "A passphrase for disks: all that is in the file, a line end included.")
     private List<String> secrets = new ArrayList<>();
+
+    @Mixin
+    private NetOptions nets = new NetOptions();
 
     @Option(
             names = "--serial",
@@ -409,6 +414,7 @@ final class RunCommand implements Callable<Integer> {
         for (String s : secrets) {
             p.add("secret", s);
         }
+        nets.addTo(p);
         p.addIfGiven("serial", serial == null ? null : Values.output("--serial", serial));
         p.addIfGiven("console", console == null ? null : Values.port("--console", console, true));
         for (String port : ports) {

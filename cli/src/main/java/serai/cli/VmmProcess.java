@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * <pre>
  *   memory=BYTES cpus=N[,max=M] numa=cpus=N-N,memory=SIZE (repeated) numa-distance=N,N,N (repeated) engine=NAME,translate=WHEN cpu-model=NAME kernel=FILE initrd=FILE append=STRING
  *   disk=FILE,readonly=BOOLEAN,bus=NAME,id=NAME,addr=SLOT,KEY=VALUE... (repeated; what follows bus may be left out)
+ *   net=KIND,KEY=VALUE... (repeated)
  *   secret=id=NAME,file=PATH (repeated)
  *   serial=WHERE debugcon=WHERE console=WHERE port=NAME,WHERE (repeated) debug-exit=PORT timeout=SECONDS
  *   no-reboot=true gdb=PORT stats=true trace=RANGE profile=FILE symbols=FILE[,offset=N] deterministic=SEED record=FILE replay=FILE save-at=N snapshot=FILE

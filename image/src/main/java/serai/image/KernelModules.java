@@ -22,13 +22,17 @@ final class KernelModules {
 
     /** Virtio devices that few machines have, by their number in sysfs, and the modules that are loaded only for them. */
     static final Map<String, List<String>> RARE = new TreeMap<>(Map.of(
+            "0x0001", List.of("virtio_net"),
             "0x0005", List.of("virtio_balloon"),
             "0x0009", List.of("9pnet_virtio", "9p"),
             "0x0013", List.of("vmw_vsock_virtio_transport")));
 
+    /** The same for others on PCI, by vendor and device. */
+    static final Map<String, List<String>> RARE_PCI = Map.of("0x8086:0x100e", List.of("e1000"));
+
     /** They and what they depend on, in one kernel or another. */
     private static final String OTHERS =
-            "(rng-core|button|evdev|9p|9pnet[a-z_]*|netfs|fscache|vsock|vmw_vsock_virtio[a-z_]*"
+            "(rng-core|button|evdev|failover|net_failover|e1000|9p|9pnet[a-z_]*|netfs|fscache|vsock|vmw_vsock_virtio[a-z_]*"
                     + "|ahci|libahci|libata|scsi_mod|scsi_common|sd_mod|sr_mod|cdrom|isofs|t10-pi|crc[0-9a-z_-]*)\\.ko.*";
 
     private static final int MAX_MODULE = 16 << 20;

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -20,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  * {@code ls /dev/vda} at the first prompt finds the disk, and a run repeats. Those for devices that few machines have are loaded where the device is.
  */
 final class TinyImage implements Recipe {
-    private static final int REVISION = 4, GENERIC_REVISION = 5;
+    private static final int REVISION = 5, GENERIC_REVISION = 6;
 
     static final String NAME = "tiny";
     static final String GENERIC = "generic";
@@ -39,9 +40,33 @@ final class TinyImage implements Recipe {
             mount -t sysfs sysfs /sys
             mount -t devtmpfs devtmpfs /dev
             """;
+    /** Names, then addresses for all interfaces: in the background, as whoever gives them may not be there. */
     private static final String INIT_TAIL = """
+            ip link set lo up
+            for d in /sys/class/net/e*; do
+            i=${d##*/}
+            if [ -e $d ]; then ip link set $i up; udhcpc -b -S -t 5 -A 10 -i $i -x hostname:tiny >/dev/null 2>&1 & fi
+            done
             setsid cttyhack sh
             poweroff -f
+            """;
+
+    /** What udhcpc runs when it has got, or lost, an address. */
+    private static final String UDHCPC = """
+            #!/bin/sh
+            case $1 in
+            deconfig)
+            ip -4 addr flush dev $interface
+            ;;
+            bound|renew)
+            ip addr replace $ip/$mask dev $interface
+            [ -z "$mtu" ] || ip link set $interface mtu $mtu
+            for r in $router; do ip route replace default via $r dev $interface; done
+            [ -z "$domain" ] || echo "search $domain" >/etc/resolv.conf.$interface
+            for n in $dns; do echo "nameserver $n"; done >>/etc/resolv.conf.$interface
+            mv /etc/resolv.conf.$interface /etc/resolv.conf
+            ;;
+            esac
             """;
 
     private final PackageSource packages;
@@ -138,11 +163,30 @@ final class TinyImage implements Recipe {
                 cpio.symlink("bin/" + applet, "busybox");
             }
         }
+        cpio.directory("etc/udhcpc", 0755);
+        cpio.file("etc/udhcpc/default.script", 0755, UDHCPC.getBytes(StandardCharsets.US_ASCII));
+        cpio.file("etc/hosts", 0644, "127.0.0.1 localhost\n::1 localhost\n".getBytes(StandardCharsets.US_ASCII));
         StringBuilder init = new StringBuilder(INIT_HEAD);
         Set<String> there = new HashSet<>();
         load(cpio, modules, order, there, init);
-        init.append("for d in /sys/bus/virtio/devices/*/device; do\nread id <$d\ncase $id in\n");
-        KernelModules.RARE.forEach((id, wanted) -> {
+        init.append("for d in /sys/bus/virtio/devices/*/device; do\nread id <$d\n");
+        loadRare(cpio, modules, order, there, KernelModules.RARE, init);
+        init.append("for d in /sys/bus/pci/devices/*; do\nread v <$d/vendor\nread id <$d/device\nid=$v:$id\n");
+        loadRare(cpio, modules, order, there, KernelModules.RARE_PCI, init);
+        cpio.file("init", 0755, init.append(INIT_TAIL).toString().getBytes(StandardCharsets.US_ASCII));
+        cpio.write(out);
+    }
+
+    /** Goes on in a loop that has set {@code id}, and ends it. */
+    private static void loadRare(
+            Cpio cpio,
+            KernelModules modules,
+            List<String> order,
+            Set<String> there,
+            Map<String, List<String>> rare,
+            StringBuilder init) {
+        init.append("case $id in\n");
+        rare.forEach((id, wanted) -> {
             List<String> more = modules.order(wanted);
             more.removeAll(order);
             if (!more.isEmpty()) {
@@ -152,8 +196,6 @@ final class TinyImage implements Recipe {
             }
         });
         init.append("esac\ndone\n");
-        cpio.file("init", 0755, init.append(INIT_TAIL).toString().getBytes(StandardCharsets.US_ASCII));
-        cpio.write(out);
     }
 
     /** Puts modules into the archive, and lines that load them into the script. */

@@ -84,7 +84,10 @@ class ImagesTest {
         kernel.put("boot/vmlinuz-6.1.0-1-cloud-amd64", ascii("kernel"));
         kernel.put(modules + "block/virtio_blk.ko", module("virtio_ring,virtio"));
         kernel.put(modules + "char/hw_random/virtio-rng.ko", module("virtio,virtio_ring"));
-        kernel.put(modules + "net/virtio_net.ko", module("virtio"));
+        kernel.put(modules + "net/virtio_net.ko", module("virtio,net_failover"));
+        kernel.put(modules + "net/net_failover.ko", module("failover"));
+        kernel.put(modules + "net/core/failover.ko", module(""));
+        kernel.put(modules + "net/ethernet/intel/e1000/e1000.ko", module(""));
         kernel.put(modules + "virtio/virtio.ko", module(""));
         kernel.put(modules + "virtio/virtio_balloon.ko", module("virtio,virtio_ring"));
         kernel.put(modules + "virtio/virtio_pci.ko", module("virtio-ring,virtio,virtio_pci_modern_dev"));
@@ -145,7 +148,20 @@ class ImagesTest {
                         .map(l -> l.substring(12, l.length() - 3))
                         .toList());
 
-        assertTrue(init.contains("case $id in\n0x0005)\ninsmod /lib/virtio_balloon.ko\n;;\nesac\ndone\n"), init);
+        assertTrue(init.contains("""
+                case $id in
+                0x0001)
+                insmod /lib/failover.ko
+                insmod /lib/net_failover.ko
+                insmod /lib/virtio_net.ko
+                ;;
+                0x0005)
+                insmod /lib/virtio_balloon.ko
+                ;;
+                esac
+                done
+                """), init);
+        assertTrue(init.contains("0x8086:0x100e)\ninsmod /lib/e1000.ko\n;;\nesac\ndone\n"), init);
 
         images.get("tiny");
         assertEquals(1, calls.size());

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import serai.machine.Machine;
+import serai.vmm.net.Nics;
 import serai.vmm.plug.BalloonDevice;
 import serai.vmm.plug.MemoryDevice;
 import serai.vmm.plug.Peripherals;
@@ -16,6 +17,7 @@ import serai.vmm.qmp.DeviceCommands;
 import serai.vmm.qmp.Json;
 import serai.vmm.qmp.MediumCommands;
 import serai.vmm.qmp.MemoryCommands;
+import serai.vmm.qmp.NetCommands;
 import serai.vmm.qmp.QmpServer;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -30,7 +32,8 @@ final class ControlSocket {
             Peripherals peripherals,
             PluggedCpus cpus,
             @Nullable MemoryDevice memory,
-            @Nullable BalloonDevice balloon)
+            @Nullable BalloonDevice balloon,
+            Nics nics)
             throws VmmException {
         CommandTable table = new CommandTable();
         QmpServer server;
@@ -41,6 +44,7 @@ final class ControlSocket {
                     VmmException.HOST, "the control socket " + path + " can't be had: " + Reasons.of(e), e);
         }
         Commands.addAll(table, control, server, machine, peripherals, cpus, memory, balloon);
+        new NetCommands(nics).addTo(table);
         if (memory != null) {
             memory.onSizeChanged(
                     new Throttle(size -> server.tell("MEMORY_DEVICE_SIZE_CHANGE", MemoryCommands.sizeChanged(size))));

@@ -1,5 +1,6 @@
 package serai.vmm;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -21,6 +22,7 @@ import serai.storage.ImageFormat;
 import serai.storage.nbd.NbdUri;
 import serai.vmm.block.BlockNodes;
 import serai.vmm.block.NodeConfig;
+import serai.vmm.net.Nics;
 import serai.vmm.plug.Peripherals;
 import serai.vmm.plug.PlugException;
 
@@ -42,6 +44,7 @@ final class Devices {
      * @param random where entropy comes from
      * @param control stops the VM for disks in trouble
      * @param between what each disk gets between it and the machine
+     * @param nics takes the network interfaces
      * @param parts takes what has to be closed at the end
      * @throws VmmException if a disk is refused
      */
@@ -52,6 +55,7 @@ final class Devices {
             LongSupplier random,
             Control control,
             UnaryOperator<Disk> between,
+            Nics nics,
             List<AutoCloseable> parts)
             throws VmmException {
         machine.plug(Layout.CONSOLE_SLOT, console.onPci("virtio-console0", machine.memory(), machine.msi()));
@@ -104,6 +108,7 @@ final class Devices {
             }
         }
         cdroms(config.cdroms(), nodes, peripherals);
+        nics(config, nics);
         peripherals.plugSata();
         return peripherals;
     }
@@ -120,6 +125,20 @@ final class Devices {
                 throw new VmmException(VmmException.INPUT, String.valueOf(e.getMessage()));
             } catch (PlugException e) {
                 throw new VmmException(VmmException.USAGE, String.valueOf(e.getMessage()));
+            }
+        }
+    }
+
+    private static void nics(VmConfig config, Nics nics) throws VmmException {
+        int slot = Layout.FIRST_NIC_SLOT;
+        for (NicConfig n : config.nics()) {
+            try {
+                nics.add(n.id(), n.model(), n.mac(), n.mtu(), n.network(), n.capture(), slot++);
+            } catch (IOException e) {
+                throw new VmmException(
+                        VmmException.HOST, "network interface %s: %s".formatted(n.id(), Reasons.of(e)), e);
+            } catch (IllegalArgumentException e) {
+                throw Words.usage("network interface %s: %s".formatted(n.id(), e.getMessage()));
             }
         }
     }

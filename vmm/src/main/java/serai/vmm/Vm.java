@@ -31,6 +31,7 @@ import serai.machine.time.RealClock;
 import serai.machine.time.VirtualClock;
 import serai.vmm.gdb.GdbStub;
 import serai.vmm.gdb.Stop;
+import serai.vmm.net.Nics;
 import serai.vmm.plug.BalloonDevice;
 import serai.vmm.plug.MemoryDevice;
 import serai.vmm.plug.Peripherals;
@@ -123,8 +124,16 @@ final class Vm implements AutoCloseable {
                 System.gc(); // which also makes the heap small; nothing is allocated that would cause one by itself
             });
             consolePorts = own(new ConsolePorts(config, backends));
+            Nics nics = own(new Nics(machine, config.hardware().maxCpus()));
             Peripherals peripherals = Devices.plug(
-                    machine, config, consolePorts.device(), random, control, past == null ? d -> d : past::disk, parts);
+                    machine,
+                    config,
+                    consolePorts.device(),
+                    random,
+                    control,
+                    past == null ? d -> d : past::disk,
+                    nics,
+                    parts);
             MemoryDevice memoryDevice = MemoryDevice.plug(machine);
             BalloonDevice balloon = config.balloon().present() || head != null && head.has(BalloonDevice.NAME)
                     ? BalloonDevice.plug(machine, config.balloon().bytes())
@@ -142,7 +151,8 @@ final class Vm implements AutoCloseable {
             consolePorts.start(machine);
             Path socket = config.session().qmp();
             if (socket != null) {
-                own(ControlSocket.open(socket, control, machine, peripherals, pluggedCpus, memoryDevice, balloon));
+                own(ControlSocket.open(
+                        socket, control, machine, peripherals, pluggedCpus, memoryDevice, balloon, nics));
             }
             profile = Profile.start(config.session().profile(), machine);
             debugger = config.session().gdbPort() < 0

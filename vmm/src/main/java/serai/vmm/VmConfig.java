@@ -3,6 +3,7 @@ package serai.vmm;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import serai.vmm.net.Network;
 
 /**
  * What one VM is to be, from {@code key=value} words. Each group of options is a record with the words it takes; a new option is one of a
@@ -13,6 +14,7 @@ import java.util.Map;
  * @param balloon whether the machine has a memory balloon
  * @param disks in the order of their PCI slots
  * @param cdroms in the order of their ports, behind the SATA disks
+ * @param nics its network interfaces, in the order of their PCI slots
  * @param secrets the files with passphrases of disks, by name
  * @param streams where the guest's output goes, and its input comes from
  * @param repeat whether the run can be repeated
@@ -25,6 +27,7 @@ public record VmConfig(
         BalloonConfig balloon,
         List<DiskConfig> disks,
         List<CdromConfig> cdroms,
+        List<NicConfig> nics,
         Map<String, Path> secrets,
         StreamConfig streams,
         RepeatConfig repeat,
@@ -32,7 +35,7 @@ public record VmConfig(
         SessionConfig session) {
     /** The same with another machine: that of a snapshot. */
     VmConfig withHardware(HardwareConfig other) {
-        return new VmConfig(boot, other, balloon, disks, cdroms, secrets, streams, repeat, snapshots, session);
+        return new VmConfig(boot, other, balloon, disks, cdroms, nics, secrets, streams, repeat, snapshots, session);
     }
 
     /**
@@ -46,11 +49,13 @@ public record VmConfig(
         BalloonConfig.Group balloon = new BalloonConfig.Group();
         DiskConfig.Group disks = new DiskConfig.Group();
         CdromConfig.Group cdroms = new CdromConfig.Group();
+        NicConfig.Group nics = new NicConfig.Group();
         StreamConfig.Group streams = new StreamConfig.Group();
         RepeatConfig.Group repeat = new RepeatConfig.Group();
         SnapshotConfig.Group snapshots = new SnapshotConfig.Group();
         SessionConfig.Group session = new SessionConfig.Group();
-        List<WordGroup> groups = List.of(boot, hardware, balloon, disks, cdroms, streams, repeat, snapshots, session);
+        List<WordGroup> groups =
+                List.of(boot, hardware, balloon, disks, cdroms, nics, streams, repeat, snapshots, session);
         for (String w : words) {
             int eq = w.indexOf('=');
             if (eq <= 0) {
@@ -65,6 +70,7 @@ public record VmConfig(
                 balloon.finish(),
                 disks.finish(),
                 cdroms.finish(),
+                nics.finish(),
                 disks.secrets(),
                 streams.finish(),
                 repeat.finish(),
@@ -72,6 +78,9 @@ public record VmConfig(
                 session.finish());
         if (c.repeat.seed() != null && c.streams.haveSockets()) {
             throw Words.usage("what comes in by a socket does not repeat: not with deterministic");
+        }
+        if (c.repeat.seed() != null && !c.nics.stream().allMatch(n -> n.network() instanceof Network.None)) {
+            throw Words.usage("what comes in by a network does not repeat: not with deterministic");
         }
         if (c.repeat.seed() != null && c.session.profile() != null) {
             throw Words.usage(

@@ -3,6 +3,7 @@ package serai.vmm;
 import java.math.BigDecimal;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.regex.Matcher;
@@ -94,6 +95,26 @@ final class Words {
             throw usage(key + " '" + v + "' is not a number of seconds");
         }
         throw usage(key + " must be more than 0 seconds and at most 1000000000, not " + v);
+    }
+
+    /** At commas, but not at doubled ones, which stand for one in a value. */
+    static List<String> split(String text) {
+        List<String> parts = new ArrayList<>();
+        StringBuilder part = new StringBuilder();
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            if (c == ',' && i + 1 < text.length() && text.charAt(i + 1) == ',') {
+                part.append(c);
+                i++;
+            } else if (c == ',') {
+                parts.add(part.toString());
+                part.setLength(0);
+            } else {
+                part.append(c);
+            }
+        }
+        parts.add(part.toString());
+        return parts;
     }
 
     static boolean bool(String key, String v) throws VmmException {

@@ -1,0 +1,17 @@
+package serai.vmm.net;
+
+/** What a network interface is for the guest. */
+public enum NicModel {
+    VIRTIO("virtio-net-pci");
+
+    private final String driver;
+
+    NicModel(String driver) {
+        this.driver = driver;
+    }
+
+    /** QEMU's name of it. */
+    public String driver() {
+        return driver;
+    }
+}
