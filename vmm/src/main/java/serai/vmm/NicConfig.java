@@ -93,12 +93,16 @@ public record NicConfig(
                 }
             }
         }
+        if (mtu != 0 && model == NicModel.E1000) {
+            throw Words.usage("an e1000 can't tell the guest an mtu; the model virtio can");
+        }
         return new NicConfig(id, model, mac, mtu, network.finish(), capture);
     }
 
     private static NicModel model(String v) throws VmmException {
         return switch (v) {
             case "virtio", "virtio-net-pci" -> NicModel.VIRTIO;
+            case "e1000" -> NicModel.E1000;
             default -> throw Words.usage("model of a network interface must be virtio or e1000, not '" + v + "'");
         };
     }

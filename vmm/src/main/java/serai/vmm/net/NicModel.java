@@ -2,7 +2,8 @@ package serai.vmm.net;
 
 /** What a network interface is for the guest. */
 public enum NicModel {
-    VIRTIO("virtio-net-pci");
+    VIRTIO("virtio-net-pci"),
+    E1000("e1000");
 
     private final String driver;
 

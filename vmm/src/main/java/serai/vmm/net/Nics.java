@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 import serai.machine.Machine;
+import serai.machine.e1000.E1000;
 import serai.machine.net.NetBackend;
 import serai.machine.net.NetDevice;
 import serai.machine.virtio.VirtioNet;
@@ -100,6 +101,11 @@ public final class Nics implements AutoCloseable {
             case VIRTIO -> {
                 VirtioNet n = new VirtioNet(backend, mac, mtu, pairs, machine.lock());
                 machine.plug(slot, n.onPci(id, machine.memory(), machine.msi()));
+                yield n;
+            }
+            case E1000 -> {
+                E1000 n = new E1000(id, backend, mac, machine.memory(), machine.timers(), machine.lock());
+                machine.plug(slot, n);
                 yield n;
             }
         };
