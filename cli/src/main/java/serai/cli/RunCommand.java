@@ -120,6 +120,16 @@ final class RunCommand implements Callable<Integer> {
     private @Nullable String balloon;
 
     @Option(
+            names = "--vsock",
+            paramLabel = "PATH[,cid=N]",
+            description = {
+                "The machine has a socket device, the guest's address N (3 if not said). A program of this machine that wants a port of the"
+                        + " guest connects to the Unix socket PATH, writes 'CONNECT port' and a line feed, and reads 'OK port' and a line"
+                        + " feed; what the guest connects to at address 2, port P, is the Unix socket PATH_P."
+            })
+    private @Nullable String vsock;
+
+    @Option(
             names = "--cpus",
             paramLabel = "N[,max=M]",
             defaultValue = "1",
@@ -397,6 +407,7 @@ final class RunCommand implements Callable<Integer> {
         }
         p.add("memory", Values.memoryWord(memory));
         p.addIfGiven("balloon", balloon);
+        p.addIfGiven("vsock", vsock);
         p.add("cpus", Values.cpus(cpus));
         numa.forEach(n -> p.add("numa", n));
         numaDistances.forEach(d -> p.add("numa-distance", d));

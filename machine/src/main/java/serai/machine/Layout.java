@@ -95,6 +95,8 @@ public final class Layout {
     public static final int AHCI_SLOT = 25;
     /** {@link serai.machine.virtio.VirtioBalloon}, in a machine that has one. */
     public static final int BALLOON_SLOT = 26;
+    /** {@link serai.machine.virtio.VirtioVsock}, in a machine that has one. */
+    public static final int VSOCK_SLOT = 27;
 
     public static final int LPC_SLOT = 31;
 

@@ -87,6 +87,11 @@ class DeviceFuzzTest {
     }
 
     @FuzzTest
+    void virtioVsock(byte[] input) {
+        HostileGuest.run(Part.VIRTIO_VSOCK, input);
+    }
+
+    @FuzzTest
     void pciHotplug(byte[] input) {
         HostileGuest.run(Part.PCI_HOTPLUG, input);
     }

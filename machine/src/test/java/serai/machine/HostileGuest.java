@@ -13,6 +13,7 @@ import serai.machine.net.Offload;
 import serai.machine.net.TestNetwork;
 import serai.machine.nvme.NvmeDriver;
 import serai.machine.virtio.VirtioBalloon;
+import serai.machine.virtio.VirtioVsock;
 
 /**
  * A guest that does what bytes say: each few of them are an access, most to one part of the machine, some anywhere. What fuzzers and
@@ -223,6 +224,7 @@ public final class HostileGuest {
             case VIRTIO_MEM -> memoryDevice(pc);
             case CPU_HOTPLUG -> cpus(pc);
             case VIRTIO_BALLOON -> balloon(pc);
+            case VIRTIO_VSOCK -> sockets(pc);
             case NVME -> nvme(pc);
             case AHCI -> ahci(pc);
             case VIRTIO_NET -> net(pc);
@@ -381,6 +383,49 @@ public final class HostileGuest {
             pc.memory.writeShort(RINGS + 12, reports ? 2 : 0);
             offer(pc, 0);
             pc.host().mmioWrite(bar + 0x3000 + (next() % 6) * 4L, 2, 0);
+        }
+    }
+
+    /** Packets, sound ones for the most part, and what the host does with connections; queue 0's ring has the guest's buffers. */
+    private void sockets(TestPc pc) {
+        pc.takesConnections = true;
+        long bar = pc.bar4(TestPc.VSOCK_SLOT);
+        switch (next() & 15) {
+            case 0 -> pc.connect(next() & 3);
+            case 1 -> pc.connection(next(), c -> c.send(new byte[Math.min(c.room(), next() * 4)]));
+            case 2 -> pc.connection(next(), VirtioVsock.Connection::accept);
+            case 3 -> pc.connection(next(), seldom(2) ? VirtioVsock.Connection::finish : VirtioVsock.Connection::reset);
+            case 4, 5, 6 -> {
+                // a buffer for a packet
+                pc.memory.writeLong(RINGS + 16, RINGS + 0x8000);
+                pc.memory.writeInt(RINGS + 24, seldom(16) ? (int) value() : 45 + next() * 4);
+                pc.memory.writeShort(RINGS + 28, 2);
+                offer(pc, 1);
+                pc.host().mmioWrite(bar + 0x3000, 2, 0);
+            }
+            case 7, 8 -> virtio(pc, TestPc.VSOCK_SLOT);
+            default -> {
+                long packet = RINGS + 0x4000;
+                int length = seldom(4) ? next() * 4 : 0;
+                pc.memory.writeLong(packet, seldom(32) ? value() : 3);
+                pc.memory.writeLong(packet + 8, seldom(32) ? value() : 2);
+                pc.memory.writeInt(packet + 16, next() & 3);
+                pc.memory.writeInt(packet + 20, seldom(2) ? 1 << 30 | next() & 3 : next() & 3);
+                pc.memory.writeInt(packet + 24, seldom(32) ? (int) value() : length);
+                pc.memory.writeShort(packet + 28, seldom(32) ? next() : 1);
+                pc.memory.writeShort(packet + 30, seldom(16) ? next() : 1 + (next() & 7) % 7);
+                pc.memory.writeInt(packet + 32, next() & 3);
+                pc.memory.writeInt(packet + 36, seldom(4) ? (int) value() : 4096);
+                pc.memory.writeInt(packet + 40, seldom(4) ? (int) value() : 0);
+                long ring = RINGS + 0x1000;
+                pc.memory.writeLong(ring, packet);
+                pc.memory.writeInt(ring + 8, seldom(32) ? (int) value() : 44 + length);
+                pc.memory.writeShort(ring + 12, 0);
+                int index = pc.memory.readShort(ring + 0x402);
+                pc.memory.writeShort(ring + 0x404 + index % 32 * 2L, 0);
+                pc.memory.writeShort(ring + 0x402, index + 1 & 0xffff);
+                pc.host().mmioWrite(bar + 0x3004, 2, 0);
+            }
         }
     }
 

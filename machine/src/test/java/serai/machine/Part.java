@@ -33,6 +33,7 @@ public enum Part {
     VIRTIO_BALLOON,
     VIRTIO_NET,
     E1000,
+    VIRTIO_VSOCK,
     /** One of those above, another each time. */
     ALL;
 

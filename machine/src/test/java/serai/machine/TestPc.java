@@ -38,6 +38,8 @@ import serai.machine.virtio.VirtioConsole;
 import serai.machine.virtio.VirtioMem;
 import serai.machine.virtio.VirtioNet;
 import serai.machine.virtio.VirtioRng;
+import serai.machine.virtio.VirtioVsock;
+import serai.machine.virtio.VsockEnd;
 
 /** A whole machine of type pc-1.0 on a {@link FakeEngine}, with a console, an entropy device and two disks, as the VMM plugs them. */
 public final class TestPc implements AutoCloseable {
@@ -88,6 +90,8 @@ public final class TestPc implements AutoCloseable {
     public static final int NET_SLOT = 27;
 
     public static final int E1000_SLOT = 28;
+    /** Where the socket device is, for the same reason. */
+    public static final int VSOCK_SLOT = 29;
 
     /** For the rings of the virtio network device: three queues. */
     public static final long NET_AREA = 0x68000;
@@ -113,6 +117,14 @@ public final class TestPc implements AutoCloseable {
 
     /** The same. */
     public final @Nullable VirtioBalloon balloon;
+
+    /** The same; at first its host refuses all. */
+    public final @Nullable VirtioVsock vsock;
+
+    /** Connections of {@link #vsock} once its host takes them, the last 16 of them; it sends back what it gets. */
+    public final List<VirtioVsock.@Nullable Connection> connections = new ArrayList<>();
+
+    public boolean takesConnections;
 
     private final boolean[] hot = new boolean[HOT_SLOTS.length];
     private final IoExecutor executor;
@@ -201,6 +213,10 @@ public final class TestPc implements AutoCloseable {
         if (balloon != null) {
             plug(Layout.BALLOON_SLOT, balloon.onPci("virtio-balloon0", memory, machine.msi()));
         }
+        vsock = all ? new VirtioVsock(3, c -> takesConnections ? new Echo(c) : null) : null;
+        if (vsock != null) {
+            plug(VSOCK_SLOT, vsock.onPci("virtio-vsock0", memory, machine.msi()));
+        }
         machine.onEjected(slot -> {
             for (int i = 0; i < hot.length; i++) {
                 hot[i] &= HOT_SLOTS[i] != slot;
@@ -221,6 +237,71 @@ public final class TestPc implements AutoCloseable {
         machine.lock().lock();
         try {
             Objects.requireNonNull(memoryDevice).request(blocks * BLOCK);
+        } finally {
+            machine.lock().unlock();
+        }
+    }
+
+    /** The host's end of a connection that takes what it gets when it has sent it back. */
+    private final class Echo implements VsockEnd {
+        private VirtioVsock.@Nullable Connection connection;
+
+        Echo(VirtioVsock.@Nullable Connection connection) {
+            became(connection);
+        }
+
+        private void became(VirtioVsock.@Nullable Connection c) {
+            connection = c;
+            connections.add(c);
+            if (connections.size() > 16) {
+                connections.removeFirst();
+            }
+        }
+
+        @Override
+        public int buffer() {
+            return 5000;
+        }
+
+        @Override
+        public void established() {}
+
+        @Override
+        public void receive(byte[] bytes) {
+            VirtioVsock.Connection c = Objects.requireNonNull(connection);
+            c.send(java.util.Arrays.copyOf(bytes, Math.min(bytes.length, c.room())));
+            c.taken(bytes.length);
+        }
+
+        @Override
+        public void guestFinished() {}
+
+        @Override
+        public void ready() {}
+
+        @Override
+        public void closed() {}
+    }
+
+    /** The host connects to a port of the guest. */
+    public void connect(int guestPort) {
+        machine.lock().lock();
+        try {
+            Echo e = new Echo(null);
+            e.became(Objects.requireNonNull(vsock).connect(guestPort, e));
+        } finally {
+            machine.lock().unlock();
+        }
+    }
+
+    /** Does something with one of {@link #connections}, if there are any, as the host does: with the lock. */
+    public void connection(int n, java.util.function.Consumer<VirtioVsock.Connection> action) {
+        machine.lock().lock();
+        try {
+            VirtioVsock.Connection c = connections.isEmpty() ? null : connections.get(n % connections.size());
+            if (c != null) {
+                action.accept(c);
+            }
         } finally {
             machine.lock().unlock();
         }

@@ -1,8 +1,6 @@
 package serai.vmm;
 
 import java.io.IOException;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
@@ -48,35 +46,7 @@ final class SocketPort implements ConsolePort, AutoCloseable {
      * @throws VmmException if the path can't be had: a socket that a dead process has left is replaced, nothing else is
      */
     static SocketPort listen(String name, Path path) throws VmmException {
-        UnixDomainSocketAddress address = UnixDomainSocketAddress.of(path);
-        try {
-            if (Files.exists(path) && isAbandoned(path, address)) {
-                Files.delete(path);
-            }
-            ServerSocketChannel s = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
-            try {
-                s.bind(address);
-            } catch (IOException e) {
-                s.close();
-                throw e;
-            }
-            return new SocketPort(name, path, s);
-        } catch (IOException e) {
-            throw new VmmException(
-                    VmmException.HOST, "port %s can't listen at %s: %s".formatted(name, path, Reasons.of(e)), e);
-        }
-    }
-
-    private static boolean isAbandoned(Path path, UnixDomainSocketAddress address) throws IOException {
-        if (Files.isRegularFile(path) || Files.isDirectory(path)) {
-            return false;
-        }
-        try (SocketChannel c = SocketChannel.open(StandardProtocolFamily.UNIX)) {
-            c.connect(address);
-            return false;
-        } catch (IOException e) {
-            return true;
-        }
+        return new SocketPort(name, path, UnixListener.listen("port " + name, path));
     }
 
     /** Takes clients from now on; the guest is told that there is none yet. */

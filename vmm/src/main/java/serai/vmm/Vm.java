@@ -138,6 +138,10 @@ final class Vm implements AutoCloseable {
             BalloonDevice balloon = config.balloon().present() || head != null && head.has(BalloonDevice.NAME)
                     ? BalloonDevice.plug(machine, config.balloon().bytes())
                     : null;
+            VsockSockets sockets = config.vsock() == null ? null : own(VsockSockets.listen(config.vsock()));
+            if (sockets != null) {
+                sockets.plug(machine);
+            }
             PluggedCpus pluggedCpus =
                     new PluggedCpus(machine, model.name(), config.hardware().numa());
             InputLog log = own(inputLog(past != null));
@@ -149,6 +153,9 @@ final class Vm implements AutoCloseable {
                 restore(load);
             }
             consolePorts.start(machine);
+            if (sockets != null) {
+                sockets.start();
+            }
             Path socket = config.session().qmp();
             if (socket != null) {
                 own(ControlSocket.open(

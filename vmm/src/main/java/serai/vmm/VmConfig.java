@@ -3,6 +3,7 @@ package serai.vmm;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import serai.vmm.net.Network;
 
 /**
@@ -16,6 +17,7 @@ import serai.vmm.net.Network;
  * @param cdroms in the order of their ports, behind the SATA disks
  * @param nics its network interfaces, in the order of their PCI slots
  * @param secrets the files with passphrases of disks, by name
+ * @param vsock the socket device, or null for none
  * @param streams where the guest's output goes, and its input comes from
  * @param repeat whether the run can be repeated
  * @param snapshots what is saved and restored
@@ -29,13 +31,15 @@ public record VmConfig(
         List<CdromConfig> cdroms,
         List<NicConfig> nics,
         Map<String, Path> secrets,
+        @Nullable VsockConfig vsock,
         StreamConfig streams,
         RepeatConfig repeat,
         SnapshotConfig snapshots,
         SessionConfig session) {
     /** The same with another machine: that of a snapshot. */
     VmConfig withHardware(HardwareConfig other) {
-        return new VmConfig(boot, other, balloon, disks, cdroms, nics, secrets, streams, repeat, snapshots, session);
+        return new VmConfig(
+                boot, other, balloon, disks, cdroms, nics, secrets, vsock, streams, repeat, snapshots, session);
     }
 
     /**
@@ -50,12 +54,13 @@ public record VmConfig(
         DiskConfig.Group disks = new DiskConfig.Group();
         CdromConfig.Group cdroms = new CdromConfig.Group();
         NicConfig.Group nics = new NicConfig.Group();
+        VsockConfig.Group vsock = new VsockConfig.Group();
         StreamConfig.Group streams = new StreamConfig.Group();
         RepeatConfig.Group repeat = new RepeatConfig.Group();
         SnapshotConfig.Group snapshots = new SnapshotConfig.Group();
         SessionConfig.Group session = new SessionConfig.Group();
         List<WordGroup> groups =
-                List.of(boot, hardware, balloon, disks, cdroms, nics, streams, repeat, snapshots, session);
+                List.of(boot, hardware, balloon, disks, cdroms, nics, vsock, streams, repeat, snapshots, session);
         for (String w : words) {
             int eq = w.indexOf('=');
             if (eq <= 0) {
@@ -72,11 +77,12 @@ public record VmConfig(
                 cdroms.finish(),
                 nics.finish(),
                 disks.secrets(),
+                vsock.finish(),
                 streams.finish(),
                 repeat.finish(),
                 saved,
                 session.finish());
-        if (c.repeat.seed() != null && c.streams.haveSockets()) {
+        if (c.repeat.seed() != null && (c.vsock != null || c.streams.haveSockets())) {
             throw Words.usage("what comes in by a socket does not repeat: not with deterministic");
         }
         if (c.repeat.seed() != null && !c.nics.stream().allMatch(n -> n.network() instanceof Network.None)) {
