@@ -123,6 +123,15 @@ final class Libc {
         static final MethodHandle H = fixed("poll", JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT);
     }
 
+    private static final class Socket {
+        static final MethodHandle H = fixed("socket", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT);
+    }
+
+    private static final class Sendto {
+        static final MethodHandle H =
+                fixed("sendto", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT);
+    }
+
     private static final class Isatty {
         static final MethodHandle H = fixed("isatty", JAVA_INT, JAVA_INT);
     }
@@ -404,6 +413,24 @@ final class Libc {
         MemorySegment c = CAPTURE.get();
         try {
             return (int) result(c, (int) Poll.H.invokeExact(c, fds, count, timeoutMillis));
+        } catch (Throwable t) {
+            throw impossible(t);
+        }
+    }
+
+    static int socket(int family, int type, int protocol) {
+        MemorySegment c = CAPTURE.get();
+        try {
+            return (int) result(c, (int) Socket.H.invokeExact(c, family, type, protocol));
+        } catch (Throwable t) {
+            throw impossible(t);
+        }
+    }
+
+    static long sendto(int fd, long bytes, long length, int flags, long address, int addressLength) {
+        MemorySegment c = CAPTURE.get();
+        try {
+            return result(c, (long) Sendto.H.invokeExact(c, fd, bytes, length, flags, address, addressLength));
         } catch (Throwable t) {
             throw impossible(t);
         }

@@ -15,7 +15,8 @@
  *
  * {@link serai.linux.Terminal} makes the terminal raw and gives it back, {@link serai.linux.EventFd} and
  * {@link serai.linux.Poll} wake threads that wait for descriptors, {@link serai.linux.HostThread} interrupts another
- * thread's system call, {@link serai.linux.Fd} carries ioctls, {@link serai.linux.Tap} is an Ethernet interface whose other end is ours. A refused system call is a
+ * thread's system call, {@link serai.linux.Fd} carries ioctls, {@link serai.linux.Tap} is an Ethernet interface whose other end is ours,
+ * {@link serai.linux.PingSocket} sends echoes without privilege. A refused system call is a
  * {@link serai.linux.LinuxException} with the errno by name.
  *
  * <p>Not built yet, foreseen: executable memory for the translator (a second mapping of one memfd, writable the one,
