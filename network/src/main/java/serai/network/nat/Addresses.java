@@ -2,6 +2,7 @@ package serai.network.nat;
 
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import serai.network.packet.Ethernet;
 
@@ -36,7 +37,10 @@ final class Addresses {
     /** All that is not the guest has this one: locally administered, from the host's address, as QEMU's. */
     final long mac;
 
-    Addresses(UserNetworkConfig config) {
+    private final UnaryOperator<InetSocketAddress> route;
+
+    Addresses(UserNetworkConfig config, UnaryOperator<InetSocketAddress> route) {
+        this.route = route;
         host = Ip.of(config.host());
         dns = Ip.of(config.dns());
         host6 = Ip.of(config.host6());
@@ -106,12 +110,19 @@ final class Addresses {
      */
     @Nullable
     InetSocketAddress target(long high, long low, int port, Resolvers resolvers) {
-        return switch (kind(high, low)) {
-            case HOST -> new InetSocketAddress(Ip.isV4(high, low) ? LOOPBACK4 : LOOPBACK6, port);
-            case DNS -> port == Resolvers.PORT ? resolvers.first() : null;
-            case WORLD -> new InetSocketAddress(new Ip(high, low).toInetAddress(), port);
-            case NEIGHBOR, NOWHERE -> null;
-        };
+        InetSocketAddress wanted =
+                switch (kind(high, low)) {
+                    case HOST -> new InetSocketAddress(Ip.isV4(high, low) ? LOOPBACK4 : LOOPBACK6, port);
+                    case DNS -> port == Resolvers.PORT ? resolvers.first() : null;
+                    case WORLD -> new InetSocketAddress(new Ip(high, low).toInetAddress(), port);
+                    case NEIGHBOR, NOWHERE -> null;
+                };
+        return wanted == null ? null : route.apply(wanted);
+    }
+
+    /** Where an echo goes. */
+    InetAddress target(Ip ip) {
+        return route.apply(new InetSocketAddress(ip.toInetAddress(), 0)).getAddress();
     }
 
     /** How the guest sees somebody who came to a socket of ours: what it could not answer to is the host. */

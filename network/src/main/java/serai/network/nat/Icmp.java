@@ -58,7 +58,7 @@ final class Icmp {
             case WORLD -> {
                 if (core.config.restrict()) {
                     core.counters.drop(Drop.RESTRICTED);
-                } else {
+                } else if (!core.pings.send(p)) {
                     unreachable(p, Unreachable.HOST);
                 }
             }

@@ -46,6 +46,7 @@ final class Loop {
 
     private volatile boolean stopped;
     private volatile @Nullable Thread thread;
+    private volatile @Nullable Throwable failure;
 
     Loop(java.util.function.LongSupplier clock) throws IOException {
         selector = Selector.open();
@@ -86,12 +87,12 @@ final class Loop {
             } catch (ClosedSelectorException e) {
                 break;
             } catch (IOException | RuntimeException e) {
-                LOG.log(Level.ERROR, "user network: " + e.getMessage(), e);
+                failed(e);
             }
         }
     }
 
-    private static void serve(SelectionKey key) {
+    private void serve(SelectionKey key) {
         Handler handler = (Handler) key.attachment();
         try {
             handler.ready(key);
@@ -101,9 +102,20 @@ final class Loop {
             LOG.log(Level.DEBUG, "user network: a socket failed", e);
             handler.failed();
         } catch (RuntimeException e) {
-            LOG.log(Level.ERROR, "user network: " + e.getMessage(), e);
+            failed(e);
             handler.failed();
         }
+    }
+
+    private void failed(Exception e) {
+        failure = e;
+        LOG.log(Level.ERROR, "user network: " + e.getMessage(), e);
+    }
+
+    /** The last exception that nothing outside explains. */
+    @Nullable
+    Throwable failure() {
+        return failure;
     }
 
     /** Has the thread look at a time, in milliseconds of the clock, or somewhat later. */

@@ -8,6 +8,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.LongSupplier;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import serai.network.Frame;
 import serai.network.NetworkPort;
@@ -34,8 +35,14 @@ final class Nat implements NetworkPort, Loop.Duties {
 
     private boolean closed;
 
-    Nat(UserNetworkConfig config, LongSupplier clock) throws IOException {
-        core = new Core(config, clock, new Loop(clock));
+    /**
+     * For a network.
+     *
+     * @param clock milliseconds since some moment, more than 0
+     * @param route where what the guest wants to reach really is: tests lead all of it to themselves
+     */
+    Nat(UserNetworkConfig config, LongSupplier clock, UnaryOperator<InetSocketAddress> route) throws IOException {
+        core = new Core(config, clock, route, new Loop(clock), this::done);
         input = new Input(core);
         try {
             for (HostForward f : config.forwards()) {
@@ -254,6 +261,22 @@ final class Nat implements NetworkPort, Loop.Duties {
         }
     }
 
+    /** What went wrong in the NAT's thread and should not have. */
+    @Nullable
+    Throwable failure() {
+        return core.loop.failure();
+    }
+
+    /** Pages that connections hold. */
+    int pages() {
+        core.lock.lock();
+        try {
+            return core.pool.used();
+        } finally {
+            core.lock.unlock();
+        }
+    }
+
     /** Ends everything. */
     void closeAll() {
         core.lock.lock();
@@ -265,6 +288,7 @@ final class Nat implements NetworkPort, Loop.Duties {
             action = null;
             forwards.forEach(f -> f.close.run());
             forwards.clear();
+            core.pings.close();
             core.udp.close();
             core.tcp.close();
         } finally {

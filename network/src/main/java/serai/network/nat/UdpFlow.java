@@ -149,18 +149,18 @@ final class UdpFlow implements Loop.Handler {
     private void received(InetSocketAddress from, ByteBuffer b) {
         lastUse = core.now();
         boolean v6 = !guest.isV4();
-        Ip seen = from.equals(dnsServer)
-                ? v6 ? core.addresses.dns6 : core.addresses.dns
-                : core.addresses.seen(from.getAddress(), v6);
+        boolean dns = from.equals(dnsServer);
+        Ip seen = dns ? v6 ? core.addresses.dns6 : core.addresses.dns : core.addresses.seen(from.getAddress(), v6);
+        int port = dns ? Resolvers.PORT : from.getPort();
         if (forward) {
-            peers.put(new Peer(seen, from.getPort()), from);
+            peers.put(new Peer(seen, port), from);
             lastTarget = null;
         }
         long mac = core.neighbors.mac(guest);
         if (mac == 0) {
             core.counters.drop(Drop.UNREACHABLE); // the guest has been asked; who sent will do so again
         } else {
-            core.outbox.udp(seen, from.getPort(), guest, key.guestPort(), mac, b);
+            core.outbox.udp(seen, port, guest, key.guestPort(), mac, b);
         }
     }
 

@@ -3,6 +3,7 @@ package serai.network.nat;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 import serai.network.NetworkPort;
 
 /**
@@ -22,7 +23,7 @@ public final class UserNetwork implements AutoCloseable {
      * @throws IOException with a sentence, if a port of the host can't be listened on
      */
     public static UserNetwork start(UserNetworkConfig config) throws IOException {
-        Nat nat = new Nat(config, () -> System.nanoTime() / 1_000_000 - START + 1);
+        Nat nat = new Nat(config, () -> System.nanoTime() / 1_000_000 - START + 1, UnaryOperator.identity());
         nat.start();
         return new UserNetwork(nat);
     }

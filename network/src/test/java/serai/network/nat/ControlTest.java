@@ -67,7 +67,7 @@ final class ControlTest {
         assertEquals(0x0a000202, answers(0, 0x0a000202));
     }
 
-    private static ByteBuffer dhcp(int type, int ciaddr, byte... options) {
+    static ByteBuffer dhcp(int type, int ciaddr, byte... options) {
         ByteBuffer b = ByteBuffer.allocate(DhcpMessage.OPTIONS + 4 + options.length);
         b.put((byte) 1).put((byte) 1).put((byte) 6);
         b.putInt(DhcpMessage.XID, 0x12345678).putInt(DhcpMessage.CIADDR, ciaddr);
@@ -92,7 +92,7 @@ final class ControlTest {
         return DhcpMessage.option(r.bytes(), r.at() + 8, r.bytes().limit(), option, 1);
     }
 
-    private static byte[] requested(int last) {
+    static byte[] requested(int last) {
         return new byte[] {50, 4, 10, 0, 2, (byte) last, 54, 4, 10, 0, 2, 2};
     }
 
@@ -220,12 +220,12 @@ final class ControlTest {
         assertEquals(0, guest.nat.statistics().udpFlows());
     }
 
-    private static ByteBuffer icmp6(Ip from, Ip to, byte[] message, int hopLimit) {
+    static ByteBuffer icmp6(Ip from, Ip to, byte[] message, int hopLimit) {
         return FakeGuest.sealed(
                 FakeGuest.ip(from, to, IpProtocol.ICMPV6, message, hopLimit), from, to, IpProtocol.ICMPV6, 2);
     }
 
-    private static byte[] solicitation(Ip target) {
+    static byte[] solicitation(Ip target) {
         return ByteBuffer.allocate(24)
                 .put((byte) 135)
                 .putLong(8, target.high())

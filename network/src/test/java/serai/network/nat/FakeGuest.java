@@ -7,6 +7,7 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import serai.network.Frame;
 import serai.network.Offload;
@@ -108,7 +109,12 @@ final class FakeGuest implements AutoCloseable {
     private final Semaphore told = new Semaphore(0);
 
     FakeGuest(UserNetworkConfig config) throws IOException {
-        nat = new Nat(config, clock::get);
+        this(config, UnaryOperator.identity());
+    }
+
+    /** One for whom all the world is elsewhere. */
+    FakeGuest(UserNetworkConfig config, UnaryOperator<InetSocketAddress> route) throws IOException {
+        nat = new Nat(config, clock::get, route);
         nat.onFrames(told::release);
         nat.start();
     }
@@ -300,5 +306,10 @@ final class FakeGuest implements AutoCloseable {
     @Override
     public void close() {
         nat.closeAll();
+        Throwable failure = nat.failure();
+        if (failure != null) {
+            throw new AssertionError("the NAT's thread", failure);
+        }
+        equal(0, nat.pages(), "pages that nobody gave back");
     }
 }

@@ -3,6 +3,7 @@ package serai.network.nat;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Random;
 import org.jspecify.annotations.Nullable;
 import serai.linux.EventFd;
 import serai.linux.Poll;
@@ -23,6 +24,8 @@ final class TapGuest implements AutoCloseable {
     private final Tap tap;
     private final boolean header;
     private final NetworkPort port;
+    private final int lost;
+    private final Random random = new Random(1);
     private final EventFd wake;
     private final Thread thread;
     private volatile boolean stopped;
@@ -30,6 +33,12 @@ final class TapGuest implements AutoCloseable {
 
     /** With or without large frames. */
     TapGuest(String name, NetworkPort port, boolean header) throws IOException {
+        this(name, port, header, 0);
+    }
+
+    /** One that loses one frame of so many that are for it; 0: none. */
+    TapGuest(String name, NetworkPort port, boolean header, int lost) throws IOException {
+        this.lost = lost;
         this.port = port;
         this.header = header;
         tap = Tap.open(name, header);
@@ -62,7 +71,7 @@ final class TapGuest implements AutoCloseable {
                     if (header) {
                         header(out, f.offload());
                     }
-                    boolean unused = tap.write(out.put(f.bytes()).flip());
+                    boolean unused = isLost() || tap.write(out.put(f.bytes()).flip());
                 }
                 if (!worked) {
                     long ready = Poll.readable(-1, tap.fd(), wake.fd());
@@ -75,6 +84,10 @@ final class TapGuest implements AutoCloseable {
             failure = e;
             e.printStackTrace();
         }
+    }
+
+    private boolean isLost() {
+        return lost > 0 && random.nextInt(lost) == 0;
     }
 
     private static Offload offload(ByteBuffer b) {
