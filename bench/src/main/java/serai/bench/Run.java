@@ -78,6 +78,13 @@ final class Run implements AutoCloseable {
         return (arrived - start) / 1e9;
     }
 
+    /** What there is before a text, which is waited for. */
+    String before(String text) throws IOException {
+        int from = position;
+        until(text);
+        return seen.substring(from, position - text.length());
+    }
+
     /** What there is up to the end of the line, of any length. */
     String line() throws IOException {
         int from = position;
