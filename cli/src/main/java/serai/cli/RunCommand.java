@@ -130,6 +130,15 @@ final class RunCommand implements Callable<Integer> {
     private @Nullable String vsock;
 
     @Option(
+            names = "--share",
+            paramLabel = "TAG,DIR,readonly",
+            description = {
+                "The guest can read the directory DIR of this machine: 'mount -t 9p -o trans=virtio,version=9p2000.L TAG /mnt'; may be"
+                        + " given three times. A Debian guest has the driver with image generic or debian, not in the cloud kernel."
+            })
+    private List<String> shares = new ArrayList<>();
+
+    @Option(
             names = "--cpus",
             paramLabel = "N[,max=M]",
             defaultValue = "1",
@@ -408,6 +417,7 @@ final class RunCommand implements Callable<Integer> {
         p.add("memory", Values.memoryWord(memory));
         p.addIfGiven("balloon", balloon);
         p.addIfGiven("vsock", vsock);
+        shares.forEach(s -> p.add("share", s));
         p.add("cpus", Values.cpus(cpus));
         numa.forEach(n -> p.add("numa", n));
         numaDistances.forEach(d -> p.add("numa-distance", d));

@@ -74,6 +74,22 @@ final class Libc {
         static final MethodHandle H = fixed("linkat", JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT);
     }
 
+    private static final class Openat {
+        static final MethodHandle H = LINKER.downcallHandle(
+                symbol("openat"),
+                FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_INT),
+                ERRNO,
+                Linker.Option.firstVariadicArg(3));
+    }
+
+    private static final class Readlinkat {
+        static final MethodHandle H = fixed("readlinkat", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+    }
+
+    private static final class Fstatfs {
+        static final MethodHandle H = fixed("fstatfs", JAVA_INT, JAVA_INT, JAVA_LONG);
+    }
+
     private static final class Lseek {
         static final MethodHandle H = fixed("lseek", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT);
     }
@@ -305,6 +321,33 @@ final class Libc {
         MemorySegment c = CAPTURE.get();
         try {
             return (int) result(c, (int) Linkat.H.invokeExact(c, fromDirectory, from, toDirectory, to, flags));
+        } catch (Throwable t) {
+            throw impossible(t);
+        }
+    }
+
+    static int openat(int directory, long path, int flags, int mode) {
+        MemorySegment c = CAPTURE.get();
+        try {
+            return (int) result(c, (int) Openat.H.invokeExact(c, directory, path, flags, mode));
+        } catch (Throwable t) {
+            throw impossible(t);
+        }
+    }
+
+    static long readlinkat(int directory, long path, long into, long length) {
+        MemorySegment c = CAPTURE.get();
+        try {
+            return result(c, (long) Readlinkat.H.invokeExact(c, directory, path, into, length));
+        } catch (Throwable t) {
+            throw impossible(t);
+        }
+    }
+
+    static int fstatfs(int fd, long into) {
+        MemorySegment c = CAPTURE.get();
+        try {
+            return (int) result(c, (int) Fstatfs.H.invokeExact(c, fd, into));
         } catch (Throwable t) {
             throw impossible(t);
         }

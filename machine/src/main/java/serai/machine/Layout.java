@@ -97,6 +97,10 @@ public final class Layout {
     public static final int BALLOON_SLOT = 26;
     /** {@link serai.machine.virtio.VirtioVsock}, in a machine that has one. */
     public static final int VSOCK_SLOT = 27;
+    /** {@link serai.machine.virtio.Virtio9p}, directories of the host in their order. */
+    public static final int FIRST_SHARE_SLOT = 28;
+
+    public static final int LAST_SHARE_SLOT = 30;
 
     public static final int LPC_SLOT = 31;
 

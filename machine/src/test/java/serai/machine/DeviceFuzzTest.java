@@ -92,6 +92,11 @@ class DeviceFuzzTest {
     }
 
     @FuzzTest
+    void virtio9p(byte[] input) {
+        HostileGuest.run(Part.VIRTIO9P, input);
+    }
+
+    @FuzzTest
     void pciHotplug(byte[] input) {
         HostileGuest.run(Part.PCI_HOTPLUG, input);
     }

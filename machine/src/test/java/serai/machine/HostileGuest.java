@@ -225,6 +225,7 @@ public final class HostileGuest {
             case CPU_HOTPLUG -> cpus(pc);
             case VIRTIO_BALLOON -> balloon(pc);
             case VIRTIO_VSOCK -> sockets(pc);
+            case VIRTIO9P -> virtio(pc, TestPc.SHARE_SLOT);
             case NVME -> nvme(pc);
             case AHCI -> ahci(pc);
             case VIRTIO_NET -> net(pc);

@@ -34,6 +34,7 @@ public enum Part {
     VIRTIO_NET,
     E1000,
     VIRTIO_VSOCK,
+    VIRTIO9P,
     /** One of those above, another each time. */
     ALL;
 

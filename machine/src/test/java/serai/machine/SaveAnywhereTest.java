@@ -235,6 +235,7 @@ class SaveAnywhereTest {
             case PCI_HOTPLUG -> hotplug(random);
             case CPU_HOTPLUG -> cpus(random);
             case VIRTIO_BALLOON -> balloon(random);
+            case VIRTIO9P -> virtio(random, TestPc.SHARE_SLOT);
             case VIRTIO_VSOCK -> virtio(random, TestPc.VSOCK_SLOT); // whose host refuses: connections are not saved
             case NVME -> nvme(random);
             case AHCI -> ahci(random);
@@ -860,7 +861,7 @@ class SaveAnywhereTest {
     }
 
     private static long ring(int slot, int queue) {
-        if (slot == Layout.BALLOON_SLOT || slot == TestPc.VSOCK_SLOT) {
+        if (slot == Layout.BALLOON_SLOT || slot == TestPc.VSOCK_SLOT || slot == TestPc.SHARE_SLOT) {
             return 0x100000 + queue * 0x4000L; // not both at once, or what is there is none of the other's
         }
         if (slot == TestPc.NET_SLOT) {

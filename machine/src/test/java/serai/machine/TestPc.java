@@ -32,6 +32,8 @@ import serai.machine.pci.PciFunction;
 import serai.machine.time.Clock;
 import serai.machine.time.VirtualClock;
 import serai.machine.virtio.ConsolePort;
+import serai.machine.virtio.FileServer;
+import serai.machine.virtio.Virtio9p;
 import serai.machine.virtio.VirtioBalloon;
 import serai.machine.virtio.VirtioBlk;
 import serai.machine.virtio.VirtioConsole;
@@ -90,8 +92,10 @@ public final class TestPc implements AutoCloseable {
     public static final int NET_SLOT = 27;
 
     public static final int E1000_SLOT = 28;
-    /** Where the socket device is, for the same reason. */
+    /** Where the socket device and the 9P transport are, for the same reason. */
     public static final int VSOCK_SLOT = 29;
+
+    public static final int SHARE_SLOT = 30;
 
     /** For the rings of the virtio network device: three queues. */
     public static final long NET_AREA = 0x68000;
@@ -217,6 +221,9 @@ public final class TestPc implements AutoCloseable {
         if (vsock != null) {
             plug(VSOCK_SLOT, vsock.onPci("virtio-vsock0", memory, machine.msi()));
         }
+        if (all) {
+            plug(SHARE_SLOT, new Virtio9p("tag", new Echoes(), executor).onPci("virtio-9p0", memory, machine.msi()));
+        }
         machine.onEjected(slot -> {
             for (int i = 0; i < hot.length; i++) {
                 hot[i] &= HOT_SLOTS[i] != slot;
@@ -240,6 +247,21 @@ public final class TestPc implements AutoCloseable {
         } finally {
             machine.lock().unlock();
         }
+    }
+
+    /** Answers each message with its bytes turned round. */
+    private static final class Echoes implements FileServer {
+        @Override
+        public byte[] answer(byte[] message) {
+            byte[] b = new byte[Math.min(message.length, 600)];
+            for (int i = 0; i < b.length; i++) {
+                b[i] = (byte) ~message[i];
+            }
+            return b;
+        }
+
+        @Override
+        public void reset() {}
     }
 
     /** The host's end of a connection that takes what it gets when it has sent it back. */

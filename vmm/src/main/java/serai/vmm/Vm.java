@@ -138,10 +138,12 @@ final class Vm implements AutoCloseable {
             BalloonDevice balloon = config.balloon().present() || head != null && head.has(BalloonDevice.NAME)
                     ? BalloonDevice.plug(machine, config.balloon().bytes())
                     : null;
-            VsockSockets sockets = config.vsock() == null ? null : own(VsockSockets.listen(config.vsock()));
+            VsockConfig vsock = config.vsock();
+            VsockSockets sockets = vsock == null ? null : own(VsockSockets.listen(vsock));
             if (sockets != null) {
                 sockets.plug(machine);
             }
+            Shares.plug(machine, config.shares(), parts);
             PluggedCpus pluggedCpus =
                     new PluggedCpus(machine, model.name(), config.hardware().numa());
             InputLog log = own(inputLog(past != null));

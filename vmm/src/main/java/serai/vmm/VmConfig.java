@@ -18,6 +18,7 @@ import serai.vmm.net.Network;
  * @param nics its network interfaces, in the order of their PCI slots
  * @param secrets the files with passphrases of disks, by name
  * @param vsock the socket device, or null for none
+ * @param shares directories of the host, in the order of their PCI slots
  * @param streams where the guest's output goes, and its input comes from
  * @param repeat whether the run can be repeated
  * @param snapshots what is saved and restored
@@ -32,6 +33,7 @@ public record VmConfig(
         List<NicConfig> nics,
         Map<String, Path> secrets,
         @Nullable VsockConfig vsock,
+        List<ShareConfig> shares,
         StreamConfig streams,
         RepeatConfig repeat,
         SnapshotConfig snapshots,
@@ -39,7 +41,7 @@ public record VmConfig(
     /** The same with another machine: that of a snapshot. */
     VmConfig withHardware(HardwareConfig other) {
         return new VmConfig(
-                boot, other, balloon, disks, cdroms, nics, secrets, vsock, streams, repeat, snapshots, session);
+                boot, other, balloon, disks, cdroms, nics, secrets, vsock, shares, streams, repeat, snapshots, session);
     }
 
     /**
@@ -55,12 +57,13 @@ public record VmConfig(
         CdromConfig.Group cdroms = new CdromConfig.Group();
         NicConfig.Group nics = new NicConfig.Group();
         VsockConfig.Group vsock = new VsockConfig.Group();
+        ShareConfig.Group shares = new ShareConfig.Group();
         StreamConfig.Group streams = new StreamConfig.Group();
         RepeatConfig.Group repeat = new RepeatConfig.Group();
         SnapshotConfig.Group snapshots = new SnapshotConfig.Group();
         SessionConfig.Group session = new SessionConfig.Group();
-        List<WordGroup> groups =
-                List.of(boot, hardware, balloon, disks, cdroms, nics, vsock, streams, repeat, snapshots, session);
+        List<WordGroup> groups = List.of(
+                boot, hardware, balloon, disks, cdroms, nics, vsock, shares, streams, repeat, snapshots, session);
         for (String w : words) {
             int eq = w.indexOf('=');
             if (eq <= 0) {
@@ -78,6 +81,7 @@ public record VmConfig(
                 nics.finish(),
                 disks.secrets(),
                 vsock.finish(),
+                shares.finish(),
                 streams.finish(),
                 repeat.finish(),
                 saved,
@@ -87,6 +91,9 @@ public record VmConfig(
         }
         if (c.repeat.seed() != null && !c.nics.stream().allMatch(n -> n.network() instanceof Network.None)) {
             throw Words.usage("what comes in by a network does not repeat: not with deterministic");
+        }
+        if (c.repeat.seed() != null && !c.shares.isEmpty()) {
+            throw Words.usage("files that others may change do not repeat: no share with deterministic");
         }
         if (c.repeat.seed() != null && c.session.profile() != null) {
             throw Words.usage(

@@ -534,7 +534,8 @@ public final class VirtioVsock extends VirtioDevice {
             c.waiting.remove(data.length);
             c.sent += data.length;
         } else if (operation == SHUTDOWN) {
-            flags = c.shutdownTold = c.shutdown();
+            flags = c.shutdown();
+            c.shutdownTold = flags;
         }
         c.tell &= ~(1 << operation);
         c.toldForwarded = c.forwarded;

@@ -1,0 +1,208 @@
+package serai.linux;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/**
+ * A file, directory, symbolic link or whatever it is, held by a descriptor that only names it (openat(2), O_PATH). Others are found from it by one
+ * name at a time, never through a symbolic link and never upward: so whoever has the root of a tree gets nothing but what is in the tree,
+ * whatever is renamed or replaced meanwhile. Nothing is opened by finding it, so a device, FIFO or socket does not notice.
+ */
+public final class HostNode implements AutoCloseable {
+    /** The type in a mode: these and no others can be {@link #open}ed or read as a link. */
+    public static final int TYPE = 0170000, DIRECTORY = 0040000, REGULAR = 0100000, LINK = 0120000;
+
+    /** Bytes of a name at most. */
+    public static final int MAX_NAME = 255;
+
+    private static final int O_CLOEXEC = 0x80000, O_PATH = 0x200000, O_NONBLOCK = 0x800, O_NOCTTY = 0x100;
+    private static final boolean ARM = System.getProperty("os.arch").equals("aarch64");
+    private static final int O_DIRECTORY = ARM ? 0x4000 : 0x10000, O_NOFOLLOW = ARM ? 0x8000 : 0x20000;
+    private static final int AT_FDCWD = -100, AT_EMPTY_PATH = 0x1000;
+    private static final int STATX_BASIC = 0x7ff, STATX_BTIME = 0x800;
+    private static final int MAX_LINK = 4096;
+
+    /**
+     * What the host says of it (statx(2)).
+     *
+     * @param device its file system's number
+     * @param inode its number there
+     * @param mode type and permissions
+     * @param special the device's number, of a device
+     * @param size bytes
+     * @param blocks of 512 bytes
+     */
+    public record Status(
+            long device,
+            long inode,
+            int mode,
+            int links,
+            int user,
+            int group,
+            long special,
+            long size,
+            int blockSize,
+            long blocks,
+            Time accessed,
+            Time modified,
+            Time changed,
+            Time created) {
+        /** The type alone. */
+        public int type() {
+            return mode & TYPE;
+        }
+    }
+
+    /** Seconds since 1970, and nanoseconds. */
+    public record Time(long seconds, int nanos) {}
+
+    /** A file system's sizes (statfs(2)), in its own words. */
+    public record Space(
+            long type, long blockSize, long blocks, long free, long available, long files, long freeFiles) {}
+
+    private final int fd;
+    private final AtomicBoolean closed = new AtomicBoolean();
+
+    private HostNode(int fd) {
+        this.fd = fd;
+    }
+
+    /** The directory at a path of the host's. */
+    public static HostNode directory(Path path) throws LinuxException {
+        try (Arena arena = Arena.ofConfined()) {
+            return new HostNode(Libc.check(
+                    Libc.open(Libc.cString(arena, path.toString()), O_PATH | O_DIRECTORY | O_CLOEXEC, 0),
+                    "can't open the directory " + path));
+        }
+    }
+
+    /** The same once more. */
+    public HostNode again() throws LinuxException {
+        return new HostNode(Libc.check(Libc.fcntl(fd, 1030, 0), "can't hold a file once more")); // F_DUPFD_CLOEXEC
+    }
+
+    /**
+     * What has a name in this directory.
+     *
+     * @param name bytes as the host has them; EINVAL if it is empty, {@code .} or {@code ..}, or has a slash or a zero in it
+     */
+    public HostNode child(byte[] name) throws LinuxException {
+        if (!isName(name)) {
+            throw new LinuxException("that is no name", Errno.EINVAL);
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment n = arena.allocate(name.length + 1L);
+            MemorySegment.copy(name, 0, n, ValueLayout.JAVA_BYTE, 0, name.length);
+            return new HostNode(
+                    Libc.check(Libc.openat(fd, n.address(), O_PATH | O_NOFOLLOW | O_CLOEXEC, 0), "can't find a file"));
+        }
+    }
+
+    /** Whether bytes can be the name of something in a directory. */
+    public static boolean isName(byte[] name) {
+        if (name.length == 0 || name.length > MAX_NAME || name[0] == '.' && name.length == 1) {
+            return false;
+        }
+        for (byte b : name) {
+            if (b == 0 || b == '/') {
+                return false;
+            }
+        }
+        return name.length != 2 || name[0] != '.' || name[1] != '.';
+    }
+
+    /** What it is. */
+    public Status status() throws LinuxException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment s = arena.allocate(256, 8);
+            Libc.check(
+                    Libc.statx(fd, Libc.cString(arena, ""), AT_EMPTY_PATH, STATX_BASIC | STATX_BTIME, s.address()),
+                    "can't look at a file");
+            return new Status(
+                    number(s, 136),
+                    s.get(ValueLayout.JAVA_LONG, 32),
+                    s.get(ValueLayout.JAVA_SHORT, 28) & 0xffff,
+                    s.get(ValueLayout.JAVA_INT, 16),
+                    s.get(ValueLayout.JAVA_INT, 20),
+                    s.get(ValueLayout.JAVA_INT, 24),
+                    number(s, 128),
+                    s.get(ValueLayout.JAVA_LONG, 40),
+                    s.get(ValueLayout.JAVA_INT, 4),
+                    s.get(ValueLayout.JAVA_LONG, 48),
+                    time(s, 64),
+                    time(s, 112),
+                    time(s, 96),
+                    time(s, 80));
+        }
+    }
+
+    /** A device's number as Linux puts it into 32 bits: 12 bits major, 20 minor. */
+    private static long number(MemorySegment s, int at) {
+        int major = s.get(ValueLayout.JAVA_INT, at);
+        int minor = s.get(ValueLayout.JAVA_INT, at + 4);
+        return (minor & 0xff | major << 8 | (minor & ~0xff) << 12) & 0xffff_ffffL;
+    }
+
+    private static Time time(MemorySegment s, int at) {
+        return new Time(s.get(ValueLayout.JAVA_LONG, at), s.get(ValueLayout.JAVA_INT, at + 8));
+    }
+
+    /** The file system that it is in. */
+    public Space space() throws LinuxException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment s = arena.allocate(256, 8);
+            Libc.check(Libc.fstatfs(fd, s.address()), "can't look at a file system");
+            return new Space(
+                    s.get(ValueLayout.JAVA_LONG, 0),
+                    s.get(ValueLayout.JAVA_LONG, 8),
+                    s.get(ValueLayout.JAVA_LONG, 16),
+                    s.get(ValueLayout.JAVA_LONG, 24),
+                    s.get(ValueLayout.JAVA_LONG, 32),
+                    s.get(ValueLayout.JAVA_LONG, 40),
+                    s.get(ValueLayout.JAVA_LONG, 48));
+        }
+    }
+
+    /** The text of a symbolic link; EINVAL if it is none. */
+    public byte[] link() throws LinuxException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment s = arena.allocate(MAX_LINK);
+            long n = Libc.readlinkat(fd, Libc.cString(arena, ""), s.address(), MAX_LINK);
+            if (n < 0) {
+                throw new LinuxException(
+                        "can't read a link",
+                        n == -Errno.ENOENT ? Errno.EINVAL : (int) -n); // so it says that it is none
+            }
+            return s.asSlice(0, n).toArray(ValueLayout.JAVA_BYTE);
+        }
+    }
+
+    /**
+     * Opens a regular file or a directory for reading. The type of what is held can't change, so nothing else is ever opened.
+     *
+     * @throws LinuxException ENXIO if it is neither
+     */
+    public HostReader open() throws LinuxException {
+        int type = status().type();
+        if (type != REGULAR && type != DIRECTORY) {
+            throw new LinuxException("only files and directories are opened", Errno.ENXIO);
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            // the one way to more than a name; the link leads to what is held, and nowhere else
+            return new HostReader(Libc.check(
+                    Libc.openat(
+                            AT_FDCWD, Libc.cString(arena, "/proc/self/fd/" + fd), O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0),
+                    "can't open a file"));
+        }
+    }
+
+    @Override
+    public void close() {
+        if (closed.compareAndSet(false, true)) {
+            Libc.close(fd);
+        }
+    }
+}
