@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -436,7 +437,9 @@ class SaveAnywhereTest {
         byte[] f = random.nextBoolean()
                 ? TestNetwork.tcp4(mac, 0x525400aabbccL, random.nextInt(8), random.nextInt(8), random.nextInt(1400))
                 : TestNetwork.frame(mac, 0x525400aabbccL, 0x88b5, 14 + random.nextInt(1500));
-        f[0] = (byte) (random.nextInt(4) == 0 ? 1 : f[0]);
+        if (random.nextInt(4) == 0) {
+            f[0] = 1;
+        }
         return f;
     }
 
@@ -1104,6 +1107,24 @@ class SaveAnywhereTest {
                     places(pc));
             submit(Layout.MEMORY_SLOT, 0, 2, 0, true).on(pc);
             assertEquals(List.of(0L, TestPc.RAM), places(pc));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void theNetworkDriversInThisTestMoveFrames(boolean packed) {
+        try (TestPc pc = TestPc.withAll()) {
+            initialize(TestPc.NET_SLOT, true, false, packed).on(pc);
+            submit(TestPc.NET_SLOT, 0, 0, 0, true).on(pc);
+            pc.network.give(TestNetwork.frame(0x525400123456L, 2, 0x88b5, 60));
+            assertEquals(0x52, pc.memory.readByte(ring(TestPc.NET_SLOT, 0) + 0x1000 + 32 + 12));
+            submit(TestPc.NET_SLOT, 1, 1, 5, true).on(pc);
+            assertEquals(516, pc.network.sent.getFirst().bytes().length);
+            pc.startE1000(0x8018);
+            pc.e1000Network.give(TestNetwork.frame(0x525400123456L, 2, 0x88b5, 60));
+            assertEquals(64, Objects.requireNonNull(pc.e1000().take()).length);
+            pc.e1000().send(new byte[99]);
+            assertEquals(99, pc.e1000Network.sent.getFirst().bytes().length);
         }
     }
 

@@ -394,8 +394,11 @@ public final class GuestMemory {
         long host = check(physical, length, false);
         Objects.checkFromIndexSize(at, length, into.remaining());
         if (into.isDirect()) {
-            UNSAFE.copyMemory(host, MemorySegment.ofBuffer(into).address() + at, length);
-            Reference.reachabilityFence(into);
+            try {
+                UNSAFE.copyMemory(host, MemorySegment.ofBuffer(into).address() + at, length);
+            } finally {
+                Reference.reachabilityFence(into);
+            }
         } else {
             long offset = Unsafe.ARRAY_BYTE_BASE_OFFSET + into.arrayOffset() + into.position() + at;
             UNSAFE.copyMemory(null, host, into.array(), offset, length);
@@ -412,8 +415,11 @@ public final class GuestMemory {
         Objects.checkFromIndexSize(at, length, from.remaining());
         if (from.isDirect()) {
             long host = check(physical, length, true);
-            UNSAFE.copyMemory(MemorySegment.ofBuffer(from).address() + at, host, length);
-            Reference.reachabilityFence(from);
+            try {
+                UNSAFE.copyMemory(MemorySegment.ofBuffer(from).address() + at, host, length);
+            } finally {
+                Reference.reachabilityFence(from);
+            }
         } else if (from.hasArray()) {
             write(physical, from.array(), from.arrayOffset() + from.position() + at, length);
         } else {
