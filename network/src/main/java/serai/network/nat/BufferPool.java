@@ -35,7 +35,7 @@ final class BufferPool {
 
     /** Of so many bytes, a MiB at least. */
     BufferPool(long bytes) {
-        most = (int) Math.max(1, bytes / SLAB);
+        most = Math.clamp(bytes / SLAB, 1, 1 << 20);
     }
 
     /** A page; null if there is no more. */
@@ -71,6 +71,18 @@ final class BufferPool {
     void give(Page page) {
         used--;
         free.push(page);
+    }
+
+    /**
+     * Bytes that one may hold in all. The less is free, the less that is, so that hundreds who hold what nobody fetches leave some for others.
+     */
+    int share() {
+        int all = most * (SLAB / PAGE);
+        int free = all - used;
+        if (free > all / 2) {
+            return Integer.MAX_VALUE;
+        }
+        return free > all / 4 ? 8 * PAGE : free > all / 8 ? 2 * PAGE : PAGE;
     }
 
     /** Pages in use. */

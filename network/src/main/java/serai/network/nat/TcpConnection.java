@@ -9,11 +9,7 @@ import java.nio.channels.SocketChannel;
 import org.jspecify.annotations.Nullable;
 import serai.network.Frame;
 import serai.network.Offload;
-import serai.network.packet.Checksum;
-import serai.network.packet.Ethernet;
 import serai.network.packet.IpProtocol;
-import serai.network.packet.Ipv4Header;
-import serai.network.packet.Ipv6Header;
 import serai.network.packet.TcpHeader;
 
 /**
@@ -52,6 +48,9 @@ final class TcpConnection implements Loop.Handler {
     /** Bytes that are read at once, before others have their turn. */
     private static final int READ = 256 << 10;
 
+    /** The window of a socket that takes what comes, however little memory there is. */
+    private static final int LEAST_WINDOW = 64 << 10;
+
     private static final long TIME_WAIT_MILLIS = 2000;
 
     private final Core core;
@@ -59,11 +58,7 @@ final class TcpConnection implements Loop.Handler {
     final FlowKey key;
     private final boolean v6;
     private final Ip guest;
-    private final Ip peer;
-    private final int header;
-    /** Of the pseudo-header, but for the length. */
-    private final long pseudoHeader;
-
+    private final TcpFrames frames;
     private final SocketChannel channel;
     private @Nullable SelectionKey selection;
     State state;
@@ -90,8 +85,7 @@ final class TcpConnection implements Loop.Handler {
     boolean queued;
 
     private boolean readPaused;
-    private Offload partial = Offload.NONE;
-    private Offload segmented = Offload.NONE;
+    private boolean starving;
 
     TcpConnection(Core core, TcpTable table, FlowKey key, SocketChannel channel, State state) {
         this.core = core;
@@ -100,17 +94,11 @@ final class TcpConnection implements Loop.Handler {
         this.channel = channel;
         this.state = state;
         guest = key.guest();
-        peer = key.peer();
         v6 = !guest.isV4();
-        header = Ethernet.HEADER + (v6 ? Ipv6Header.LENGTH : Ipv4Header.LENGTH) + TcpHeader.LENGTH;
-        pseudoHeader = guest.sum(peer.sum(IpProtocol.TCP));
+        frames = new TcpFrames(core, key);
         sender = new TcpSender(core.pool);
         toHost = new ByteQueue(core.pool);
         lastUse = core.now();
-    }
-
-    private int mtu() {
-        return core.config.mtu();
     }
 
     private boolean isSynchronized() {
@@ -145,19 +133,11 @@ final class TcpConnection implements Loop.Handler {
         ByteBuffer b = p.bytes;
         rcvNxt = b.getInt(p.at + TcpHeader.SEQUENCE) + 1;
         rcvEdge = rcvNxt;
-        sender.mss = TcpSender.mss(b, p.at, v6, mtu());
+        sender.mss = TcpSender.mss(b, p.at, v6, core.config.mtu());
         int scale = TcpHeader.option(b, p.at, TcpHeader.OPTION_WINDOW_SCALE, 1);
         sendScale = scale < 0 ? 0 : Math.min(scale, 14); // RFC 7323, 2.3
         receiveScale = scale < 0 ? 0 : SCALE;
-        int ipHeader = header - TcpHeader.LENGTH;
-        partial = new Offload(true, ipHeader, TcpHeader.CHECKSUM, false, Offload.Segmentation.NONE, 0);
-        segmented = new Offload(
-                true,
-                ipHeader,
-                TcpHeader.CHECKSUM,
-                false,
-                v6 ? Offload.Segmentation.TCP6 : Offload.Segmentation.TCP4,
-                sender.mss);
+        frames.segments(sender.mss);
     }
 
     private void answerSyn() {
@@ -176,23 +156,10 @@ final class TcpConnection implements Loop.Handler {
             }
         }
         boolean ack = state == State.SYN_RECEIVED;
-        int options = receiveScale > 0 ? 8 : 4;
-        ByteBuffer b = core.outbox.packet(peer, guest, mac, IpProtocol.TCP, TcpHeader.LENGTH + options);
-        int at = header - TcpHeader.LENGTH;
         int window = Math.min(MOST, 0xffff);
         rcvEdge = rcvNxt + window;
         toldWindow = window;
-        table.write(b, at, key, sender.una, ack ? rcvNxt : 0, TcpHeader.SYN | (ack ? TcpHeader.ACK : 0), window);
-        b.put(at + TcpHeader.DATA_OFFSET, (byte) ((TcpHeader.LENGTH + options) / 4 << 4));
-        int mss = mtu() - header + Ethernet.HEADER;
-        b.putInt(at + TcpHeader.LENGTH, TcpHeader.OPTION_MSS << 24 | 4 << 16 | mss);
-        if (options > 4) {
-            b.putInt(
-                    at + TcpHeader.LENGTH + 4,
-                    TcpHeader.OPTION_NOP << 24 | TcpHeader.OPTION_WINDOW_SCALE << 16 | 3 << 8 | SCALE);
-        }
-        table.seal(b, peer, guest, TcpHeader.LENGTH + options);
-        core.outbox.add(b);
+        frames.syn(mac, sender.una, ack ? rcvNxt : 0, TcpHeader.SYN | (ack ? TcpHeader.ACK : 0), window, receiveScale);
     }
 
     /** The guest's MAC is known now. */
@@ -351,7 +318,7 @@ final class TcpConnection implements Loop.Handler {
         boolean endAcknowledged = sender.endIsAcknowledged(ack);
         int before = sender.queue.size();
         sender.acknowledge(sequence, ack, window, plain, now);
-        if (readPaused && before != sender.queue.size() && MOST - sender.queue.size() >= READ) {
+        if (readPaused && before != sender.queue.size() && room() >= Math.min(READ, core.pool.share() / 2)) {
             resumeReading();
         }
         arm();
@@ -465,7 +432,10 @@ final class TcpConnection implements Loop.Handler {
 
     private int receiveWindow() {
         int most = receiveScale > 0 ? MOST : 0xffff;
-        return guestEnded ? Math.max(rcvEdge - rcvNxt, 0) : Math.max(most - toHost.size(), 0);
+        if (guestEnded) {
+            return Math.max(rcvEdge - rcvNxt, 0);
+        }
+        return Math.max(Math.min(most, Math.max(core.pool.share(), LEAST_WINDOW)) - toHost.size(), 0);
     }
 
     boolean hasOutput() {
@@ -483,13 +453,11 @@ final class TcpConnection implements Loop.Handler {
             ackNow = false;
             return null;
         }
-        boolean large = abilities.checksums() && (v6 ? abilities.tcp6() : abilities.tcp4());
         int length = 0;
         boolean end = false;
         int sequence = sender.nxt;
         if (canSend()) {
-            int most = large ? (0xffff - (header - Ethernet.HEADER)) / sender.mss * sender.mss : sender.mss;
-            length = sender.sendable(most);
+            length = sender.sendable(frames.most(abilities));
             end = sender.endGoesWith(length);
             if (length > 0 || end) {
                 sequence = sender.sequence();
@@ -498,25 +466,13 @@ final class TcpConnection implements Loop.Handler {
         if (length == 0 && !end && !ackNow) {
             return null;
         }
-        int at = header - TcpHeader.LENGTH;
         int offset = sequence - sender.una;
         if (length > 0) {
-            sender.queue.copy(offset, length, out, header);
+            sender.queue.copy(offset, length, out, frames.header);
         }
         boolean last = length > 0 && offset + length == sender.queue.size();
-        writeHeaders(out, length);
         int flags = TcpHeader.ACK | (end ? TcpHeader.FIN : 0) | (last ? TcpHeader.PSH : 0);
-        table.write(out, at, key, sequence, rcvNxt, flags, advertise());
-        int bytes = TcpHeader.LENGTH + length;
-        Offload offload;
-        if (abilities.checksums()) {
-            out.putShort(at + TcpHeader.CHECKSUM, (short) Checksum.fold(pseudoHeader + bytes));
-            offload = length > sender.mss ? segmented : partial;
-        } else {
-            out.putShort(
-                    at + TcpHeader.CHECKSUM, (short) Checksum.of(Checksum.add(pseudoHeader + bytes, out, at, bytes)));
-            offload = Offload.VERIFIED;
-        }
+        Frame frame = frames.write(out, length, mac, sequence, rcvNxt, flags, advertise(), abilities);
         if (length > 0 || end) {
             sender.sent(length, end, now);
             arm();
@@ -537,8 +493,7 @@ final class TcpConnection implements Loop.Handler {
             }
         }
         ackNow = false;
-        out.limit(header + length).position(0);
-        return new Frame(out, offload);
+        return frame;
     }
 
     private int advertise() {
@@ -549,32 +504,6 @@ final class TcpConnection implements Loop.Handler {
         }
         toldWindow = rcvEdge - rcvNxt;
         return Math.min(toldWindow >> receiveScale, 0xffff);
-    }
-
-    private void writeHeaders(ByteBuffer out, int length) {
-        Ethernet.header(out, 0, mac, core.addresses.mac, v6 ? Ethernet.IPV6 : Ethernet.IPV4);
-        if (v6) {
-            Ipv6Header.write(
-                    out,
-                    Ethernet.HEADER,
-                    TcpHeader.LENGTH + length,
-                    IpProtocol.TCP,
-                    Ipv4Header.DEFAULT_TTL,
-                    peer.high(),
-                    peer.low(),
-                    guest.high(),
-                    guest.low());
-        } else {
-            Ipv4Header.write(
-                    out,
-                    Ethernet.HEADER,
-                    header - Ethernet.HEADER + length,
-                    0,
-                    Ipv4Header.DONT_FRAGMENT,
-                    IpProtocol.TCP,
-                    peer.v4(),
-                    guest.v4());
-        }
     }
 
     // ---- the socket
@@ -590,9 +519,21 @@ final class TcpConnection implements Loop.Handler {
         core.loop.watch(k, operations);
     }
 
-    void resumeReading() {
+    private void resumeReading() {
         readPaused = false;
         watch();
+    }
+
+    /** There may be memory again. */
+    void retry() {
+        starving = false;
+        if (readPaused && state != State.CLOSED) {
+            if (room() > 0) {
+                resumeReading();
+            } else {
+                pauseReading();
+            }
+        }
     }
 
     @Override
@@ -692,7 +633,7 @@ final class TcpConnection implements Loop.Handler {
             if (state == State.CLOSED || state == State.CONNECTING || sender.ended) {
                 return;
             }
-            int room = Math.min(MOST - sender.queue.size(), READ);
+            int room = Math.min(room(), READ);
             if (room <= 0) {
                 pauseReading();
                 return;
@@ -701,7 +642,6 @@ final class TcpConnection implements Loop.Handler {
             if (n == 0) {
                 sender.queue.commit(0);
                 pauseReading();
-                table.starve(this);
                 return;
             }
         } finally {
@@ -730,7 +670,7 @@ final class TcpConnection implements Loop.Handler {
         if (bytes < 0) {
             sender.ended = true;
             watch();
-        } else if (sender.queue.size() >= MOST) {
+        } else if (room() <= 0) {
             pauseReading();
         }
         if (isSynchronized()) {
@@ -742,9 +682,18 @@ final class TcpConnection implements Loop.Handler {
         }
     }
 
+    /** Bytes that may be read for the guest now. */
+    private int room() {
+        return Math.min(MOST, core.pool.share()) - sender.queue.size();
+    }
+
     private void pauseReading() {
         readPaused = true;
         watch();
+        if (sender.queue.size() < MOST && !starving) {
+            starving = true; // others have the memory: no acknowledgment tells when there is some
+            table.starve(this);
+        }
     }
 
     @Override

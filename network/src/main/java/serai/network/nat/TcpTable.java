@@ -252,7 +252,7 @@ final class TcpTable {
     }
 
     /** Writes a header without options or checksum. */
-    void write(ByteBuffer b, int at, FlowKey key, int sequence, int ack, int flags, int window) {
+    static void write(ByteBuffer b, int at, FlowKey key, int sequence, int ack, int flags, int window) {
         b.putShort(at, (short) key.peerPort());
         b.putShort(at + TcpHeader.DESTINATION_PORT, (short) key.guestPort());
         b.putInt(at + TcpHeader.SEQUENCE, sequence);
@@ -261,7 +261,7 @@ final class TcpTable {
         b.putInt(at + TcpHeader.CHECKSUM, 0);
     }
 
-    void seal(ByteBuffer b, Ip from, Ip to, int length) {
+    static void seal(ByteBuffer b, Ip from, Ip to, int length) {
         b.putShort(
                 b.limit() - length + TcpHeader.CHECKSUM, (short) Outbox.checksum(b, from, to, IpProtocol.TCP, length));
     }
@@ -312,8 +312,8 @@ final class TcpTable {
     void tick(long now) {
         resting.forEach(TcpForward::resume);
         resting.clear();
-        for (TcpConnection c = starved.poll(); c != null; c = starved.poll()) {
-            c.resumeReading();
+        for (int n = starved.size(); n > 0; n--) {
+            starved.remove().retry();
         }
         List<TcpConnection> due = new ArrayList<>();
         for (TcpConnection c : connections.values()) {

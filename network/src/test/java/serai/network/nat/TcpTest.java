@@ -381,6 +381,45 @@ final class TcpTest {
     }
 
     @Test
+    void guestThatTakesNothingOnManyConnections_leavesMemoryForAnother() throws Exception {
+        try (FakeGuest small = new FakeGuest(UserNetworkConfig.DEFAULT.withBufferBytes(2 << 20))) {
+            java.util.List<Socket> sockets = new java.util.ArrayList<>();
+            for (int i = 0; i < 20; i++) {
+                FakeTcp t = FakeTcp.toHost(small, 1000 + i, server.getLocalPort());
+                t.window = 0;
+                t.connect();
+                Socket s = accept();
+                sockets.add(s);
+                Thread unused = Thread.startVirtualThread(() -> {
+                    try {
+                        s.getOutputStream().write(bytes(1, 500_000));
+                    } catch (IOException e) {
+                        return; // it is closed at the end
+                    }
+                });
+            }
+            while (small.nat.pages() < 90) { // of 128: what 20 of them may have
+                Thread.onSpinWait();
+            }
+            FakeTcp t = FakeTcp.toHost(small, 2000, server.getLocalPort()).connect();
+            try (Socket s = accept()) {
+                Thread unused = Thread.startVirtualThread(() -> {
+                    try {
+                        s.getOutputStream().write(bytes(2, 500_000));
+                    } catch (IOException e) {
+                        throw new AssertionError(e);
+                    }
+                });
+                assertArrayEquals(bytes(2, 500_000), t.read(500_000));
+            }
+            assertTrue(small.nat.pages() < 128, "pages " + small.nat.pages());
+            for (Socket s : sockets) {
+                s.close();
+            }
+        }
+    }
+
+    @Test
     void overlapsAndRepetitions_countOnce() throws Exception {
         FakeTcp t = tcp(1000).connect();
         try (Socket s = accept()) {
