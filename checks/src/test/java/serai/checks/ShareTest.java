@@ -60,4 +60,32 @@ final class ShareTest {
         }
         assertEquals("hello, guest\n", Files.readString(tree.resolve("hello")));
     }
+
+    @Test
+    void whatTheGuestWritesIsOnTheHost() throws Exception {
+        Path tree = Files.createDirectories(directory.resolve("tree"));
+        try (Vmm v = Vmm.start(Tiny.image("generic", "share=host," + tree))) {
+            Tiny.awaitShell(v);
+            Tiny.shell(v, "mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 host /mnt");
+            String sum = Tiny.shell(v, "dd if=/dev/urandom of=/tmp/r bs=100k count=20 2>/dev/null; md5sum </tmp/r");
+            assertEquals(
+                    "done 0",
+                    Tiny.shell(
+                            v,
+                            "mkdir -p /mnt/a/b && cp /tmp/r /mnt/a/b/r && mv /mnt/a/b/r /mnt/a/r && rmdir /mnt/a/b"
+                                    + " && ln -s r /mnt/a/l && ln /mnt/a/r /mnt/hard && echo more >>/mnt/text"
+                                    + " && echo lines >>/mnt/text && chmod 600 /mnt/text && touch /mnt/gone"
+                                    + " && rm /mnt/gone && sync; echo done $?"));
+            byte[] there = Files.readAllBytes(tree.resolve("a/r"));
+            assertEquals(
+                    sum,
+                    HexFormat.of().formatHex(MessageDigest.getInstance("MD5").digest(there)) + "  -");
+            assertEquals(Path.of("r"), Files.readSymbolicLink(tree.resolve("a/l")));
+            assertEquals("more\nlines\n", Files.readString(tree.resolve("text")));
+            assertTrue(Files.isSameFile(tree.resolve("a/r"), tree.resolve("hard")));
+            assertTrue(Files.notExists(tree.resolve("gone")) && Files.notExists(tree.resolve("a/b")));
+            v.type("poweroff -f\n");
+            assertEquals(0, v.await(60).status());
+        }
+    }
 }

@@ -7,7 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 
-/** A file or directory of a {@link HostNode}, open for reading. */
+/** A file or directory of a {@link HostNode}, open for reading or, a file, for writing. */
 public final class HostReader implements AutoCloseable {
     private static final long GETDENTS64 = System.getProperty("os.arch").equals("aarch64") ? 61 : 217;
     private static final int SEEK_SET = 0;
@@ -50,6 +50,38 @@ public final class HostReader implements AutoCloseable {
             }
             return s.asSlice(0, done).toArray(ValueLayout.JAVA_BYTE);
         }
+    }
+
+    /** What it is of, held on its own. */
+    public HostNode node() throws LinuxException {
+        return HostNode.of(Libc.check(Libc.fcntl(fd, 1030, 0), "can't hold a file once more")); // F_DUPFD_CLOEXEC
+    }
+
+    /** Writes all of these bytes. */
+    public void write(long position, byte[] bytes) throws LinuxException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment s = arena.allocate(Math.max(1, bytes.length));
+            MemorySegment.copy(bytes, 0, s, ValueLayout.JAVA_BYTE, 0, bytes.length);
+            int done = 0;
+            while (done < bytes.length) {
+                long n = Libc.pwrite(fd, s.address() + done, bytes.length - done, position + done);
+                if (n > 0) {
+                    done += (int) n;
+                } else if (n != -Errno.EINTR) {
+                    throw new LinuxException("can't write a file", n == 0 ? Errno.EIO : (int) -n);
+                }
+            }
+        }
+    }
+
+    /** Changes a file's size. */
+    public void truncate(long size) throws LinuxException {
+        int unused = Libc.check(Libc.ftruncate(fd, size), "can't change a file's size");
+    }
+
+    /** Waits until what was written is on the host's disk. */
+    public void sync() throws LinuxException {
+        int unused = Libc.check(Libc.fsync(fd), "can't write a file to disk");
     }
 
     /** Some entries of a directory from {@code next} of one on, or 0; none at its end. */

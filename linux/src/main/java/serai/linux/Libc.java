@@ -90,6 +90,30 @@ final class Libc {
         static final MethodHandle H = fixed("fstatfs", JAVA_INT, JAVA_INT, JAVA_LONG);
     }
 
+    private static final class Mkdirat {
+        static final MethodHandle H = fixed("mkdirat", JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT);
+    }
+
+    private static final class Unlinkat {
+        static final MethodHandle H = fixed("unlinkat", JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT);
+    }
+
+    private static final class Renameat {
+        static final MethodHandle H = fixed("renameat", JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG);
+    }
+
+    private static final class Symlinkat {
+        static final MethodHandle H = fixed("symlinkat", JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG);
+    }
+
+    private static final class Fchmodat {
+        static final MethodHandle H = fixed("fchmodat", JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_INT);
+    }
+
+    private static final class Utimensat {
+        static final MethodHandle H = fixed("utimensat", JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT);
+    }
+
     private static final class Lseek {
         static final MethodHandle H = fixed("lseek", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT);
     }
@@ -348,6 +372,60 @@ final class Libc {
         MemorySegment c = CAPTURE.get();
         try {
             return (int) result(c, (int) Fstatfs.H.invokeExact(c, fd, into));
+        } catch (Throwable t) {
+            throw impossible(t);
+        }
+    }
+
+    static int mkdirat(int directory, long path, int mode) {
+        MemorySegment c = CAPTURE.get();
+        try {
+            return (int) result(c, (int) Mkdirat.H.invokeExact(c, directory, path, mode));
+        } catch (Throwable t) {
+            throw impossible(t);
+        }
+    }
+
+    static int unlinkat(int directory, long path, int flags) {
+        MemorySegment c = CAPTURE.get();
+        try {
+            return (int) result(c, (int) Unlinkat.H.invokeExact(c, directory, path, flags));
+        } catch (Throwable t) {
+            throw impossible(t);
+        }
+    }
+
+    static int renameat(int fromDirectory, long from, int toDirectory, long to) {
+        MemorySegment c = CAPTURE.get();
+        try {
+            return (int) result(c, (int) Renameat.H.invokeExact(c, fromDirectory, from, toDirectory, to));
+        } catch (Throwable t) {
+            throw impossible(t);
+        }
+    }
+
+    static int symlinkat(long target, int directory, long path) {
+        MemorySegment c = CAPTURE.get();
+        try {
+            return (int) result(c, (int) Symlinkat.H.invokeExact(c, target, directory, path));
+        } catch (Throwable t) {
+            throw impossible(t);
+        }
+    }
+
+    static int fchmodat(int directory, long path, int mode, int flags) {
+        MemorySegment c = CAPTURE.get();
+        try {
+            return (int) result(c, (int) Fchmodat.H.invokeExact(c, directory, path, mode, flags));
+        } catch (Throwable t) {
+            throw impossible(t);
+        }
+    }
+
+    static int utimensat(int directory, long path, long times, int flags) {
+        MemorySegment c = CAPTURE.get();
+        try {
+            return (int) result(c, (int) Utimensat.H.invokeExact(c, directory, path, times, flags));
         } catch (Throwable t) {
             throw impossible(t);
         }

@@ -5,12 +5,13 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A directory of the host that the guest sees, as the word says: {@code share=TAG,DIRECTORY,readonly}.
+ * A directory of the host that the guest sees, as the word says: {@code share=TAG,DIRECTORY[,readonly]}.
  *
  * @param tag what the guest mounts it by
  * @param directory of the host
+ * @param readOnly whether the guest can only read it
  */
-public record ShareConfig(String tag, Path directory) {
+public record ShareConfig(String tag, Path directory, boolean readOnly) {
     /** Shares of a VM at most. */
     public static final int MAX = 3;
 
@@ -27,12 +28,13 @@ public record ShareConfig(String tag, Path directory) {
             int comma = v.indexOf(',');
             if (comma <= 0 || !v.substring(0, comma).matches("[A-Za-z0-9._-]{1,31}")) {
                 throw Words.usage(
-                        "share must be TAG,DIRECTORY,readonly with a tag of letters, digits, '.', '_' and '-', not '"
+                        "share must be TAG,DIRECTORY[,readonly] with a tag of letters, digits, '.', '_' and '-', not '"
                                 + v + "'");
             }
-            if (!v.endsWith(READ_ONLY) || v.length() - READ_ONLY.length() <= comma) {
-                throw Words.usage("share " + v + ": a directory can only be shared for reading in this version; add "
-                        + READ_ONLY);
+            String directory = v.substring(comma + 1);
+            boolean readOnly = v.endsWith(READ_ONLY);
+            if (readOnly) {
+                directory = directory.substring(0, Math.max(0, directory.length() - READ_ONLY.length()));
             }
             if (shares.size() == MAX) {
                 throw Words.usage("a VM has at most " + MAX + " shares");
@@ -41,8 +43,7 @@ public record ShareConfig(String tag, Path directory) {
             if (shares.stream().anyMatch(s -> s.tag.equals(tag))) {
                 throw Words.usage("two shares have the tag " + tag);
             }
-            shares.add(
-                    new ShareConfig(tag, Words.path("share", v.substring(comma + 1, v.length() - READ_ONLY.length()))));
+            shares.add(new ShareConfig(tag, Words.path("share", directory), readOnly));
             return true;
         }
 

@@ -31,7 +31,7 @@ final class Shares {
         for (ShareConfig s : shares) {
             P9Server server;
             try {
-                server = new P9Server(HostNode.directory(s.directory()));
+                server = new P9Server(HostNode.directory(s.directory()), s.readOnly());
             } catch (LinuxException e) {
                 throw new VmmException(VmmException.INPUT, "share " + s.tag() + ": " + e.getMessage(), e);
             }

@@ -45,4 +45,11 @@ final class P9Reader {
         b.get(s);
         return s;
     }
+
+    /** What is left, {@code most} bytes at most. */
+    byte[] rest(long most) {
+        byte[] all = new byte[(int) Math.min(most, b.remaining())];
+        b.get(all);
+        return all;
+    }
 }

@@ -13,16 +13,17 @@ import serai.linux.LinuxException;
 import serai.machine.virtio.FileServer;
 
 /**
- * A directory of the host for a guest to read: 9P2000.L, as Linux's {@code v9fs} speaks it.
+ * A directory of the host for a guest: 9P2000.L, as Linux's {@code v9fs} speaks it.
  *
  * <h2>What the guest can reach</h2>
  *
  * Each fid holds a {@link HostNode}, which was found from the root of the share by one name after the other. A name with a slash, {@code .} and
  * {@code ..} are refused; symbolic links are given to the guest as text and never followed here; only regular files and directories
- * are opened, by what the fid holds, and for reading. So neither words of the guest's nor anything that changes in the tree meanwhile lead
+ * are opened, by what the fid holds. So neither words of the guest's nor anything that changes in the tree meanwhile lead
  * out of it. What a hard link brings into the tree is in it, and so is what is mounted there.
  *
- * <p>What would change something is answered with EROFS. Fids, open files, names in one walk and the bytes of an answer are bounded.
+ * <p>What the guest makes or changes belongs to the user that this process runs as, and never gets set-user-ID or set-group-ID bits; devices,
+ * FIFOs and sockets it can't make. In a share for reading all of that is answered with EROFS. Fids, open files, names in one walk and the bytes of an answer are bounded.
  */
 public final class P9Server implements FileServer, AutoCloseable {
     /** Fids at most: each has a descriptor of this process. */
@@ -45,8 +46,19 @@ public final class P9Server implements FileServer, AutoCloseable {
     private static final int READDIR = 40, FSYNC = 50, LOCK = 52, GETLOCK = 54;
     private static final int VERSION_TYPE = 100, AUTH = 102, ATTACH = 104, FLUSH = 108, WALK = 110, READ = 116;
     private static final int CLUNK = 120, REMOVE = 122;
-    /** Lcreate, symlink, mknod, rename, setattr, xattrcreate, link, mkdir, renameat, unlinkat, write. */
-    private static final List<Integer> CHANGES = List.of(14, 16, 18, 20, 26, 32, 70, 72, 74, 76, 118);
+    private static final int LCREATE = 14, SYMLINK = 16, MKNOD = 18, RENAME = 20, SETATTR = 26, XATTRCREATE = 32;
+    private static final int LINK = 70, MKDIR = 72, RENAMEAT = 74, UNLINKAT = 76, WRITE = 118;
+    private static final List<Integer> CHANGES =
+            List.of(LCREATE, SYMLINK, MKNOD, RENAME, SETATTR, XATTRCREATE, LINK, MKDIR, RENAMEAT, UNLINKAT, WRITE);
+    private static final int SET_MODE = 1,
+            SET_USER = 2,
+            SET_GROUP = 4,
+            SET_SIZE = 8,
+            SET_ATIME = 0x10,
+            SET_MTIME = 0x20;
+    private static final int ATIME_GIVEN = 0x80, MTIME_GIVEN = 0x100;
+    private static final int REMOVE_DIRECTORY = 0x200, EXCLUSIVE = 0x80;
+    private static final int UNLOCKED = 2;
 
     /** What a fid stands for. */
     private static final class Fid implements AutoCloseable {
@@ -69,13 +81,20 @@ public final class P9Server implements FileServer, AutoCloseable {
     }
 
     private final HostNode root;
+    private final boolean readOnly;
     private final Map<Integer, Fid> fids = new HashMap<>();
     private int open;
     private int msize = MIN_MSIZE;
 
-    /** A server of this directory, which it closes in the end. */
-    public P9Server(HostNode root) {
+    /**
+     * A server.
+     *
+     * @param root the directory, which it closes in the end
+     * @param readOnly whether all that would change something is refused
+     */
+    public P9Server(HostNode root, boolean readOnly) {
         this.root = root;
+        this.readOnly = readOnly;
     }
 
     @Override
@@ -112,6 +131,9 @@ public final class P9Server implements FileServer, AutoCloseable {
     }
 
     private P9Writer answer(int type, P9Reader in) throws P9Exception, LinuxException {
+        if (readOnly && CHANGES.contains(type)) {
+            throw new P9Exception(EROFS);
+        }
         return switch (type) {
             case VERSION_TYPE -> version(in);
             case ATTACH -> attach(in);
@@ -125,17 +147,65 @@ public final class P9Server implements FileServer, AutoCloseable {
             case CLUNK, REMOVE -> {
                 clunk(in);
                 if (type == REMOVE) {
-                    throw new P9Exception(EROFS); // which gives the fid up all the same
+                    throw new P9Exception(readOnly ? EROFS : EOPNOTSUPP); // which gives the fid up all the same
                 }
                 yield new P9Writer();
             }
             case FLUSH -> new P9Writer(); // one message after the other: the old one has been answered
             case FSYNC -> {
-                Fid unused = fid(in);
+                Fid f = fid(in);
+                if (!readOnly) {
+                    opened(f).sync();
+                }
                 yield new P9Writer();
             }
-            case AUTH, XATTRWALK, LOCK, GETLOCK -> throw new P9Exception(EOPNOTSUPP);
-            default -> throw new P9Exception(CHANGES.contains(type) ? EROFS : EPROTO);
+            case LCREATE -> create(in);
+            case WRITE -> write(in);
+            case SETATTR -> change(in);
+            case MKNOD -> makeNode(in);
+            case MKDIR -> {
+                HostNode d = fid(in).node;
+                byte[] name = in.string();
+                d.makeDirectory(name, in.u32());
+                yield made(d, name);
+            }
+            case SYMLINK -> {
+                HostNode d = fid(in).node;
+                byte[] name = in.string();
+                d.makeLink(name, in.string());
+                yield made(d, name);
+            }
+            case LINK -> {
+                HostNode d = fid(in).node;
+                HostNode of = fid(in).node;
+                d.addName(in.string(), of);
+                yield new P9Writer();
+            }
+            case RENAMEAT -> {
+                HostNode d = fid(in).node;
+                byte[] name = in.string();
+                HostNode to = fid(in).node;
+                d.rename(name, to, in.string());
+                yield new P9Writer();
+            }
+            case UNLINKAT -> {
+                HostNode d = fid(in).node;
+                byte[] name = in.string();
+                d.remove(name, (in.u32() & REMOVE_DIRECTORY) != 0);
+                yield new P9Writer();
+            }
+            case LOCK -> { // the guest's kernel keeps them among its own programs
+                Fid unused = fid(in);
+                yield new P9Writer().u8(0);
+            }
+            case GETLOCK -> {
+                Fid unused = fid(in);
+                int ignored = in.u8();
+                P9Writer w = new P9Writer().u8(UNLOCKED).u64(in.u64()).u64(in.u64());
+                yield w.u32(in.u32()).string(in.string());
+            }
+            case AUTH, XATTRWALK, XATTRCREATE, RENAME -> throw new P9Exception(EOPNOTSUPP);
+            default -> throw new P9Exception(EPROTO);
         };
     }
 
@@ -234,19 +304,153 @@ public final class P9Server implements FileServer, AutoCloseable {
     private P9Writer open(P9Reader in) throws P9Exception, LinuxException {
         Fid f = fid(in);
         int flags = in.u32();
-        if ((flags & ACCESS_MODE) != 0 || (flags & (CREATE | TRUNCATE)) != 0) {
+        boolean writes = (flags & ACCESS_MODE) != 0;
+        if (readOnly && (writes || (flags & (CREATE | TRUNCATE)) != 0)) {
             throw new P9Exception(EROFS);
         }
+        mayOpen(f);
+        P9Writer out = qid(new P9Writer(), f.node.status());
+        HostReader r = f.node.open((flags & ACCESS_MODE) != 1, writes);
+        try {
+            if (writes && (flags & TRUNCATE) != 0) {
+                r.truncate(0);
+            }
+        } catch (LinuxException e) {
+            r.close();
+            throw e;
+        }
+        f.open = r;
+        open++;
+        return out.u32(0);
+    }
+
+    private void mayOpen(Fid f) throws P9Exception {
         if (f.open != null) {
             throw new P9Exception(Errno.EINVAL);
         }
         if (open >= MAX_OPEN) {
             throw new P9Exception(Errno.EMFILE);
         }
-        P9Writer out = qid(new P9Writer(), f.node.status());
-        f.open = f.node.open();
+    }
+
+    /** Makes a file in the directory of a fid, which becomes that of the file, open. */
+    private P9Writer create(P9Reader in) throws P9Exception, LinuxException {
+        int number = in.u32();
+        Fid f = fids.get(number);
+        if (f == null) {
+            throw new P9Exception(Errno.EBADF);
+        }
+        byte[] name = in.string();
+        int flags = in.u32();
+        int mode = in.u32();
+        mayOpen(f);
+        boolean writes = (flags & ACCESS_MODE) != 0;
+        boolean reads = (flags & ACCESS_MODE) != 1;
+        HostReader r;
+        HostNode node;
+        try {
+            r = f.node.create(name, mode, reads, writes);
+        } catch (LinuxException e) {
+            if (e.errno() != Errno.EEXIST || (flags & EXCLUSIVE) != 0) {
+                throw e;
+            }
+            try (HostNode there = f.node.child(name)) {
+                r = there.open(reads, writes);
+            }
+        }
+        try {
+            if (writes && (flags & TRUNCATE) != 0) {
+                r.truncate(0);
+            }
+            node = r.node();
+        } catch (LinuxException e) {
+            r.close();
+            throw e;
+        }
+        f.close();
+        Fid made = new Fid(node);
+        made.open = r;
         open++;
-        return out.u32(0);
+        fids.put(number, made);
+        return qid(new P9Writer(), node.status()).u32(0);
+    }
+
+    /** What has just been made; if somebody was quicker, what is there now. */
+    private static P9Writer made(HostNode directory, byte[] name) throws LinuxException {
+        try (HostNode n = directory.child(name)) {
+            return qid(new P9Writer(), n.status());
+        }
+    }
+
+    /** Regular files; devices, FIFOs and sockets of a guest's have no business on the host. */
+    private P9Writer makeNode(P9Reader in) throws P9Exception, LinuxException {
+        HostNode d = fid(in).node;
+        byte[] name = in.string();
+        int mode = in.u32();
+        int type = mode & HostNode.TYPE;
+        if (type != HostNode.REGULAR && type != 0) {
+            throw new P9Exception(Errno.EPERM);
+        }
+        d.create(name, mode, false, true).close();
+        return made(d, name);
+    }
+
+    /** As much of the data as was looked at: the guest sends the rest again. */
+    private P9Writer write(P9Reader in) throws P9Exception, LinuxException {
+        Fid f = fid(in);
+        long position = in.u64();
+        byte[] data = in.rest(in.u32() & 0xffff_ffffL);
+        if (position < 0 || position > Long.MAX_VALUE - data.length) {
+            throw new P9Exception(Errno.EINVAL);
+        }
+        opened(f).write(position, data);
+        return new P9Writer().u32(data.length);
+    }
+
+    /** Mode, size and times. Owners stay: whose files are on the host is the host's affair. */
+    private P9Writer change(P9Reader in) throws P9Exception, LinuxException {
+        HostNode n = fid(in).node;
+        int valid = in.u32();
+        int mode = in.u32();
+        int user = in.u32();
+        int group = in.u32();
+        long size = in.u64();
+        HostNode.Time accessed = time(in, valid, SET_ATIME, ATIME_GIVEN);
+        HostNode.Time modified = time(in, valid, SET_MTIME, MTIME_GIVEN);
+        HostNode.Status now = n.status();
+        if ((valid & SET_USER) != 0 && user != now.user() || (valid & SET_GROUP) != 0 && group != now.group()) {
+            throw new P9Exception(Errno.EPERM);
+        }
+        if ((valid & SET_MODE) != 0) {
+            n.permissions(mode);
+        }
+        if ((valid & SET_SIZE) != 0) {
+            if (size < 0) {
+                throw new P9Exception(Errno.EINVAL);
+            }
+            try (HostReader r = n.open(false, true)) {
+                r.truncate(size);
+            }
+        }
+        if ((valid & (SET_ATIME | SET_MTIME)) != 0) {
+            n.times(accessed, modified);
+        }
+        return new P9Writer();
+    }
+
+    private static HostNode.Time time(P9Reader in, int valid, int set, int given) throws P9Exception {
+        long seconds = in.u64();
+        long nanos = in.u64();
+        if ((valid & set) == 0) {
+            return new HostNode.Time(0, HostNode.OMIT);
+        }
+        if ((valid & given) == 0) {
+            return new HostNode.Time(0, HostNode.NOW);
+        }
+        if (nanos < 0 || nanos >= 1_000_000_000) {
+            throw new P9Exception(Errno.EINVAL);
+        }
+        return new HostNode.Time(seconds, (int) nanos);
     }
 
     private static HostReader opened(Fid f) throws P9Exception {

@@ -42,7 +42,7 @@ public final class P9ServerFuzzTest {
 
     /** What Jazzer calls in a JVM of its own. */
     public static void fuzzerTestOneInput(byte[] input) throws IOException {
-        try (P9Server server = new P9Server(HostNode.directory(TREE))) {
+        try (P9Server server = new P9Server(HostNode.directory(TREE), true)) {
             for (int at = 0; at < input.length; ) {
                 int n = Math.min(1 + (input[at] & 0xff), input.length - at - 1);
                 byte[] m = Arrays.copyOfRange(input, at + 1, at + 1 + n);

@@ -40,7 +40,7 @@ final class P9ServerTest {
         Files.writeString(dir.resolve("secret"), SECRET);
         Files.createSymbolicLink(tree.resolve("link"), Path.of("../secret"));
         Files.createSymbolicLink(tree.resolve("up"), Path.of(".."));
-        server = new P9Server(HostNode.directory(tree));
+        server = new P9Server(HostNode.directory(tree), true);
         c = new P9Client(server);
         assertEquals(0, c.version(8192, "9P2000.L"));
         assertEquals(0, c.attach(1));
@@ -250,7 +250,7 @@ final class P9ServerTest {
         c.walk(1, 2, "p");
         assertEquals(0, c.ask(24, P9Client.fields().u32(2).u64(-1)));
         assertEquals(ENXIO, c.open(2, 0));
-        try (P9Server devices = new P9Server(HostNode.directory(Path.of("/dev")))) {
+        try (P9Server devices = new P9Server(HostNode.directory(Path.of("/dev")), false)) {
             P9Client d = new P9Client(devices);
             d.version(8192, "9P2000.L");
             d.attach(1);
@@ -280,6 +280,216 @@ final class P9ServerTest {
         assertEquals(0, c.ask(108, P9Client.fields().u16(3)));
     }
 
+    /** A share that can be written; the root is fid 1, its directory sub fid 2. */
+    private void writable() throws Exception {
+        server.close();
+        server = new P9Server(HostNode.directory(tree), false);
+        c = new P9Client(server);
+        c.version(8192, "9P2000.L");
+        c.attach(1);
+        c.walk(1, 2, "sub");
+    }
+
+    private int create(int directory, int fid, String name, int flags, int mode) {
+        c.walk(directory, fid);
+        return c.ask(
+                14,
+                P9Client.fields()
+                        .u32(fid)
+                        .string(P9Client.name(name))
+                        .u32(flags)
+                        .u32(mode)
+                        .u32(0));
+    }
+
+    private int write(int fid, long at, String data) {
+        return c.ask(118, P9Client.fields().u32(fid).u64(at).u32(data.length()).bytes(P9Client.name(data)));
+    }
+
+    private int unlink(int directory, String name, int flags) {
+        return c.ask(
+                76, P9Client.fields().u32(directory).string(P9Client.name(name)).u32(flags));
+    }
+
+    private int rename(int from, String name, int to, String newName) {
+        return c.ask(
+                74,
+                P9Client.fields().u32(from).string(P9Client.name(name)).u32(to).string(P9Client.name(newName)));
+    }
+
+    private int change(int fid, int valid, int mode, long size) {
+        P9Writer w = P9Client.fields()
+                .u32(fid)
+                .u32(valid)
+                .u32(mode)
+                .u32(12345)
+                .u32(12345)
+                .u64(size);
+        return c.ask(26, w.u64(1000).u64(5).u64(2000).u64(6));
+    }
+
+    @Test
+    void aWritableShare_makesWritesAndRemoves() throws Exception {
+        writable();
+        assertEquals(0, create(2, 3, "new", 2, 0600));
+        assertEquals(0, write(3, 0, "hello"));
+        assertEquals(5, c.answer.getInt());
+        assertEquals(0, write(3, 3, "p!"));
+        assertEquals("help!", Files.readString(tree.resolve("sub/new")));
+        assertEquals(0, c.read(3, 1, 3));
+        assertEquals("elp", c.data());
+        assertEquals(0, c.ask(50, P9Client.fields().u32(3).u32(0)));
+        assertEquals(17, create(2, 4, "new", 0x80 | 2, 0600), "EEXIST");
+        assertEquals(
+                0,
+                c.ask(
+                        14,
+                        P9Client.fields()
+                                .u32(4)
+                                .string(P9Client.name("new"))
+                                .u32(0x202)
+                                .u32(0)
+                                .u32(0)));
+        assertEquals("", Files.readString(tree.resolve("sub/new")), "truncated");
+        assertEquals(EBADF, write(99, 0, "x"));
+        c.walk(1, 5, "sub", "f");
+        assertEquals(EBADF, write(5, 0, "x"), "not open");
+        assertEquals(EINVAL, write(3, -1, "x"));
+        assertEquals(
+                0,
+                c.ask(
+                        72,
+                        P9Client.fields()
+                                .u32(2)
+                                .string(P9Client.name("d"))
+                                .u32(0700)
+                                .u32(0)));
+        assertTrue(Files.isDirectory(tree.resolve("sub/d")));
+        assertEquals(0, rename(2, "new", 1, "moved"));
+        assertTrue(Files.exists(tree.resolve("moved")));
+        assertEquals(0, c.ask(70, P9Client.fields().u32(1).u32(5).string(P9Client.name("again"))));
+        assertEquals("hello, guest", Files.readString(tree.resolve("again")));
+        assertEquals(0, unlink(1, "again", 0));
+        assertEquals(0, unlink(2, "d", 0x200));
+        assertEquals(
+                0,
+                c.ask(
+                        16,
+                        P9Client.fields()
+                                .u32(1)
+                                .string(P9Client.name("l2"))
+                                .string(P9Client.name("/etc/shadow"))
+                                .u32(0)));
+        assertEquals(Path.of("/etc/shadow"), Files.readSymbolicLink(tree.resolve("l2")));
+        c.walk(1, 6, "l2");
+        assertEquals(ENXIO, c.open(6, 0), "nor is one of the guest's own followed");
+        assertEquals(ENXIO, c.open(6, 2));
+    }
+
+    @Test
+    void attributesThatTheGuestSets() throws Exception {
+        writable();
+        c.walk(1, 3, "sub", "f");
+        assertEquals(0, change(3, 1 | 8 | 0x10 | 0x20 | 0x80 | 0x100, 07777, 5));
+        assertEquals("hello", Files.readString(tree.resolve("sub/f")));
+        assertEquals(0101777, Files.getAttribute(tree.resolve("sub/f"), "unix:mode"), "without set-user-ID");
+        assertEquals(
+                2000,
+                Files.getLastModifiedTime(tree.resolve("sub/f")).toInstant().getEpochSecond());
+        assertEquals(1, change(3, 2, 0, 0), "EPERM: owners stay");
+        assertEquals(EINVAL, change(3, 8, 0, -1));
+        c.walk(1, 4, "link");
+        for (int valid : new int[] {1, 8, 0x20}) {
+            assertTrue(change(4, valid, 0, 0) != 0, "a link's is not what it leads to");
+        }
+        assertEquals(SECRET, Files.readString(dir.resolve("secret")));
+        c.walk(1, 5);
+        assertEquals(ENXIO, change(5, 8, 0, 0), "a directory has no size");
+    }
+
+    @Test
+    void nothingOutsideIsChanged() throws Exception {
+        writable();
+        for (String bad : new String[] {"..", ".", "", "/", "../x", "/tmp/x", "a/b", "a\0b"}) {
+            assertEquals(EINVAL, create(1, 3, bad, 2, 0600), bad);
+            c.clunk(3);
+            assertEquals(EINVAL, unlink(1, bad, 0), bad);
+            assertEquals(EINVAL, unlink(1, bad, 0x200), bad);
+            assertEquals(EINVAL, rename(1, bad, 2, "x"), bad);
+            assertEquals(EINVAL, rename(2, "f", 1, bad), bad);
+            assertEquals(
+                    EINVAL,
+                    c.ask(
+                            72,
+                            P9Client.fields()
+                                    .u32(1)
+                                    .string(P9Client.name(bad))
+                                    .u32(0700)
+                                    .u32(0)),
+                    bad);
+            c.walk(2, 9, "f");
+            assertEquals(EINVAL, c.ask(70, P9Client.fields().u32(1).u32(9).string(P9Client.name(bad))), bad);
+            c.clunk(9);
+            assertEquals(
+                    EINVAL,
+                    c.ask(
+                            16,
+                            P9Client.fields()
+                                    .u32(1)
+                                    .string(P9Client.name(bad))
+                                    .string(P9Client.name("x"))
+                                    .u32(0)),
+                    bad);
+            assertEquals(
+                    EINVAL,
+                    c.ask(
+                            18,
+                            P9Client.fields()
+                                    .u32(1)
+                                    .string(P9Client.name(bad))
+                                    .u32(0600)
+                                    .u64(0)
+                                    .u32(0)));
+        }
+        assertEquals(ENXIO, create(1, 3, "link", 0x202, 0600), "there is a link of that name");
+        assertEquals(
+                17,
+                c.ask(
+                        18,
+                        P9Client.fields()
+                                .u32(1)
+                                .string(P9Client.name("link"))
+                                .u32(0600)
+                                .u64(0)
+                                .u32(0)));
+        c.walk(1, 4, "up");
+        assertEquals(ENOTDIR, create(4, 5, "x", 2, 0600), "through a link");
+        assertEquals(ENOTDIR, unlink(4, "secret", 0));
+        assertEquals(ENOTDIR, rename(4, "secret", 1, "mine"));
+        assertEquals(ENOTDIR, rename(2, "f", 4, "mine"));
+        c.walk(1, 6, "link");
+        assertEquals(1, c.ask(70, P9Client.fields().u32(1).u32(6).string(P9Client.name("hard"))), "EPERM");
+        for (int type : new int[] {0020000, 0060000, 0010000, 0140000, 0040000, 0120000}) {
+            assertEquals(
+                    1,
+                    c.ask(
+                            18,
+                            P9Client.fields()
+                                    .u32(1)
+                                    .string(P9Client.name("n"))
+                                    .u32(type | 0600)
+                                    .u64(0x103)
+                                    .u32(0)),
+                    "EPERM");
+        }
+        assertEquals(SECRET, Files.readString(dir.resolve("secret")));
+        try (java.util.stream.Stream<Path> all = Files.list(dir)) {
+            assertEquals(2, all.count(), "the tree and the secret");
+        }
+        assertEquals(0, unlink(1, "link", 0), "the link goes, not what it leads to");
+        assertEquals(SECRET, Files.readString(dir.resolve("secret")));
+    }
+
     @Test
     void fidsAreBounded() {
         int n = 2;
@@ -301,11 +511,22 @@ final class P9ServerTest {
 
     /** Whatever a guest sends, it gets one answer of a bounded length, and never a byte of what is outside. */
     @Test
+    void hostileMessages_toAWritableShare() throws Exception {
+        writable();
+        hostileMessages();
+        assertEquals(SECRET, Files.readString(dir.resolve("secret")));
+        try (java.util.stream.Stream<Path> all = Files.list(dir)) {
+            assertEquals(2, all.count(), "the tree and the secret");
+        }
+    }
+
+    @Test
     void hostileMessages() {
         long seed = 20261130;
         System.out.println("seed " + seed);
         Random random = new Random(seed);
-        int[] types = {8, 12, 22, 24, 30, 40, 50, 100, 104, 108, 110, 116, 120, 122, 14, 118};
+        int[] types = {8, 12, 22, 24, 30, 40, 50, 100, 104, 108, 110, 116, 120, 122, 14, 118, 16, 18, 26, 70, 72, 74, 76
+        };
         String[] names = {"sub", "f", "link", "up", "..", "secret", "deep", "/", ""};
         for (int i = 0; i < 40_000; i++) {
             P9Writer w = new P9Writer();
