@@ -37,7 +37,7 @@ public interface NetBackend {
      */
     void send(ByteBuffer frame, Offload offload);
 
-    /** The next frame for the guest, good until the next call; null if there is none. */
+    /** The next frame for the guest, good until the next call of {@link #send} or {@code receive}; null if there is none. */
     @Nullable
     Frame receive();
 
