@@ -134,7 +134,8 @@ final class RunCommand implements Callable<Integer> {
             paramLabel = "TAG,DIR[,readonly]",
             description = {
                 "The guest has the directory DIR of this machine: 'mount -t 9p -o trans=virtio,version=9p2000.L TAG /mnt'; may be"
-                        + " given three times. What it makes there belongs to you; with readonly it can change nothing. A Debian guest has the driver with image generic or debian, not in the cloud kernel."
+                        + " given three times. What it makes there belongs to you; with readonly it can change nothing.",
+                "A Debian guest has the driver with image generic or debian, not in the cloud kernel."
             })
     private List<String> shares = new ArrayList<>();
 
