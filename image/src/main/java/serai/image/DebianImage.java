@@ -41,12 +41,18 @@ final class DebianImage implements Recipe {
 
     static final long DISK_SIZE = 4L << 30;
 
-    private static final int REVISION = 1;
+    private static final int REVISION = 2;
     /**
      * dbus, because logind (which hears the power button) wants it. No libpam-systemd: it would start a systemd for each user
      * who logs in.
      */
     private static final String PACKAGES = "dbus,e2fsprogs,iproute2,kmod,less,nano,netbase,procps,systemd-sysv,udev";
+    /**
+     * What a host wants to find in its guests: whom it asks for the guest's state, what takes its settings at the first boot, and who lets its users in.
+     * Those that a suite has not are left out: apt's patterns need not match.
+     */
+    private static final List<String> GUEST_TOOLS = List.of(
+            "cloud-init", "incus-agent", "iputils-ping", "openssh-server", "qemu-guest-agent", "systemd-resolved");
     /**
      * Named one by one, not left to the host's mke2fs.conf: the guest may be older than the host, and its e2fsck has to know
      * them all.
@@ -139,6 +145,7 @@ final class DebianImage implements Recipe {
                 "--variant=minbase",
                 "--include=" + PACKAGES,
                 "--customize-hook=" + resource("debian-customize.sh")));
+        GUEST_TOOLS.forEach(p -> command.add("--include=?exact-name(" + p + ")"));
         // how this host reaches its archives: proxies and the like
         host.run(
                 work,

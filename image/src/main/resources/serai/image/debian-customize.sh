@@ -42,8 +42,12 @@ rm -rf "$part/deb" "$part/kernel"
 echo debian >"$root/etc/hostname"
 printf '127.0.0.1\tlocalhost\n127.0.1.1\tdebian\n::1\tlocalhost ip6-localhost ip6-loopback\n' >"$root/etc/hosts"
 printf '/dev/vda / ext4 errors=remount-ro 0 1\n' >"$root/etc/fstab"
-rm -f "$root/etc/resolv.conf" # the host's, and there is no network yet
-: >"$root/etc/resolv.conf"
+rm -f "$root/etc/resolv.conf" # the host's
+if [ -e "$root/lib/systemd/systemd-resolved" ]; then
+    ln -s ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
+else
+    : >"$root/etc/resolv.conf"
+fi
 mv "$root"/etc/apt/sources.list.d/*debian.list "$root/etc/apt/sources.list"
 echo 'LANG=C.UTF-8' >"$root/etc/default/locale"
 # the first boot of each copy makes one of its own (machine-id(5))
@@ -75,6 +79,47 @@ for unit in emergency rescue; do # which refuse a locked root otherwise
 Environment=SYSTEMD_SULOGIN_FORCE=1
 END
 done
+
+# ---- network: an address for whatever is plugged in ----
+cat >"$root/etc/systemd/network/80-serai.network" <<'END'
+[Match]
+Type=ether
+Kind=!*
+
+[Network]
+DHCP=yes
+LinkLocalAddressing=ipv6
+
+[Link]
+RequiredForOnline=no
+END
+chroot "$root" systemctl -q enable systemd-networkd.service
+chroot "$root" systemctl -q disable systemd-networkd-wait-online.service 2>/dev/null || true
+
+# ---- SSH: keys of its own for each copy, made when the server first starts; root by key alone ----
+if [ -e "$root/usr/sbin/sshd" ]; then
+    rm -f "$root"/etc/ssh/ssh_host_*
+    mkdir -p "$root/etc/ssh/sshd_config.d"
+    printf 'PermitRootLogin prohibit-password\nPasswordAuthentication no\n' >"$root/etc/ssh/sshd_config.d/serai.conf"
+    dropin ssh.service <<'END'
+[Service]
+ExecStartPre=
+ExecStartPre=/usr/bin/ssh-keygen -A
+ExecStartPre=/usr/sbin/sshd -t
+END
+fi
+
+# ---- cloud-init: a seed on a disk labelled cidata, or nothing; the network is configured above ----
+if [ -d "$root/etc/cloud" ]; then
+    mkdir -p "$root/etc/cloud/cloud.cfg.d"
+    cat >"$root/etc/cloud/cloud.cfg.d/99-serai.cfg" <<'END'
+datasource_list: [NoCloud, ConfigDrive]
+network: {config: disabled}
+ssh_deletekeys: false
+END
+    # without a seed it is not started at all
+    printf 'policy: search,found=first,maybe=none,notfound=disabled\n' >"$root/etc/cloud/ds-identify.cfg"
+fi
 
 # ---- a lean boot ----
 mkdir -p "$root/etc/systemd/journald.conf.d"
