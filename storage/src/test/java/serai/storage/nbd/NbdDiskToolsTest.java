@@ -49,7 +49,10 @@ class NbdDiskToolsTest {
     void end() throws InterruptedException {
         for (Process p : servers) {
             p.destroy();
-            p.waitFor();
+            // QEMU's forgets the signal if it comes while a client's end is being dealt with
+            if (!p.waitFor(5, TimeUnit.SECONDS)) {
+                p.destroyForcibly().waitFor();
+            }
         }
     }
 
