@@ -10,7 +10,8 @@ final class NetOptions {
             names = "--net",
             paramLabel = "KIND[,SETTING]...",
             description = {
-                "A network interface; may be given up to five times. KINDs and their settings:",
+                "A network interface; may be given up to five times. Without, image debian has one of kind user, others have none."
+                        + " KINDs and their settings:",
                 "user: a network of the guest's own behind this machine, without any privilege: addresses by DHCP (10.0.2.15) and IPv6, DNS,"
                         + " TCP, UDP and ping to wherever this machine can reach, which is 10.0.2.2 itself."
                         + " hostfwd=tcp:[HOSTADDR]:HOSTPORT-[GUESTADDR]:GUESTPORT (also udp; may be given several times) leads a port"
@@ -22,6 +23,13 @@ final class NetOptions {
                         + " to a file that tcpdump and Wireshark read. A comma in a value is written ',,'."
             })
     private List<String> nets = new ArrayList<>();
+
+    /** What an image with a disk has if nothing is said. */
+    void addDefault(VmmProcess p) {
+        if (nets.isEmpty()) {
+            p.add("net", "user");
+        }
+    }
 
     void addTo(VmmProcess p) {
         nets.forEach(n -> p.add("net", n));

@@ -225,6 +225,9 @@ final class RunCommand implements Callable<Integer> {
     @Mixin
     private NetOptions nets = new NetOptions();
 
+    @Mixin
+    private SeedOptions seed = new SeedOptions();
+
     @Option(
             names = "--serial",
             paramLabel = "WHERE",
@@ -368,6 +371,9 @@ final class RunCommand implements Callable<Integer> {
             }
             return run(process, Images.forUser(progress).get(name));
         }
+        if (deterministic == null && load == null) {
+            nets.addDefault(process);
+        }
         Machines machines = Machines.forUser(progress);
         if (!temporary) {
             return run(process, machines.get(name, reset));
@@ -381,6 +387,13 @@ final class RunCommand implements Callable<Integer> {
     }
 
     private int run(VmmProcess process, Image i) throws CliException, InterruptedException {
+        try (SeedOptions.Seed s = seed.write(i)) {
+            s.addTo(process);
+            return runWithSeed(process, i);
+        }
+    }
+
+    private int runWithSeed(VmmProcess process, Image i) throws CliException, InterruptedException {
         process.add("kernel", i.kernel().toString());
         process.add("initrd", i.initrd().toString());
         Path disk = i.disk();
@@ -409,6 +422,7 @@ final class RunCommand implements Callable<Integer> {
         if (kernel == null && initrd != null) {
             throw CliException.usage("--initrd goes with --kernel; an image has its own");
         }
+        seed.check(image);
         if (reset && temporary) {
             throw CliException.usage("--reset and --temporary exclude each other");
         }
