@@ -27,9 +27,8 @@ public final class P9ServerFuzzTest {
     private static Path tree() {
         try {
             Path outside = Files.createTempDirectory("serai-share");
-            Path tree = Files.createDirectories(outside.resolve("tree/a/b"))
-                    .getParent()
-                    .getParent();
+            Path tree = outside.resolve("tree");
+            Files.createDirectories(tree.resolve("a/b"));
             Files.writeString(outside.resolve("secret"), SECRET);
             Files.writeString(tree.resolve("f"), "hello");
             Files.createSymbolicLink(tree.resolve("l"), Path.of("../secret"));
