@@ -65,6 +65,7 @@ final class Vm implements AutoCloseable {
     private final @Nullable Debugger debugger;
     private final @Nullable Profile profile;
     private final Control control;
+    private final Nics nics;
     private final AtomicReference<@Nullable End> end = new AtomicReference<>();
     private volatile boolean saveNow;
     private volatile boolean over;
@@ -124,7 +125,7 @@ final class Vm implements AutoCloseable {
                 System.gc(); // which also makes the heap small; nothing is allocated that would cause one by itself
             });
             consolePorts = own(new ConsolePorts(config, backends));
-            Nics nics = own(new Nics(machine, config.hardware().maxCpus()));
+            nics = own(new Nics(machine, config.hardware().maxCpus()));
             Peripherals peripherals = Devices.plug(
                     machine,
                     config,
@@ -264,6 +265,7 @@ final class Vm implements AutoCloseable {
     private void save() throws VmmException {
         Path file = config.snapshots().file();
         if (file != null) {
+            nics.silence();
             Snapshot.save(
                     file,
                     Snapshot.Head.of(machine.save(), model.name(), random instanceof SeededRandom r ? r.state() : 0),

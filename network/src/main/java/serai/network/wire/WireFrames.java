@@ -2,6 +2,7 @@ package serai.network.wire;
 
 import java.nio.ByteBuffer;
 import serai.network.Offload;
+import serai.network.packet.Checksum;
 
 /**
  * Makes of a frame what may go onto a wire: what its sender has left undone ({@link Offload}) is done, unless whoever takes the frame can do it. For one
@@ -58,8 +59,8 @@ public final class WireFrames {
             return false;
         }
         scratch.clear().put(frame.duplicate()).flip();
-        long sum = InternetChecksum.add(scratch, o.checksumStart(), length - o.checksumStart(), 0);
-        scratch.putShort(field, (short) nonZero(InternetChecksum.finish(sum)));
+        long sum = Checksum.add(0, scratch, o.checksumStart(), length - o.checksumStart());
+        scratch.putShort(field, (short) nonZero(Checksum.of(sum)));
         sink.frame(scratch, Offload.VERIFIED);
         return true;
     }
@@ -113,19 +114,19 @@ public final class WireFrames {
             long pseudo;
             if (v6) {
                 scratch.putShort(ip + 4, (short) (payload + n - ip - IPV6_HEADER));
-                pseudo = InternetChecksum.add(scratch, ip + 8, 32, TCP);
+                pseudo = Checksum.add(TCP, scratch, ip + 8, 32);
             } else {
                 scratch.putShort(ip + 2, (short) (payload + n - ip));
                 scratch.putShort(ip + 4, (short) id++);
                 scratch.putShort(ip + 10, (short) 0);
-                int sum = InternetChecksum.finish(InternetChecksum.add(scratch, ip, tcp - ip, 0));
+                int sum = Checksum.of(Checksum.add(0, scratch, ip, tcp - ip));
                 scratch.putShort(ip + 10, (short) sum);
-                pseudo = InternetChecksum.add(scratch, ip + 12, 8, TCP);
+                pseudo = Checksum.add(TCP, scratch, ip + 12, 8);
             }
             scratch.putShort(tcp + 16, (short) 0);
             int segment = payload + n - tcp;
-            long sum = InternetChecksum.add(scratch, tcp, segment, pseudo + segment);
-            scratch.putShort(tcp + 16, (short) InternetChecksum.finish(sum));
+            long sum = Checksum.add(pseudo + segment, scratch, tcp, segment);
+            scratch.putShort(tcp + 16, (short) Checksum.of(sum));
             sink.frame(scratch, Offload.VERIFIED);
             at += n;
         } while (at < length);

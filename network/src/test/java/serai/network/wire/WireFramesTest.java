@@ -18,6 +18,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import serai.network.Offload;
 import serai.network.Offload.Abilities;
 import serai.network.Offload.Segmentation;
+import serai.network.packet.Checksum;
 
 final class WireFramesTest {
     private final WireFrames wire = new WireFrames();
@@ -45,14 +46,14 @@ final class WireFramesTest {
     void theChecksumIsThatOfRfc1071() {
         // the example of section 3
         ByteBuffer b = ByteBuffer.wrap(HexFormat.of().parseHex("0001f203f4f5f6f7"));
-        assertEquals(0xddf2, InternetChecksum.fold(InternetChecksum.add(b, 0, 8, 0)));
+        assertEquals(0xddf2, Checksum.fold(Checksum.add(0, b, 0, 8)));
         Random random = new Random(2);
         for (int i = 0; i < 2_000; i++) {
             byte[] bytes = new byte[random.nextInt(200)];
             random.nextBytes(bytes);
             int from = random.nextInt(bytes.length + 1);
-            long sum = InternetChecksum.add(ByteBuffer.wrap(bytes), from, bytes.length - from, 0);
-            assertEquals(plainSum(bytes, from, bytes.length - from, 0), InternetChecksum.fold(sum), "from " + from);
+            long sum = Checksum.add(0, ByteBuffer.wrap(bytes), from, bytes.length - from);
+            assertEquals(plainSum(bytes, from, bytes.length - from, 0), Checksum.fold(sum), "from " + from);
         }
     }
 

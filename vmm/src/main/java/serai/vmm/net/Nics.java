@@ -28,14 +28,14 @@ public final class Nics implements AutoCloseable {
     /**
      * An interface.
      *
-     * @param model what the guest sees
      * @param device the machine's end
+     * @param backend what is between the two, or null
      * @param port the network's end, or null if it is plugged into nothing
      * @param user the network, if it is the guest's own
      */
     private record Nic(
-            NicModel model,
             NetDevice device,
+            @Nullable PortBackend backend,
             @Nullable NetworkPort port,
             @Nullable UserNetwork user) {
         void close() {
@@ -81,7 +81,8 @@ public final class Nics implements AutoCloseable {
                 throw e;
             }
         }
-        NetBackend backend = port == null ? NetBackend.none() : new PortBackend(port);
+        PortBackend plugged = port == null ? null : new PortBackend(port);
+        NetBackend backend = plugged == null ? NetBackend.none() : plugged;
         byte[] address =
                 bytes(mac >= 0 ? mac : MAC_PREFIX | ThreadLocalRandom.current().nextInt(1 << 24));
         machine.lock().lock();
@@ -90,7 +91,7 @@ public final class Nics implements AutoCloseable {
             if (port == null) {
                 device.setLink(false);
             }
-            nics.put(id, new Nic(model, device, port, user));
+            nics.put(id, new Nic(device, plugged, port, user));
         } finally {
             machine.lock().unlock();
         }
@@ -141,6 +142,20 @@ public final class Nics implements AutoCloseable {
                 n.device.setLink(up);
             }
             return n != null;
+        } finally {
+            machine.lock().unlock();
+        }
+    }
+
+    /** Nothing comes in any more: what is saved of the machine must not change meanwhile. */
+    public void silence() {
+        machine.lock().lock();
+        try {
+            for (Nic n : nics.values()) {
+                if (n.backend != null) {
+                    n.backend.silence();
+                }
+            }
         } finally {
             machine.lock().unlock();
         }

@@ -9,6 +9,7 @@ import serai.network.NetworkPort;
 /** A port of a network as the machine wants it: the two modules know the same things by names of their own. */
 final class PortBackend implements NetBackend {
     private final NetworkPort port;
+    private boolean silent;
 
     PortBackend(NetworkPort port) {
         this.port = port;
@@ -33,8 +34,16 @@ final class PortBackend implements NetBackend {
                 o.segmentSize());
     }
 
+    /** Gives no frames any more. With the machine lock held, as all of this. */
+    void silence() {
+        silent = true;
+    }
+
     @Override
     public @Nullable Frame receive() {
+        if (silent) {
+            return null;
+        }
         serai.network.Frame f = port.receive();
         if (f == null) {
             return null;
