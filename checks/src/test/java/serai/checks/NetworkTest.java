@@ -24,6 +24,7 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Tag;
@@ -226,6 +227,47 @@ final class NetworkTest {
             Tiny.shell(a, "head -c 30000000 /dev/urandom >/tmp/x; httpd -p 80 -h /tmp");
             assertEquals(
                     Tiny.shell(a, "sha256sum </tmp/x"), Tiny.shell(b, "wget -q -O - http://192.168.9.1/x | sha256sum"));
+        }
+    }
+
+    /** Two guests that may speak in their own names, and a NAT for both, by the switch's own process. */
+    @Test
+    void guestsOfOneSwitch() throws Exception {
+        Path portA = directory.resolve("a");
+        Path portB = directory.resolve("b");
+        HttpServer http = http(noise(1_000_000));
+        Process lan = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "--enable-native-access=ALL-UNNAMED",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        "serai.network.lan.SwitchMain",
+                        "path=" + portA + ",mac=52:54:00:00:00:0a",
+                        "path=" + portB + ",name=b",
+                        "user")
+                .redirectError(directory.resolve("switch").toFile())
+                .start();
+        try (Vmm a = guest("net=stream,path=" + portA + ",mac=52:54:00:00:00:0a");
+                Vmm b = guest("net=stream,path=" + portB + ",mac=52:54:00:00:00:0b")) {
+            String get = "wget -q -O - http://10.0.2.2:" + http.getAddress().getPort() + "/ | sha256sum";
+            for (Vmm v : List.of(a, b)) {
+                Tiny.awaitShell(v, "ip addr show dev eth0", "inet 10.0.2.");
+                assertEquals(sha256(noise(1_000_000)) + "  -", Tiny.shell(v, get), "by the NAT");
+            }
+            String address = Tiny.shell(b, "ip -4 -o addr show dev eth0 | sed 's/.*inet \\([0-9.]*\\).*/\\1/'");
+            Tiny.awaitShell(a, "ping -c 1 " + address, "1 packets received");
+            Tiny.shell(
+                    a,
+                    "ip link set eth0 down; ip link set eth0 address 52:54:00:00:00:0c; ip link set eth0 up;"
+                            + " ip addr add 10.0.2.99/24 dev eth0");
+            assertTrue(Tiny.shell(a, "ping -c 2 -W 1 " + address).contains(" 0 packets received"), "in another's name");
+            lan.destroy();
+            assertTrue(lan.waitFor(30, java.util.concurrent.TimeUnit.SECONDS));
+            String said = Files.readString(directory.resolve("switch"));
+            assertTrue(said.matches("(?s).*port 1: .* [1-9]\\d* forbidden.*port b: .* 0 forbidden.*"), said);
+        } finally {
+            lan.destroyForcibly();
+            http.stop(0);
         }
     }
 }

@@ -25,8 +25,13 @@ import picocli.CommandLine.UnmatchedArgumentException;
 public final class Main implements Runnable {
     /** By their names, in the order of the help. */
     private static final Map<String, Class<?>> COMMANDS = commands(
-            List.of("run", "image", "qmp", "rehearse"),
-            List.of(RunCommand.class, ImageCommand.class, QmpCommand.class, RehearseCommand.class));
+            List.of("run", "image", "switch", "qmp", "rehearse"),
+            List.of(
+                    RunCommand.class,
+                    ImageCommand.class,
+                    SwitchCommand.class,
+                    QmpCommand.class,
+                    RehearseCommand.class));
 
     @Spec
     private CommandSpec spec = CommandSpec.create();

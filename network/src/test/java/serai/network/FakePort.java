@@ -8,7 +8,7 @@ import java.util.Queue;
 import org.jspecify.annotations.Nullable;
 
 /** A network that a test plays. */
-public final class FakePort implements NetworkPort {
+public class FakePort implements NetworkPort {
     public final List<byte[]> sent = new ArrayList<>();
     public final Queue<Frame> toReceive = new ArrayDeque<>();
     public Runnable action = () -> {};
