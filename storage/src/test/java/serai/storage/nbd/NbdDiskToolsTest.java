@@ -7,6 +7,9 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -64,7 +67,7 @@ class NbdDiskToolsTest {
                 .redirectOutput(directory.resolve("log").toFile())
                 .start();
         servers.add(p);
-        while (Files.notExists(socket)) {
+        while (!listens()) {
             assertTrue(p.isAlive(), () -> "has ended: " + String.join(" ", command));
             Thread.sleep(5);
         }
@@ -77,6 +80,15 @@ class NbdDiskToolsTest {
         command.addAll(List.of(more));
         command.add(image.toString());
         return start(command.toArray(String[]::new));
+    }
+
+    /** A socket is there a moment before somebody listens. */
+    private boolean listens() {
+        try (SocketChannel c = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+            return c.connect(UnixDomainSocketAddress.of(socket));
+        } catch (IOException e) {
+            return false;
+        }
     }
 
     private NbdDisk connect(NbdDisk.Options options) throws IOException {
