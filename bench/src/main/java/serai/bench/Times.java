@@ -7,10 +7,19 @@ import java.util.stream.DoubleStream;
 final class Times {
     private Times() {}
 
+    /** The middle one; NaN of none. */
     static double median(double[] v) {
+        if (v.length == 0) {
+            return Double.NaN;
+        }
         double[] s = v.clone();
         Arrays.sort(s);
         return s.length % 2 == 1 ? s[s.length / 2] : (s[s.length / 2 - 1] + s[s.length / 2]) / 2;
+    }
+
+    /** Those that are numbers. */
+    static double[] known(double[] v) {
+        return Arrays.stream(v).filter(x -> !Double.isNaN(x)).toArray();
     }
 
     /** The least; NaN of none. */
