@@ -122,7 +122,7 @@ class DebianImageTest {
         Image debian = images().get("debian");
         assertEquals("console=ttyS0 root=/dev/vda ro memhp_default_state=online_movable", debian.append());
         assertEquals("kernel", Files.readString(debian.kernel()));
-        assertEquals(DebianImage.DISK_SIZE, Files.size(dir.resolve("debian/1/disk.raw")));
+        assertEquals(DebianImage.DISK_SIZE, Files.size(dir.resolve("debian/2/disk.raw")));
         List<String> names = new ArrayList<>();
         String init = "";
         try (CpioArchiveInputStream in = new CpioArchiveInputStream(Files.newInputStream(debian.initrd()))) {
@@ -146,7 +146,7 @@ class DebianImageTest {
         images().get("debian");
         assertEquals(commands, host.ran.size());
         images().get("debian:trixie");
-        assertTrue(Files.exists(dir.resolve("debian-trixie/1/disk.raw")));
+        assertTrue(Files.exists(dir.resolve("debian-trixie/2/disk.raw")));
     }
 
     @Test
