@@ -141,6 +141,7 @@ final class BalloonTest {
 
     /** What the host wants is recorded, and a replayed run ends the same. */
     @Test
+    @Tag("soak")
     void deterministically_replayed() throws Exception {
         Path socket = directory.resolve("qmp");
         Path inputs = directory.resolve("inputs");
