@@ -47,7 +47,12 @@ final class NetGuest implements AutoCloseable {
         List<String> c =
                 new ArrayList<>(List.of("qemu-system-x86_64", "-accel", "tcg", "-cpu", Suite.DEBIAN.qemuModel()));
         c.addAll(List.of("-m", "512", "-no-reboot", "-nodefaults", "-display", "none", "-serial", "stdio"));
-        c.addAll(List.of("-device", "ich9-ahci,id=a", "-drive", "if=none,id=c,media=cdrom,format=raw,file=" + tools));
+        c.addAll(List.of(
+                "-device",
+                "ich9-ahci,id=a",
+                "-drive",
+                "if=none,id=c,media=cdrom,readonly=on,format=raw,file.driver=file,file.locking=off,file.filename="
+                        + tools));
         c.addAll(List.of("-device", "ide-cd,bus=a.0,drive=c"));
         c.addAll(List.of("-netdev", netdev + ",id=n", "-device", device + ",netdev=n"));
         c.addAll(boot(files));
