@@ -6,6 +6,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 
 /**
  * What a guest finds in its network; {@link #DEFAULT} is as QEMU's.
@@ -115,189 +116,136 @@ public record UserNetworkConfig(
         return (Inet6Address) a;
     }
 
+    /** This with changes. */
+    private UserNetworkConfig with(Consumer<Values> changes) {
+        Values v = new Values(this);
+        changes.accept(v);
+        return v.config();
+    }
+
     /** This, isolated or not. */
     public UserNetworkConfig withRestrict(boolean value) {
-        return new UserNetworkConfig(
-                ipv4,
-                network,
-                prefix,
-                host,
-                dns,
-                dhcpStart,
-                ipv6,
-                network6,
-                host6,
-                dns6,
-                value,
-                mtu,
-                hostname,
-                domain,
-                resolvers,
-                bufferBytes,
-                forwards);
+        return with(v -> v.restrict = value);
     }
 
     /** This with another MTU. */
     public UserNetworkConfig withMtu(int value) {
-        return new UserNetworkConfig(
-                ipv4,
-                network,
-                prefix,
-                host,
-                dns,
-                dhcpStart,
-                ipv6,
-                network6,
-                host6,
-                dns6,
-                restrict,
-                value,
-                hostname,
-                domain,
-                resolvers,
-                bufferBytes,
-                forwards);
+        return with(v -> v.mtu = value);
     }
 
     /** This with versions of IP. */
     public UserNetworkConfig withVersions(boolean v4, boolean v6) {
-        return new UserNetworkConfig(
-                v4,
-                network,
-                prefix,
-                host,
-                dns,
-                dhcpStart,
-                v6,
-                network6,
-                host6,
-                dns6,
-                restrict,
-                mtu,
-                hostname,
-                domain,
-                resolvers,
-                bufferBytes,
-                forwards);
+        return with(v -> {
+            v.ipv4 = v4;
+            v.ipv6 = v6;
+        });
     }
 
     /** This with another IPv4 network. */
     public UserNetworkConfig withIpv4(
             Inet4Address net, int bits, Inet4Address hostAddress, Inet4Address dnsAddress, Inet4Address firstLease) {
-        return new UserNetworkConfig(
-                ipv4,
-                net,
-                bits,
-                hostAddress,
-                dnsAddress,
-                firstLease,
-                ipv6,
-                network6,
-                host6,
-                dns6,
-                restrict,
-                mtu,
-                hostname,
-                domain,
-                resolvers,
-                bufferBytes,
-                forwards);
+        return with(v -> {
+            v.network = net;
+            v.prefix = bits;
+            v.host = hostAddress;
+            v.dns = dnsAddress;
+            v.dhcpStart = firstLease;
+        });
     }
 
     /** This with another IPv6 network. */
     public UserNetworkConfig withIpv6(Inet6Address net, Inet6Address hostAddress, Inet6Address dnsAddress) {
-        return new UserNetworkConfig(
-                ipv4,
-                network,
-                prefix,
-                host,
-                dns,
-                dhcpStart,
-                ipv6,
-                net,
-                hostAddress,
-                dnsAddress,
-                restrict,
-                mtu,
-                hostname,
-                domain,
-                resolvers,
-                bufferBytes,
-                forwards);
+        return with(v -> {
+            v.network6 = net;
+            v.host6 = hostAddress;
+            v.dns6 = dnsAddress;
+        });
     }
 
     /** This with names for the guest. */
-    public UserNetworkConfig withNames(String host, String inDomain) {
-        return new UserNetworkConfig(
-                ipv4,
-                network,
-                prefix,
-                this.host,
-                dns,
-                dhcpStart,
-                ipv6,
-                network6,
-                host6,
-                dns6,
-                restrict,
-                mtu,
-                host,
-                inDomain,
-                resolvers,
-                bufferBytes,
-                forwards);
+    public UserNetworkConfig withNames(String name, String inDomain) {
+        return with(v -> {
+            v.hostname = name;
+            v.domain = inDomain;
+        });
     }
 
     /** This with name servers. */
     public UserNetworkConfig withResolvers(List<InetSocketAddress> value) {
-        return new UserNetworkConfig(
-                ipv4,
-                network,
-                prefix,
-                host,
-                dns,
-                dhcpStart,
-                ipv6,
-                network6,
-                host6,
-                dns6,
-                restrict,
-                mtu,
-                hostname,
-                domain,
-                value,
-                bufferBytes,
-                forwards);
+        return with(v -> v.resolvers = value);
     }
 
     /** This with another bound of memory. */
     public UserNetworkConfig withBufferBytes(long value) {
-        return new UserNetworkConfig(
-                ipv4, network, prefix, host, dns, dhcpStart, ipv6, network6, host6, dns6, restrict, mtu, hostname,
-                domain, resolvers, value, forwards);
+        return with(v -> v.bufferBytes = value);
     }
 
     /** This with one more forwarded port. */
     public UserNetworkConfig withForward(HostForward forward) {
         List<HostForward> all = new ArrayList<>(forwards);
         all.add(forward);
-        return new UserNetworkConfig(
-                ipv4,
-                network,
-                prefix,
-                host,
-                dns,
-                dhcpStart,
-                ipv6,
-                network6,
-                host6,
-                dns6,
-                restrict,
-                mtu,
-                hostname,
-                domain,
-                resolvers,
-                bufferBytes,
-                all);
+        return with(v -> v.forwards = all);
+    }
+
+    /** The components, to be changed one by one. */
+    private static final class Values {
+        boolean ipv4;
+        Inet4Address network;
+        int prefix;
+        Inet4Address host;
+        Inet4Address dns;
+        Inet4Address dhcpStart;
+        boolean ipv6;
+        Inet6Address network6;
+        Inet6Address host6;
+        Inet6Address dns6;
+        boolean restrict;
+        int mtu;
+        String hostname;
+        String domain;
+        List<InetSocketAddress> resolvers;
+        long bufferBytes;
+        List<HostForward> forwards;
+
+        Values(UserNetworkConfig c) {
+            ipv4 = c.ipv4;
+            network = c.network;
+            prefix = c.prefix;
+            host = c.host;
+            dns = c.dns;
+            dhcpStart = c.dhcpStart;
+            ipv6 = c.ipv6;
+            network6 = c.network6;
+            host6 = c.host6;
+            dns6 = c.dns6;
+            restrict = c.restrict;
+            mtu = c.mtu;
+            hostname = c.hostname;
+            domain = c.domain;
+            resolvers = c.resolvers;
+            bufferBytes = c.bufferBytes;
+            forwards = c.forwards;
+        }
+
+        UserNetworkConfig config() {
+            return new UserNetworkConfig(
+                    ipv4,
+                    network,
+                    prefix,
+                    host,
+                    dns,
+                    dhcpStart,
+                    ipv6,
+                    network6,
+                    host6,
+                    dns6,
+                    restrict,
+                    mtu,
+                    hostname,
+                    domain,
+                    resolvers,
+                    bufferBytes,
+                    forwards);
+        }
     }
 }

@@ -9,7 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** Unix sockets that have a place in the file system. */
-final class UnixSockets {
+public final class UnixSockets {
     private UnixSockets() {}
 
     /**
@@ -17,7 +17,7 @@ final class UnixSockets {
      *
      * @throws IOException if the path can't be had: a socket that a dead process has left there is replaced, nothing else is
      */
-    static ServerSocketChannel listen(Path path) throws IOException {
+    public static ServerSocketChannel listen(Path path) throws IOException {
         UnixDomainSocketAddress address = UnixDomainSocketAddress.of(path);
         if (Files.exists(path) && isAbandoned(path, address)) {
             Files.delete(path);
